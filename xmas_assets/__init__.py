@@ -1,0 +1,1 @@
+"""A Dagster data platform that chooses fine-tuning subsets for vision-language models and proves them."""

@@ -1,0 +1,1 @@
+"""Ask a trained model the test questions and score the answers."""

@@ -1,0 +1,123 @@
+"""Names of what the platform makes: selections, models, checkpoints. Parsing and printing only."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Self
+
+from xmas_assets.contracts.errors import SettingsError
+
+_SELECTION = re.compile(r"(?P<method>[a-z][a-z0-9]*(?:_[a-z0-9]+)*?)_b(?P<budget>\d+\.\d+)_s(?P<seed>\d+)")
+_DATASET = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_SELECTION_HELP = "write <method>_b<budget fraction>_s<seed>, for example xmas_b0.20_s0"
+
+
+@dataclass(frozen=True, order=True)
+class SelectionKey:
+    """One subset of one dataset: which method, what share of the rows, which seed.
+
+    Attributes:
+        method: Name in ``xmas_assets.selection.registry.METHODS``.
+        budget: Share of the rows, in (0, 1], as an exact decimal.
+        seed: Non-negative; also the training seed of the target model.
+    """
+
+    method: str
+    budget: Decimal
+    seed: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a key such as ``xmas_b0.20_s0``.
+
+        Raises:
+            SettingsError: If the text is not a key, its budget is outside (0, 1], or it is not written the one
+                canonical way (``xmas_b0.2_s0`` and ``xmas_b0.20_s0`` must not become two partitions).
+
+        Example:
+            >>> SelectionKey.parse("balanced_random_b0.05_s3").method
+            'balanced_random'
+        """
+        match = _SELECTION.fullmatch(text)
+        if match is None:
+            raise SettingsError(f"selection key {text[:100]!r} is not understood; {_SELECTION_HELP}")
+        key = cls.make(match["method"], match["budget"], int(match["seed"]))
+        if str(key) != text:
+            raise SettingsError(f"selection key {text[:100]!r} is not in its canonical form; write {key}")
+        return key
+
+    @classmethod
+    def make(cls, method: str, budget: str | float | Decimal, seed: int) -> Self:
+        """Build a key from its parts; the budget is taken as the decimal a person reads (0.1 is 0.10).
+
+        Raises:
+            SettingsError: If the budget is not a number in (0, 1], or the seed is negative.
+        """
+        try:
+            share = Decimal(str(budget))
+        except InvalidOperation:
+            raise SettingsError(
+                f"budget {budget!r} is not a number; give a fraction in (0, 1], such as 0.2"
+            ) from None
+        if not (share.is_finite() and 0 < share <= 1):
+            raise SettingsError(f"budget {budget} is out of range; give a fraction in (0, 1], such as 0.2")
+        if seed < 0:
+            raise SettingsError(f"seed {seed} is negative; give 0 or more")
+        return cls(method, share, seed)
+
+    def __str__(self) -> str:
+        digits = max(2, -int(self.budget.normalize().as_tuple().exponent))
+        return f"{self.method}_b{self.budget:.{digits}f}_s{self.seed}"
+
+
+def budget_count(share: Decimal, n_samples: int) -> int:
+    """Rows that a share of the dataset buys: ``floor(share * n_samples)`` in exact decimal arithmetic, at least 1.
+
+    Source:
+        Floor as in the published XMAS code; 0.29 of 100 is 29 here, not the 28 of binary floats.
+
+    Example:
+        >>> budget_count(Decimal("0.29"), 100), budget_count(Decimal("0.001"), 100)
+        (29, 1)
+    """
+    if n_samples <= 0:
+        raise SettingsError("the dataset has 0 usable rows; nothing can be selected")
+    return max(1, int(share * n_samples))
+
+
+def check_dataset_name(name: str) -> str:
+    """Return the name if it can be a partition key, a folder and an MLflow tag on every system.
+
+    Raises:
+        SettingsError: For anything but 1 to 64 of ``a-z 0-9 _ . -`` starting with a letter or digit, and for names
+            that Windows reserves.
+    """
+    reserved = name.split(".")[0] in {
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        *(f"{d}{i}" for d in ("com", "lpt") for i in range(10)),
+    }
+    if _DATASET.fullmatch(name) is None or reserved or ".." in name:
+        raise SettingsError(
+            f"dataset name {name[:80]!r} is not allowed; use 1 to 64 of a-z, 0-9, '_', '-' and '.', starting with a "
+            "letter or digit, without '..', and not a name that Windows reserves"
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A saved model on the way through (or at the end of) a fine-tuning run.
+
+    Attributes:
+        step: Optimiser steps taken when it was saved; checkpoints are ordered by this number, never by name.
+        path: Directory with safetensors weights (a whole model, or a LoRA adapter beside its base's digest).
+        digest: Content hash (hex) of the directory's weights and configuration.
+    """
+
+    step: int
+    path: Path
+    digest: str

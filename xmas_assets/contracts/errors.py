@@ -1,0 +1,38 @@
+"""Our error types. One line each: what was seen, what is allowed, what to do.
+
+The CLI prints the message and exits with code 2, without a traceback; anything that is not an ``XmasError`` is a bug
+of ours and keeps its traceback.
+"""
+
+
+class XmasError(Exception):
+    """A refused input or a user's mistake, explained in one line."""
+
+
+class SettingsError(XmasError):
+    """A profile, registration, parameter or selection key that is not allowed."""
+
+
+class DatasetError(XmasError):
+    """A dataset that cannot be read at all (single bad rows are quarantined instead)."""
+
+
+class ImageError(XmasError):
+    """An image that may not or cannot be opened; ``reason`` is its quarantine code."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class ModelError(XmasError):
+    """A model directory, checkpoint or processor that cannot be used."""
+
+
+class SelectionError(XmasError):
+    """A selection that cannot be made: missing signal, impossible budget, unusable values."""
+
+
+class StoreError(XmasError):
+    """A stored artifact that is missing, incomplete or from something else."""

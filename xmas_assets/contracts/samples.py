@@ -1,0 +1,64 @@
+"""What one training example is, and why a record may be refused."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+
+class Turn(NamedTuple):
+    """One message: who speaks, and the text (``<image>`` marks where an image stands)."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+IMAGE_MARK = "<image>"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One validated example.
+
+    Attributes:
+        sample_id: Unique and stable within its dataset and split.
+        turns: Messages in order, at least one user turn followed by its assistant turn.
+        images: References for ``open_image``, in the order of the ``<image>`` marks in the turns.
+        image_hashes: SHA-256 (hex) of each image file's bytes, aligned with ``images``.
+        task: The source's task name, if it has one.
+    """
+
+    sample_id: str
+    turns: tuple[Turn, ...]
+    images: tuple[str, ...] = ()
+    image_hashes: tuple[str, ...] = ()
+    task: str | None = None
+
+
+class Reason(StrEnum):
+    """Why a record was quarantined. The value is the code in the quarantine table."""
+
+    BAD_JSON = "bad_json"
+    BAD_ENCODING = "bad_encoding"
+    BAD_TEXT = "bad_text"
+    BAD_ID = "bad_id"
+    DUPLICATE = "duplicate"
+    NO_CONVERSATION = "no_conversation"
+    BAD_TURN_ORDER = "bad_turn_order"
+    UNKNOWN_ROLE = "unknown_role"
+    EMPTY_ANSWER = "empty_answer"
+    BAD_VALUE = "bad_value"
+    BAD_IMAGE_FIELD = "bad_image_field"
+    IMAGE_COUNT = "image_count"
+    IMAGE_IN_ANSWER = "image_in_answer"
+    TOO_LARGE = "too_large"
+    TOO_LONG = "too_long"
+    IMAGE_MISSING = "image_missing"
+    IMAGE_EMPTY = "image_empty"
+    IMAGE_CORRUPT = "image_corrupt"
+    IMAGE_FORMAT = "image_format"
+    IMAGE_SHAPE = "image_shape"
+    IMAGE_TOO_LARGE = "image_too_large"
+    IMAGE_OUTSIDE_ROOT = "image_outside_root"
+    IMAGE_NOT_A_FILE = "image_not_a_file"
+    IMAGE_UNREADABLE = "image_unreadable"
+    IMAGE_CHANGED = "image_changed"

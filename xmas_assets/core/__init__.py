@@ -1,0 +1,1 @@
+"""Arithmetic on arrays. No I/O, no torch, no settings."""

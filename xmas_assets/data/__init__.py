@@ -1,0 +1,1 @@
+"""Users' datasets: read, validate, generate, open images, export."""

@@ -1,0 +1,1 @@
+"""One pass over the data per model: sharded, resumable signal extraction."""

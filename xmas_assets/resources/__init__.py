@@ -1,0 +1,1 @@
+"""Dagster resources: settings, tracking, IO manager."""

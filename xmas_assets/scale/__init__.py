@@ -1,0 +1,1 @@
+"""Run work in shards, each committed by rename."""

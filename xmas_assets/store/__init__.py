@@ -1,0 +1,1 @@
+"""Our own artifacts on disk: Parquet tables and DuckDB over them."""

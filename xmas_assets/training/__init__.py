@@ -1,0 +1,1 @@
+"""Fine-tune proxies and targets."""

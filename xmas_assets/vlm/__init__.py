@@ -1,0 +1,1 @@
+"""Vision-language models: load, prompt, and read attention out of them."""
