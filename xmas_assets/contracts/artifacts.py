@@ -57,9 +57,7 @@ class SelectionKey:
         try:
             share = Decimal(str(budget))
         except InvalidOperation:
-            raise SettingsError(
-                f"budget {budget!r} is not a number; give a fraction in (0, 1], such as 0.2"
-            ) from None
+            raise SettingsError(f"budget {budget!r} is not a number; give a fraction in (0, 1], such as 0.2") from None
         if not (share.is_finite() and 0 < share <= 1):
             raise SettingsError(f"budget {budget} is out of range; give a fraction in (0, 1], such as 0.2")
         if seed < 0:

@@ -29,15 +29,9 @@ class BaseModelSettings(Section):
     revision: str | None = Field(
         None, description="Commit hash; required for a hub id, so that reruns see the same bytes."
     )
-    dtype: Literal["float32", "bfloat16"] = Field(
-        "float32", description="Weights' type while training and reading."
-    )
-    device: Literal["cpu", "cuda"] = Field(
-        "cpu", description="Where models run; 'cuda' is refused if there is none."
-    )
-    max_tokens: int = Field(
-        2048, ge=16, description="Longest prompt with answer, tokens including image tokens."
-    )
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="Weights' type while training and reading.")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where models run; 'cuda' is refused if there is none.")
+    max_tokens: int = Field(2048, ge=16, description="Longest prompt with answer, tokens including image tokens.")
 
 
 class LoraSettings(Section):
@@ -51,13 +45,9 @@ class LoraSettings(Section):
 class TrainingSettings(Section):
     """One fine-tuning run; the vision tower is always frozen, the connector always trained."""
 
-    lora: LoraSettings | None = Field(
-        None, description="Adapters instead of full fine-tuning of the language model."
-    )
+    lora: LoraSettings | None = Field(None, description="Adapters instead of full fine-tuning of the language model.")
     epochs: float = Field(1.0, gt=0, description="Passes over the rows.")
-    batch_size: int = Field(
-        32, ge=1, description="Rows per optimiser step (the last step of an epoch may have fewer)."
-    )
+    batch_size: int = Field(32, ge=1, description="Rows per optimiser step (the last step of an epoch may have fewer).")
     micro_batch_size: int = Field(32, ge=1, description="Rows per forward pass; gradients add up to a batch.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of AdamW.")
     schedule: Literal["cosine", "linear", "constant"] = Field(
@@ -69,9 +59,7 @@ class TrainingSettings(Section):
     n_checkpoints: int = Field(
         1, ge=1, description="Checkpoints kept, evenly spaced in steps, the last one at the end."
     )
-    resume_steps: int = Field(
-        200, ge=1, description="Steps between resumable states, so that a kill loses no more."
-    )
+    resume_steps: int = Field(200, ge=1, description="Steps between resumable states, so that a kill loses no more.")
     threads: int = Field(2, ge=1, description="CPU threads; part of the settings because sums depend on it.")
 
 
@@ -93,9 +81,7 @@ class TrajectorySettings(Section):
     )
     n_values: int = Field(5, ge=1, le=64, description="Largest singular values kept (k in the paper).")
     batch_size: int = Field(64, ge=1, description="Rows per forward pass; the result does not depend on it.")
-    shard_size: int = Field(
-        4096, ge=1, description="Rows per committed shard; the result does not depend on it."
-    )
+    shard_size: int = Field(4096, ge=1, description="Rows per committed shard; the result does not depend on it.")
 
 
 class ClusterSettings(Section):
@@ -113,9 +99,7 @@ class BenchmarkSettings(Section):
 
     max_new_tokens: int = Field(16, ge=1, description="Longest generated answer, tokens; decoding is greedy.")
     batch_size: int = Field(256, ge=1, description="Questions per forward pass.")
-    max_questions: int | None = Field(
-        None, ge=1, description="Ask a seeded sample of this many; default all."
-    )
+    max_questions: int | None = Field(None, ge=1, description="Ask a seeded sample of this many; default all.")
     threads: int = Field(2, ge=1, description="CPU threads.")
 
 
