@@ -6,6 +6,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xmas_assets.contracts.errors import SettingsError
 
 _SELECTION = re.compile(r"(?P<method>[a-z][a-z0-9]*(?:_[a-z0-9]+)*?)_b(?P<budget>\d+\.\d+)_s(?P<seed>\d+)")
@@ -69,6 +72,16 @@ class SelectionKey:
         return f"{self.method}_b{self.budget:.{digits}f}_s{self.seed}"
 
 
+def parse_partition(partition: str) -> tuple[str, SelectionKey]:
+    """Dataset and selection of a two-dimensional partition key such as ``shapes|xmas_b0.20_s0``.
+
+    Raises:
+        SettingsError: If the selection was typed in a form that is not understood.
+    """
+    dataset, _, selection = partition.partition("|")
+    return dataset, SelectionKey.parse(selection)
+
+
 def budget_count(share: Decimal, n_samples: int) -> int:
     """Rows that a share of the dataset buys: ``floor(share * n_samples)`` in exact decimal arithmetic, at least 1.
 
@@ -119,3 +132,20 @@ class Checkpoint:
     step: int
     path: Path
     digest: str
+
+
+@dataclass(frozen=True)
+class AttentionTrajectories:
+    """The leading singular values of every row's cross-modal attention, at every checkpoint.
+
+    Attributes:
+        sample_ids: Shape (n_samples,), text.
+        values: Shape (n_samples, n_checkpoints, n_values), float32, descending; 0 in rows without a trajectory.
+        has_image: Shape (n_samples,); False in rows without a trajectory.
+        steps: Optimiser steps of the checkpoints, ascending.
+    """
+
+    sample_ids: NDArray[np.object_]
+    values: NDArray[np.float32]
+    has_image: NDArray[np.bool_]
+    steps: tuple[int, ...]

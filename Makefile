@@ -1,0 +1,39 @@
+# Two commands do everything: `make demo` and `make test`. Both install what they need into .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export XMAS_HOME ?= $(CURDIR)/.xmas
+
+.PHONY: demo test lint ui slow bench clean
+
+demo: $(VENV)/installed
+	$(BIN)/xmas demo
+
+test: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pytest -n 2 --dist loadfile
+
+slow: $(VENV)/installed-test
+	$(BIN)/pytest -m slow
+
+ui: $(VENV)/installed
+	$(BIN)/xmas ui
+
+bench: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks
+
+# Torch goes first and pinned: a plain `torch` would pull gigabytes of CUDA packages.
+$(VENV)/installed: constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 --constraint constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable . --constraint constraints.txt
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) .xmas build *.egg-info

@@ -1,0 +1,50 @@
+"""Asset ``benchmark_scores``: the target model's answers to the test questions, and their scores."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
+from xmas_assets.report.describe import describe_answers
+from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.lineage import scores_record
+from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, read_checkpoints, stage
+from xmas_assets.resources.tracking import Tracking
+
+
+@dg.asset(
+    partitions_def=SELECTIONS,
+    deps=[SETTINGS["benchmark"]],
+    group_name="evaluation",
+    kinds={"pytorch", "mlflow"},
+    owners=OWNERS,
+    code_version="1",
+)
+def benchmark_scores(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    tracking: Tracking,
+    raw_dataset: StoredTables,
+    base_model: StoredTables,
+    target_model: StoredTables,
+) -> dg.Output:
+    """One row per test question: the model's greedy answer, the reference and the score."""
+    from xmas_assets.bench.runner import ask_checkpoint
+
+    dataset, _ = parse_partition(context.partition_key)
+    settings = home.settings(dataset)
+    key = combine(raw_dataset.version, target_model.version, settings.benchmark.digest())
+    trained = read_checkpoints(target_model["checkpoints"], home.path())[-1]
+    with home.stage("benchmark_scores", context.partition_key, key=key) as workspace:
+        answers = ask_checkpoint(
+            trained,
+            base=read_base(base_model),
+            base_settings=settings.base_model,
+            questions=home.questions(raw_dataset),
+            open_image=home.open_image(dataset),
+            settings=settings.benchmark,
+            progress=Meter("questions", context.log, unit="question"),
+        )
+        staged = stage(workspace, {"answers": answers})
+    run = scores_record(context, answers=staged["answers"].scan().collect(), trained=trained)
+    return emit(staged, describe_answers(staged["answers"]) | tracking.record(run, log=context.log.warning))

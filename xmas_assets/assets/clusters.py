@@ -1,0 +1,30 @@
+"""Asset ``clusters``: samples whose attention develops alike, and how stable each one is."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
+from xmas_assets.report.describe import describe_clusters
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.stored import StoredTables, combine, emit, read_trajectories, stage
+from xmas_assets.selection.grouping import group_trajectories
+
+
+@dg.asset(
+    partitions_def=DATASETS,
+    deps=[SETTINGS["clusters"]],
+    group_name="selection",
+    kinds={"scikitlearn", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+)
+def clusters(
+    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, attention_trajectories: StoredTables
+) -> dg.Output:
+    """k-means label, instability and stability rank of every row with an image; and the centroids."""
+    dataset = context.partition_key
+    settings = home.settings(dataset).clusters
+    trajectories = read_trajectories(attention_trajectories)
+    with home.stage("clusters", dataset, key=combine(attention_trajectories.version, settings.digest())) as workspace:
+        staged = stage(workspace, group_trajectories(trajectories, settings))
+    labels = staged["clusters"].column("label")
+    return emit(staged, describe_clusters(labels, trajectories, raw_dataset["samples"], home.open_image(dataset)))

@@ -1,0 +1,33 @@
+"""Asset ``leaderboard``: what every method reaches at every budget, with intervals and cost, and the report."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import DATASETS, OWNERS
+from xmas_assets.report.describe import describe_leaderboard
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.publishing import publish
+from xmas_assets.resources.stored import StoredTables, combine, emit, stage
+from xmas_assets.resources.tracking import Tracking
+
+
+@dg.asset(
+    partitions_def=DATASETS,
+    group_name="evaluation",
+    kinds={"polars", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+)
+def leaderboard(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    tracking: Tracking,
+    raw_dataset: StoredTables,
+    benchmark_scores: dict[str, StoredTables],
+) -> dg.Output:
+    """Score, Rel%, difference from random and cost per method and budget; and ``report.html``."""
+    key = combine(raw_dataset.version, *(scores.version for scores in benchmark_scores.values()))
+    with home.stage("leaderboard", context.partition_key, key=key) as workspace:
+        published = publish(home, context.partition_key, raw_dataset, benchmark_scores)
+        staged = stage(workspace, published.tables)
+    tracking.record_all(published.records, log=context.log.warning)
+    return emit(staged, describe_leaderboard(published.tables["leaderboard"]) | {"report": published.report})

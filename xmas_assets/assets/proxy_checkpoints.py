@@ -1,0 +1,42 @@
+"""Asset ``proxy_checkpoints``: a small model fine-tuned on the whole dataset, and its checkpoints on the way."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, stage_checkpoints
+
+
+@dg.asset(
+    partitions_def=DATASETS,
+    deps=[SETTINGS["proxy"]],
+    group_name="models",
+    kinds={"pytorch", "transformers"},
+    owners=OWNERS,
+    code_version="1",
+)
+def proxy_checkpoints(
+    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, base_model: StoredTables
+) -> dg.Output:
+    """Ordered checkpoints of the proxy's fine-tuning on all rows (vision tower frozen)."""
+    from xmas_assets.report.describe import describe_training
+    from xmas_assets.training.runs import read_record
+    from xmas_assets.training.trainer import fine_tune
+
+    dataset = context.partition_key
+    settings = home.settings(dataset)
+    key = combine(raw_dataset.version, base_model.version, settings.base_model.digest(), settings.proxy.digest())
+    with home.stage("proxy_checkpoints", dataset, key=key) as workspace:
+        checkpoints = fine_tune(
+            base=read_base(base_model),
+            base_settings=settings.base_model,
+            samples=home.samples(raw_dataset),
+            open_image=home.open_image(dataset),
+            settings=settings.proxy,
+            seed=settings.proxy.seed,
+            output=workspace / "run",
+            progress=Meter("proxy", context.log, unit="step"),
+        )
+        staged = stage_checkpoints(workspace, checkpoints, home.path())
+    return emit(staged, describe_training(read_record(workspace / "run")))

@@ -1,0 +1,32 @@
+"""Asset ``raw_dataset``: the user's records, validated, with a reason for every one refused."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
+from xmas_assets.data.ingest import ingest
+from xmas_assets.data.tables import TABLE_SCHEMAS
+from xmas_assets.report.describe import describe_dataset
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.observing import current_versions
+from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.stored import emit, stage
+
+
+@dg.asset(
+    partitions_def=DATASETS,
+    deps=[SETTINGS["source"]],
+    group_name="data",
+    kinds={"parquet", "polars"},
+    owners=OWNERS,
+    code_version="1",
+)
+def raw_dataset(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
+    """Validated samples with unique stable ids, the test questions, and a quarantine table with reason codes."""
+    dataset = context.partition_key
+    key = current_versions(home, dataset)["source"]
+    with home.stage("raw_dataset", dataset, key=key) as workspace:
+        records = ingest(
+            home.registration(dataset), image_store=home.image_store(), progress=Meter("read", context.log).records
+        )
+        staged = stage(workspace, records, schemas=TABLE_SCHEMAS)
+    return emit(staged, describe_dataset(staged, records.ledger, home.open_image(dataset)))

@@ -1,0 +1,33 @@
+"""Asset ``selected_subset``: the rows a method keeps at a budget and seed, with the manifest to replay it."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import OWNERS, SELECTIONS
+from xmas_assets.report.describe import describe_subset
+from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.lineage import selection_record
+from xmas_assets.resources.stored import StoredTables, emit
+from xmas_assets.resources.subsets import make_subset, stage_subset
+from xmas_assets.resources.tracking import Tracking
+
+
+@dg.asset(
+    partitions_def=SELECTIONS,
+    deps=["clusters"],
+    group_name="selection",
+    kinds={"numpy", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+)
+def selected_subset(
+    context: dg.AssetExecutionContext, home: Home, tracking: Tracking, raw_dataset: StoredTables
+) -> dg.Output:
+    """Rows of the dataset, ascending and unique, exactly as many as the budget buys; and their manifest."""
+    dataset, key = parse_partition(context.partition_key)
+    with home.stage("selected_subset", context.partition_key, key=raw_dataset.version) as workspace:
+        subset = make_subset(home, dataset, key)
+        staged = stage_subset(workspace, subset)
+    described = describe_subset(staged["subset"].column("row"), raw_dataset["samples"], home.open_image(dataset))
+    link = tracking.record(selection_record(context, subset, staged), log=context.log.warning)
+    return emit(staged, described | link)

@@ -1,0 +1,25 @@
+"""Sensor: new or changed files below ``XMAS_HOME/datasets`` become partitions and observations."""
+
+import dagster as dg
+
+from xmas_assets.contracts.errors import XmasError
+from xmas_assets.data.registration import registered_names
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.observing import observations
+
+
+@dg.sensor(minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
+def dataset_files(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
+    """Add a partition for each registered dataset and observe what changed in its files and settings."""
+    events: list[dg.AssetObservation] = []
+    names: list[str] = []
+    for name in registered_names(home.path()):
+        try:
+            events.extend(observations(context.instance, home, name))
+            names.append(name)
+        except XmasError as error:  # one broken file must not hide the other datasets
+            context.log.warning(f"datasets/{name}.yaml is not used: {error}")
+    known = set(context.instance.get_dynamic_partitions("dataset"))
+    new = [name for name in names if name not in known]
+    requests = [dg.AddDynamicPartitionsRequest("dataset", new)] if new else []
+    return dg.SensorResult(asset_events=events, dynamic_partitions_requests=requests)

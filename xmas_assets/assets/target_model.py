@@ -1,0 +1,57 @@
+"""Asset ``target_model``: the model fine-tuned on a selected subset."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
+from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.lineage import model_record
+from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, stage_checkpoints
+from xmas_assets.resources.tracking import Tracking
+
+
+@dg.asset(
+    partitions_def=SELECTIONS,
+    deps=[SETTINGS["target"]],
+    group_name="models",
+    kinds={"pytorch", "transformers", "mlflow"},
+    owners=OWNERS,
+    code_version="1",
+)
+def target_model(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    tracking: Tracking,
+    raw_dataset: StoredTables,
+    base_model: StoredTables,
+    selected_subset: StoredTables,
+) -> dg.Output:
+    """The base model fine-tuned on the subset's rows; the selection's seed is the training seed too."""
+    from xmas_assets.report.describe import describe_training
+    from xmas_assets.training.runs import read_record
+    from xmas_assets.training.trainer import fine_tune
+
+    dataset, key = parse_partition(context.partition_key)
+    settings = home.settings(dataset)
+    upstream = {
+        "raw_dataset": raw_dataset.version,
+        "base_model": base_model.version,
+        "selected_subset": selected_subset.version,
+    }
+    versions = (*upstream.values(), settings.base_model.digest(), settings.target.digest())
+    with home.stage("target_model", context.partition_key, key=combine(*versions, str(key.seed))) as workspace:
+        checkpoints = fine_tune(
+            base=read_base(base_model),
+            base_settings=settings.base_model,
+            samples=home.samples(raw_dataset).take(selected_subset["subset"].column("row")),
+            open_image=home.open_image(dataset),
+            settings=settings.target,
+            seed=key.seed,
+            output=workspace / "run",
+            progress=Meter("target", context.log, unit="step"),
+        )
+        staged = stage_checkpoints(workspace, checkpoints, home.path())
+    record = read_record(workspace / "run")
+    run = model_record(context, upstream=upstream, trained=checkpoints[-1], record=record, settings=settings)
+    return emit(staged, describe_training(record) | tracking.record(run, log=context.log.warning))

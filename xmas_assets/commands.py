@@ -1,0 +1,236 @@
+"""What each CLI command does. Parsing of arguments is ``cli.py``'s; running assets is ``runs.py``'s."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from xmas_assets.contracts.artifacts import SelectionKey, check_dataset_name
+from xmas_assets.contracts.errors import SettingsError, StoreError
+from xmas_assets.contracts.manifest import Manifest
+from xmas_assets.data.export import export_subset
+from xmas_assets.data.registration import Registration, load_registration, registered_names, registration_path
+from xmas_assets.data.synthetic import SyntheticSettings, generate
+from xmas_assets.report.leaderboard import compare_selections
+from xmas_assets.report.tables import render_text
+from xmas_assets.report.text import visible
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.io_managers import table_directory
+from xmas_assets.resources.publishing import report_path, scored_answers
+from xmas_assets.resources.subsets import read_manifest, resolve_method, stored
+from xmas_assets.resources.subsets import verify as verify_manifest
+from xmas_assets.store.database import connect, query
+
+_OUT = Console(highlight=False)
+_ERR = Console(stderr=True, highlight=False)
+_DEMO = "demo"
+
+
+def announce_home() -> None:
+    """Say where everything lives, as the first line."""
+    _ERR.print(f"XMAS_HOME {Home().path()}", style="dim", markup=False)
+
+
+def add_dataset(name: str, *, annotations: list[Path], embedded: bool, **fields: Any) -> None:
+    """Register a dataset, after a look that its files are there and a format is recognised."""
+    home = Home().path()
+    if registration_path(home, name).exists():
+        raise SettingsError(f"dataset {name!r} is there already; edit {registration_path(home, name)}, or remove it first")
+    if embedded:
+        folder = Home().path("embedded", check_dataset_name(name))
+        generate(SyntheticSettings(), folder)
+        annotations, fields["test"], fields["images"] = [folder / "train.json"], [folder / "test.json"], folder
+    if not annotations:
+        raise SettingsError("no annotation file was given; add --annotations FILE, or --embedded for the built-in dataset")
+    registration = Registration.create(name, annotations, **fields)
+    registration.check_sources()
+    Home(root=str(home)).check_settings(registration)
+    _OUT.print(f"registered {name}: {registration.save(home)}", markup=False)
+
+
+def list_datasets() -> None:
+    """One line per registered dataset."""
+    home = Home()
+    table = Table("dataset", "rows", "quarantined", "selections", "profile")
+    for name in registered_names(home.path()):
+        rows, quarantined = _counts(home, name)
+        selections = len(list((home.tables() / "benchmark_scores" / f"dataset={name}").glob("selection=*")))
+        table.add_row(name, rows, quarantined, str(selections), load_registration(home.path(), name).profile)
+    _OUT.print(table)
+
+
+def show_dataset(name: str) -> None:
+    """The registration, the rows and the quarantined records by reason."""
+    home = Home()
+    path = registration_path(home.path(), load_registration(home.path(), name).name)
+    _OUT.print(path.read_text(), markup=False)
+    if not table_directory(home, "raw_dataset", name).exists():
+        _OUT.print(f"not read yet; run: xmas run {name} --method random")
+        return
+    tables = stored(home, "raw_dataset", name)
+    _print_frame(tables["ledger"].scan().collect())
+    counts = tables["quarantine"].scan().group_by("split", "reason").len("rows").sort("split", "reason").collect()
+    _print_frame(counts)
+
+
+def remove_dataset(name: str) -> None:
+    """Delete the registration, the stored tables and the embedded files; never a user's own."""
+    home = Home()
+    path = registration_path(home.path(), load_registration(home.path(), name).name)
+    for folder in home.tables().glob(f"*/dataset={name}"):
+        shutil.rmtree(folder)
+    shutil.rmtree(home.path() / "embedded" / name, ignore_errors=True)
+    path.unlink()
+    from xmas_assets.runs import open_instance
+
+    open_instance(home).delete_dynamic_partition("dataset", name)
+    _OUT.print(f"removed {name}; its source files are where they were")
+
+
+def run(
+    dataset: str,
+    *,
+    methods: Sequence[str],
+    budgets: Sequence[str],
+    seeds: int,
+    workers: int,
+    stages: Sequence[str] | None = None,
+) -> None:
+    """Bring selections up to date; then, if models were scored, print the leaderboard."""
+    keys = selection_keys(methods, budgets, seeds)
+    load_registration(Home().path(), dataset)
+    from xmas_assets.runs import SELECTION_STAGES, Platform, run_selections
+
+    platform = Platform.open(Home(root=str(Home().path())))
+    stages = stages or SELECTION_STAGES
+    run_selections(platform, dataset, keys, stages=stages, workers=workers, say=lambda line: _ERR.print(line, markup=False))
+    if "benchmark_scores" in stages:
+        show_leaderboard(dataset)
+    else:
+        for key in keys:
+            n_rows = stored(Home(), "selected_subset", f"{dataset}|{key}")["subset"].n_rows
+            _OUT.print(f"{key}  {n_rows:,} rows", markup=False)
+
+
+def selection_keys(methods: Sequence[str], budgets: Sequence[str], seeds: int) -> list[SelectionKey]:
+    """Every method at every budget and seed; ``full`` once per seed. Unknown methods are refused here."""
+    keys = [
+        SelectionKey.make(method, "1" if method == "full" else budget, seed)
+        for method in methods
+        for budget in (budgets if method != "full" else budgets[:1])
+        for seed in range(seeds)
+    ]
+    for key in keys:
+        resolve_method(key)
+    return list(dict.fromkeys(keys))
+
+
+def show_leaderboard(dataset: str) -> None:
+    """Print the stored leaderboard, and where the report and the UI are."""
+    home = Home()
+    load_registration(home.path(), dataset)
+    table = stored(home, "leaderboard", dataset)["leaderboard"].scan().collect()
+    _OUT.print(render_text(table, title=f"Leaderboard of {dataset}"))
+    _OUT.print(f"Report: {report_path(home, dataset)}", markup=False, soft_wrap=True)
+    _OUT.print("Open the UI: make ui   (or: xmas ui), then http://127.0.0.1:3000", markup=False)
+
+
+def compare(dataset: str, first: str, second: str) -> None:
+    """Print the paired difference of two methods, overall and per task."""
+    frame = compare_selections(scored_answers(Home(), dataset), _method_budget(first), _method_budget(second))
+    _print_frame(frame)
+
+
+def export(dataset: str, selection: str, *, to: Path, format: str | None) -> None:  # noqa: A002
+    """Write a subset's original records and its manifest."""
+    home = Home()
+    registration = load_registration(home.path(), dataset)
+    key = SelectionKey.parse(selection)
+    subset = stored(home, "selected_subset", f"{dataset}|{key}")
+    columns = ["row", "source_file", "source_row"]
+    places = stored(home, "raw_dataset", dataset)["samples"].scan().select(columns)
+    chosen = subset["subset"].scan().select("row").join(places, on="row").sort("row").collect()
+    manifest = read_manifest(subset)
+    written = export_subset(registration, chosen.select("source_file", "source_row").rows(), manifest, to=to, format=format)
+    _OUT.print(f"{manifest.n_selected:,} records in {to}, manifest in {written}", markup=False, soft_wrap=True)
+
+
+def verify(path: Path) -> None:
+    """Replay a manifest."""
+    _OUT.print(f"verified: {verify_manifest(Home(), Manifest.read(path))}", markup=False)
+
+
+def sql(text: str) -> None:
+    """Run one query on the stored tables."""
+    with connect(Home().tables()) as connection:
+        _print_frame(query(connection, text))
+
+
+def status(dataset: str | None) -> None:
+    """Per dataset and asset: how many partitions are made, stale, missing."""
+    from xmas_assets.runs import Platform, freshness
+
+    home = Home(root=str(Home().path()))
+    platform = Platform.open(home)
+    names = [load_registration(home.path(), dataset).name] if dataset else registered_names(home.path())
+    table = Table("dataset", "asset", "fresh", "stale", "missing")
+    for name in names:
+        for asset, counts in freshness(platform, name).items():
+            table.add_row(name, asset, *(str(counts[state]) for state in ("FRESH", "STALE", "MISSING")))
+    _OUT.print(table)
+
+
+def demo(*, workers: int) -> None:
+    """The whole way on the embedded dataset."""
+    home = Home()
+    if not registration_path(home.path(), _DEMO).exists():
+        add_dataset(_DEMO, annotations=[], embedded=True, profile="tiny")
+    run(_DEMO, methods=["xmas", "random", "full"], budgets=["0.05", "0.2"], seeds=3, workers=workers)
+
+
+def _method_budget(text: str) -> tuple[str, str]:
+    method, _, budget = text.partition("@")
+    if not budget:
+        raise SettingsError(f"{text!r} is not understood; write METHOD@BUDGET, for example xmas@0.20")
+    key = SelectionKey.make(method, budget, 0)
+    resolve_method(key)
+    return method, key.budget_text
+
+
+def _counts(home: Home, dataset: str) -> tuple[str, str]:
+    try:
+        tables = stored(home, "raw_dataset", dataset)
+    except StoreError:
+        return "not read yet", "-"
+    return f"{tables['samples'].n_rows:,}", f"{tables['quarantine'].n_rows:,}"
+
+
+def _print_frame(frame: pl.DataFrame) -> None:
+    table = Table(*(Text(visible(name)) for name in frame.columns))
+    for row in frame.iter_rows():
+        table.add_row(*(Text(visible(f"{cell:.4g}" if isinstance(cell, float) else cell)) for cell in row))
+    _OUT.print(table)
+
+
+def doctor() -> int:
+    """Print what this machine lacks; returns the exit code."""
+    from xmas_assets.serving import findings
+
+    bad = 0
+    for finding in findings(Home()):
+        mark = "ok  " if finding.ok else "BAD "
+        _OUT.print(f"{mark} {finding.seen}" + ("" if finding.ok else f"  ->  {finding.remedy}"), markup=False)
+        bad += not finding.ok
+    return 2 if bad else 0
+
+
+def serve(*, host: str, port: int, mlflow_port: int, allow_remote: bool) -> None:
+    """Serve the UIs."""
+    from xmas_assets import serving
+
+    serving.serve(Home(), host=host, port=port, mlflow_port=mlflow_port, allow_remote=allow_remote)

@@ -1,0 +1,82 @@
+"""What a subset is and where it came from: enough to make it again and to prove that it is the same."""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.contracts.validation import describe_invalid
+
+_HEX = r"^[0-9a-f]{64}$"
+_MAX_BYTES = 1 << 30
+
+
+class SourceFile(BaseModel):
+    """One annotation file as it was when the dataset was read (its name without folders, and its hash)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="File name without its folders, so that a manifest holds no one's paths.")
+    sha256: str = Field(pattern=_HEX, description="Hex SHA-256 of the file's bytes.")
+
+
+class Manifest(BaseModel):
+    """The record beside an exported subset. Holds no time and no path: the same selection gives the same bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = Field(default=1, ge=1, le=1, description="Version of this form.")
+    dataset: str = Field(description="Name of the dataset.")
+    dataset_digest: str = Field(pattern=_HEX, description="Content hash of the samples that were selected from.")
+    source_files: tuple[SourceFile, ...] = Field(min_length=1, description="Annotation files, in registered order.")
+    n_samples: int = Field(ge=1, description="Rows that were selected from.")
+    method: str = Field(description="Name of the selection method.")
+    parameters: dict[str, Any] = Field(description="The method's parameters, all of them.")
+    budget: str = Field(pattern=r"^\d+\.\d+$", description="Share of the rows, as the decimal in the selection key.")
+    seed: int = Field(ge=0, description="Seed of the selection.")
+    n_selected: int = Field(ge=1, description="Rows selected.")
+    rows: tuple[int, ...] = Field(description="Positions in the samples table, ascending.")
+    sample_ids: tuple[str, ...] = Field(description="Ids of the rows, in the same order.")
+    library_versions: dict[str, str] = Field(default_factory=dict, description="Library name to version.")
+    upstream: dict[str, str] = Field(default_factory=dict, description="Asset name to data version read.")
+    proxy_base: str | None = Field(default=None, description="Digest of the model that the proxy started from.")
+    proxy_checkpoints: tuple[str, ...] = Field(
+        default=(), description="Digests of the proxy's checkpoints, in step order."
+    )
+
+    @model_validator(mode="after")
+    def _rows_fit_together(self) -> Self:
+        if not self.n_selected == len(self.rows) == len(self.sample_ids):
+            raise ValueError(
+                f"n_selected {self.n_selected}, {len(self.rows)} rows and {len(self.sample_ids)} sample_ids must agree"
+            )
+        if any(later <= earlier for earlier, later in zip(self.rows, self.rows[1:], strict=False)):
+            raise ValueError("rows must be ascending and unique")
+        if self.rows and not 0 <= self.rows[0] <= self.rows[-1] < self.n_samples:
+            raise ValueError(f"rows must be in 0..{self.n_samples - 1}")
+        if len(set(self.sample_ids)) < len(self.sample_ids):
+            raise ValueError("sample_ids must be unique")
+        return self
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes: JSON with sorted keys, so that equal manifests are equal byte for byte."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        return (text + "\n").encode()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a manifest file.
+
+        Raises:
+            SelectionError: If it is missing, too large, not JSON, or not a manifest.
+        """
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise SelectionError(f"{path}: larger than {_MAX_BYTES} bytes; this is not a manifest")
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise SelectionError(f"{path}: cannot be read ({error.strerror}); give a *.manifest.json") from None
+        except ValidationError as error:
+            raise SelectionError(f"{path}: not a manifest of version 1 ({describe_invalid(error)})") from None

@@ -1,0 +1,26 @@
+"""How a pydantic validation error becomes our one line: field, what was seen, what is allowed."""
+
+import reprlib
+
+from pydantic import ValidationError
+
+
+def describe_invalid(error: ValidationError) -> str:
+    """One line naming each wrong field, its problem and the value seen (at most three fields, each value cut short).
+
+    Example:
+        >>> from xmas_assets.contracts.settings import LoraSettings
+        >>> try:
+        ...     LoraSettings(rank=0)
+        ... except ValidationError as error:
+        ...     print(describe_invalid(error))
+        rank: Input should be greater than or equal to 1, got 0
+    """
+    problems = error.errors(include_url=False, include_context=False)
+    lines = []
+    for problem in problems[:3]:
+        field = ".".join(str(part) for part in problem["loc"]) or "value"
+        seen = "" if problem["type"] in {"missing", "extra_forbidden"} else f", got {reprlib.repr(problem['input'])}"
+        lines.append(f"{field}: {problem['msg'].removeprefix('Value error, ')}{seen}")
+    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return ("; ".join(lines) + more).replace("\n", " ")

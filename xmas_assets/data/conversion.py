@@ -1,0 +1,120 @@
+"""Records written anew in another format than their source's: id, turns, images and task; nothing else is carried."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.samples import Turn
+from xmas_assets.data.images import STORE_PREFIX, ImageRoot, store_image
+from xmas_assets.data.json_records import RawRecord
+from xmas_assets.data.validators import Draft, validate
+
+_LLAVA_ROLES = {"system": "system", "user": "human", "assistant": "gpt"}
+_PARQUET_ROWS = 64
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_PARQUET_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("task", pa.string()),
+        ("images", pa.list_(_IMAGE)),
+        ("conversations", pa.list_(pa.struct([("from", pa.string()), ("value", pa.string())]))),
+    ]
+)
+
+
+def convert_records(
+    records: Iterable[RawRecord], file_format: str, *, images: ImageRoot, extracted: Path, target: Path
+) -> int:
+    """Write records in a format of ours.
+
+    Args:
+        records: As read from their source; all of them were accepted when the dataset was read.
+        file_format: ``llava_json``, ``llava_jsonl``, ``sharegpt`` or ``parquet``.
+        images: Where the images of a Parquet file are read from.
+        extracted: Folder for images that a JSON file cannot hold; written only if there are such.
+        target: File to write.
+
+    Returns:
+        Records written.
+
+    Raises:
+        DatasetError: If a record is not valid.
+        ImageError: If an image cannot be read or is none.
+    """
+    drafts = (_accepted(record) for record in records)
+    if file_format == "parquet":
+        return _write_parquet(drafts, images, target)
+    lines = file_format == "llava_jsonl"
+    opening, between, closing = (b"", b"\n", b"\n") if lines else (b"[", b",\n", b"]\n")
+    n_written = 0
+    with target.open("wb") as stream:
+        for draft in drafts:
+            paths = [_path(image, extracted) for image in draft.images]
+            record = _sharegpt_record(draft, paths) if file_format == "sharegpt" else _llava_record(draft, paths)
+            stream.write(between if n_written else opening)
+            stream.write(orjson.dumps(record))
+            n_written += 1
+        stream.write(closing)
+    return n_written
+
+
+def _accepted(record: RawRecord) -> Draft:
+    draft = validate(record)
+    if not isinstance(draft, Draft):
+        raise DatasetError(f"record {record.source_row} is not valid ({draft.detail}); read the dataset again")
+    return draft
+
+
+def _path(image: str | bytes, extracted: Path) -> str:
+    if isinstance(image, str):
+        return image
+    return f"{extracted.name}/{store_image(image, extracted).removeprefix(STORE_PREFIX)}"
+
+
+def _common_fields(draft: Draft) -> dict[str, Any]:
+    given = {"id": draft.source_id, "task": draft.task}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _llava_record(draft: Draft, paths: list[str]) -> dict[str, Any]:
+    image = {"image": paths[0] if len(paths) == 1 else paths} if paths else {}
+    return {**_common_fields(draft), **image, "conversations": _llava_turns(draft.turns)}
+
+
+def _llava_turns(turns: Iterable[Turn]) -> list[dict[str, str]]:
+    return [{"from": _LLAVA_ROLES[turn.role], "value": turn.text} for turn in turns]
+
+
+def _sharegpt_record(draft: Draft, paths: list[str]) -> dict[str, Any]:
+    messages = [{"role": turn.role, "content": turn.text} for turn in draft.turns]
+    return {**_common_fields(draft), "messages": messages, "images": paths}
+
+
+def _write_parquet(drafts: Iterator[Draft], images: ImageRoot, target: Path) -> int:
+    n_written = 0
+    with pq.ParquetWriter(target, _PARQUET_SCHEMA) as writer:
+        while chunk := list(islice(drafts, _PARQUET_ROWS)):
+            rows = [
+                {
+                    "id": draft.source_id,
+                    "task": draft.task,
+                    "images": [_image_struct(image, images) for image in draft.images],
+                    "conversations": _llava_turns(draft.turns),
+                }
+                for draft in chunk
+            ]
+            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=_PARQUET_SCHEMA))
+            n_written += len(chunk)
+    return n_written
+
+
+def _image_struct(image: str | bytes, images: ImageRoot) -> dict[str, Any]:
+    if isinstance(image, bytes):
+        return {"bytes": image, "path": None}
+    return {"bytes": images.read(image), "path": image}

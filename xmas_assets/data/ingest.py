@@ -1,0 +1,229 @@
+"""A registered dataset into checked tables, in a stream: rows in = rows out + quarantined, always."""
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+import pyarrow as pa
+
+from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.samples import Reason
+from xmas_assets.data.image_check import CheckedImage, ImageCheck
+from xmas_assets.data.images import ImageRoot
+from xmas_assets.data.json_records import RawRecord
+from xmas_assets.data.readers import read_records
+from xmas_assets.data.registration import Registration
+from xmas_assets.data.sample_ids import SampleIds
+from xmas_assets.data.tables import QUARANTINE_SCHEMA, SAMPLES_SCHEMA
+from xmas_assets.data.validators import Draft, Rejection, source_id_of, validate
+
+SPLITS = ("samples", "test")
+_BATCH_ROWS = 1024
+_BATCH_BYTES = 64 * 1024 * 1024
+_RAW_CHARS = 2000
+
+
+@dataclass
+class Ledger:
+    """What became of every record, filled while the dataset is read.
+
+    Attributes:
+        rows_in: Records in the source, by split.
+        rows_out: Rows of the table, by split.
+        quarantined: Refused records, by split.
+        reasons: Refused records, by reason code, all splits.
+        notices: What was accepted but is worth telling (``animated``, ``repeated_id``, ...), with how often.
+    """
+
+    rows_in: Counter[str] = field(default_factory=Counter)
+    rows_out: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
+
+
+def ingest(
+    registration: Registration,
+    *,
+    workers: int = 1,
+    image_store: Path | None = None,
+    progress: Callable[[str, int], None] | None = None,
+    scratch: Path | None = None,
+) -> "Ingestion":
+    """Read, validate and number a dataset's records.
+
+    Args:
+        registration: Where the dataset is.
+        workers: Threads that read and decode images; the result does not depend on it.
+        image_store: Folder that takes images which the source carries as bytes (Parquet).
+        progress: Called with the split and the records read so far, now and then.
+        scratch: Folder for a temporary file of about the annotations' size; default the system's.
+
+    Returns:
+        An iterable of ``(table name, batch)`` with the tables ``samples``, ``test`` and ``quarantine``, and a
+        ``ledger`` that is complete when the iteration has ended.
+
+    Raises:
+        DatasetError: While iterating, if a file cannot be read as a whole, holds no records, or has only bad ones.
+    """
+    images = ImageCheck(ImageRoot(registration.images, image_store), image_store, workers=workers)
+    return Ingestion(registration, images, progress or (lambda split, n_rows: None), scratch)
+
+
+class Ingestion:
+    """One reading of a dataset; see ``ingest``. Can be iterated once."""
+
+    def __init__(
+        self,
+        registration: Registration,
+        images: ImageCheck,
+        progress: Callable[[str, int], None],
+        scratch: Path | None,
+    ) -> None:
+        self.ledger = Ledger()
+        self._registration = registration
+        self._images = images
+        self._progress = progress
+        self._scratch = scratch
+
+    def __iter__(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        self._registration.check_sources()
+        yield from self._read_split("samples", self._registration.annotations)
+        if self._registration.test:
+            yield from self._read_split("test", self._registration.test)
+        self.ledger.notices.update(self._images.notices())
+        self.ledger.notices = +self.ledger.notices  # only what was seen
+
+    def _read_split(self, split: str, paths: tuple[Path, ...]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Check all rows into a temporary file, and read it back with ids that are unique over all of them."""
+        ids = SampleIds()
+        seen: set[bytes] | None = set() if self._registration.duplicates == "quarantine" else None
+        records = read_records(paths, self._registration.format)
+        reasons: Counter[str] = Counter()
+        with tempfile.TemporaryFile(dir=self._scratch) as spool:
+            options = pa.ipc.IpcWriteOptions(compression="zstd")
+            with pa.ipc.new_stream(spool, SAMPLES_SCHEMA, options=options) as writer:
+                while chunk := _next_chunk(records):
+                    accepted, refused = self._check(split, chunk, ids, seen)
+                    reasons.update(refused["reason"].to_pylist())
+                    writer.write_batch(accepted)
+                    if refused.num_rows:
+                        yield "quarantine", refused
+                    self._progress(split, self.ledger.rows_in[split])
+            self._refuse_empty(split, reasons)
+            yield from self._numbered(split, spool, ids)
+        self.ledger.reasons += reasons
+        self.ledger.notices["repeated_id"] += ids.n_repeated_ids
+        self.ledger.notices["same_content"] += ids.n_same_content
+
+    def _check(
+        self, split: str, chunk: list[RawRecord], ids: SampleIds, seen: set[bytes] | None
+    ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        accepted: list[dict[str, Any]] = []
+        refused: list[dict[str, Any]] = []
+        drafts = [validate(record) for record in chunk]
+        self._images.prepare(ref for draft in drafts if isinstance(draft, Draft) for ref in draft.images)
+        for record, draft in zip(chunk, drafts, strict=True):
+            row = draft if isinstance(draft, Rejection) else self._row(record, draft)
+            if isinstance(row, dict) and seen is not None:
+                row = _refuse_repetition(row, seen)
+            if isinstance(row, Rejection):
+                refused.append(_quarantine_row(split, record, row))
+            else:
+                row["sample_id"] = ids.note(row["source_id"], row["digest"])
+                self.ledger.notices["generated_id"] += row["source_id"] is None
+                self.ledger.notices["text_only"] += row["n_images"] == 0
+                accepted.append(row)
+        self.ledger.rows_in[split] += len(chunk)
+        self.ledger.quarantined[split] += len(refused)
+        return (
+            pa.RecordBatch.from_pylist(accepted, schema=SAMPLES_SCHEMA),
+            pa.RecordBatch.from_pylist(refused, schema=QUARANTINE_SCHEMA),
+        )
+
+    def _row(self, record: RawRecord, draft: Draft) -> dict[str, Any] | Rejection:
+        images: list[CheckedImage] = []
+        for result in map(self._images.result, draft.images):
+            if isinstance(result, Rejection):
+                return result
+            images.append(result)
+        hashes = [image.sha256 for image in images]
+        turns = [list(turn) for turn in draft.turns]
+        return {
+            "row": 0,
+            "source_id": draft.source_id,
+            "source_file": record.source_file,
+            "source_row": record.source_row,
+            "task": draft.task,
+            "images": [image.ref for image in images],
+            "image_hashes": hashes,
+            "turns": [turn._asdict() for turn in draft.turns],
+            "n_turns": sum(turn.role == "assistant" for turn in draft.turns),
+            "n_images": len(images),
+            "digest": hashlib.sha256(orjson.dumps([draft.task, turns, hashes])).hexdigest(),
+        }
+
+    def _numbered(self, split: str, spool: IO[bytes], ids: SampleIds) -> Iterator[tuple[str, pa.RecordBatch]]:
+        spool.seek(0)
+        for batch in pa.ipc.open_stream(spool):
+            n_before = self.ledger.rows_out[split]
+            rows = pa.array(range(n_before, n_before + batch.num_rows), pa.int64())
+            pairs = zip(batch["sample_id"].to_pylist(), batch["digest"].to_pylist(), strict=True)
+            sample_ids = pa.array([ids.assign(base_id, digest) for base_id, digest in pairs], pa.string())
+            columns = [rows, sample_ids, *batch.columns[2:]]
+            self.ledger.rows_out[split] += batch.num_rows
+            if batch.num_rows:
+                yield split, pa.RecordBatch.from_arrays(columns, schema=SAMPLES_SCHEMA)
+
+    def _refuse_empty(self, split: str, reasons: Counter[str]) -> None:
+        n_rows, n_refused = self.ledger.rows_in[split], self.ledger.quarantined[split]
+        where = "annotations" if split == "samples" else "test"
+        if n_rows == 0:
+            raise DatasetError(f"the {where} files hold 0 records; give files with at least one")
+        if n_refused == n_rows:
+            top = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
+            raise DatasetError(f"all {n_rows} records of {where} were refused: {top}; correct the source")
+
+
+def _next_chunk(records: Iterator[RawRecord]) -> list[RawRecord]:
+    """The next records, at most 1,024 and not much more than 64 MiB."""
+    chunk, n_bytes = [], 0
+    for record in islice(records, _BATCH_ROWS):
+        chunk.append(record)
+        n_bytes += record.n_bytes
+        if n_bytes > _BATCH_BYTES:
+            break
+    return chunk
+
+
+def _image_bytes_as_text(value: Any) -> str:
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)
+
+
+def _refuse_repetition(row: dict[str, Any], seen: set[bytes]) -> dict[str, Any] | Rejection:
+    key = hashlib.sha256(orjson.dumps([row["source_id"], row["digest"]])).digest()[:16]
+    if key in seen:
+        return Rejection(Reason.DUPLICATE, "id and content equal those of an earlier record")
+    seen.add(key)
+    return row
+
+
+def _quarantine_row(split: str, record: RawRecord, rejection: Rejection) -> dict[str, Any]:
+    raw = record.raw
+    if raw is None:
+        raw = orjson.dumps(record.value, default=_image_bytes_as_text) if record.value is not None else b""
+    return {
+        "split": split,
+        "source_file": record.source_file,
+        "source_row": record.source_row,
+        "source_id": source_id_of(record.value),
+        "reason": rejection.reason.value,
+        "detail": rejection.detail,
+        "raw": raw[: 4 * _RAW_CHARS].decode("utf-8", "replace")[:_RAW_CHARS],
+    }

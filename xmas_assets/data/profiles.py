@@ -1,0 +1,53 @@
+"""Profiles: YAML files of settings, packaged or the user's own, and a registration's overrides on top."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from xmas_assets.contracts.errors import SettingsError
+from xmas_assets.contracts.settings import Settings
+from xmas_assets.contracts.validation import describe_invalid
+from xmas_assets.data.registration import read_yaml
+
+_PACKAGED = Path(str(files("xmas_assets"))) / "profiles"
+
+
+def profile_names() -> list[str]:
+    """Names of the packaged profiles, sorted."""
+    return sorted(path.stem for path in _PACKAGED.glob("*.yaml"))
+
+
+def load_settings(profile: str, overrides: dict[str, Any]) -> Settings:
+    """Settings of a profile with single values replaced.
+
+    Args:
+        profile: Name of a packaged profile, or path of a YAML file (recognised by its ``.yaml`` or ``.yml`` ending).
+        overrides: Nested values that win over the profile's, for example ``{"proxy": {"epochs": 2}}``.
+
+    Raises:
+        SettingsError: If there is no such profile, or a value is unknown or out of bounds.
+    """
+    merged = _merge(read_yaml(_profile_path(profile)), overrides)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(f"profile {profile!r} with overrides: {describe_invalid(error)}") from None
+
+
+def _profile_path(profile: str) -> Path:
+    if profile.endswith((".yaml", ".yml")):
+        return Path(profile)
+    if profile not in profile_names():
+        known = ", ".join(profile_names())
+        raise SettingsError(f"profile {profile[:80]!r} is not known; use one of {known}, or the path of a .yaml file")
+    return _PACKAGED / f"{profile}.yaml"
+
+
+def _merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in overrides.items():
+        below = merged.get(name)
+        merged[name] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged

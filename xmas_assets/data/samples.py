@@ -1,0 +1,108 @@
+"""Checked samples as a sequence over an Arrow table: rows become Python objects only when asked for."""
+
+import bisect
+import hashlib
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, overload
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xmas_assets.contracts.errors import StoreError
+from xmas_assets.contracts.samples import Sample, Turn
+
+SAMPLE_COLUMNS = ("sample_id", "task", "images", "image_hashes", "turns")
+_DIGEST_COLUMNS = ("sample_id", "task", "digest")
+
+
+class Samples(Sequence[Sample]):
+    """The rows of a ``samples`` or ``test`` table; position i is the row whose ``row`` column is i."""
+
+    def __init__(self, table: pa.Table, rows: Sequence[int] | None = None) -> None:
+        """Look at a table, or at some of its rows.
+
+        Args:
+            table: With at least the columns ``SAMPLE_COLUMNS``.
+            rows: Positions in the table, each in 0..n_rows-1, in any order; default all.
+
+        Raises:
+            StoreError: If a column is missing.
+        """
+        self._table = _with_columns(table, SAMPLE_COLUMNS)
+        self._batches = self._table.to_batches()
+        self._ends = list(accumulate(batch.num_rows for batch in self._batches))
+        self._rows = range(table.num_rows) if rows is None else rows
+
+    @classmethod
+    def open(cls, path: Path) -> "Samples":
+        """Samples out of a Parquet file; only the needed columns are read.
+
+        Raises:
+            StoreError: If the file is missing, damaged or has other columns.
+        """
+        try:
+            return cls(pq.ParquetFile(path).read(columns=list(SAMPLE_COLUMNS)))
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"{path}: samples cannot be read ({error}); read the dataset again") from None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Samples": ...
+    def __getitem__(self, index: int | slice) -> "Sample | Samples":
+        """One sample, or those of a slice."""
+        if isinstance(index, slice):
+            return Samples(self._table, self._rows[index])
+        row = self._rows[index]
+        place = bisect.bisect_right(self._ends, row)
+        batch = self._batches[place]
+        offset = row - (self._ends[place] - batch.num_rows)
+        return _sample({name: batch[name][offset].as_py() for name in SAMPLE_COLUMNS})
+
+    def take(self, rows: Sequence[int]) -> "Samples":
+        """The samples at the given positions, in the given order; nothing is copied.
+
+        Raises:
+            IndexError: If a position is not in 0..n-1.
+        """
+        if any(not 0 <= row < len(self) for row in rows):
+            raise IndexError(f"a row is outside 0..{len(self) - 1}")
+        return Samples(self._table, [self._rows[int(row)] for row in rows])
+
+
+def dataset_digest(table: pa.Table) -> str:
+    """Hex SHA-256 of a dataset's content: ids, tasks, turns and image bytes; the order of the rows does not matter.
+
+    Args:
+        table: With the columns ``sample_id``, ``task`` and ``digest``.
+
+    Raises:
+        StoreError: If one of them is missing.
+    """
+    columns = [column.to_pylist() for column in _with_columns(table, _DIGEST_COLUMNS).columns]
+    total = hashlib.sha256()
+    for sample_id, task, digest in sorted(zip(*columns, strict=True), key=lambda row: row[0]):
+        total.update(f"{sample_id}\x00{task or ''}\x00{digest}\n".encode())
+    return total.hexdigest()
+
+
+def _with_columns(table: pa.Table, names: tuple[str, ...]) -> pa.Table:
+    missing = [name for name in names if name not in table.column_names]
+    if missing:
+        raise StoreError(f"the table has no column {', '.join(missing)}; it was not made by reading a dataset")
+    return table.select(list(names))
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    return Sample(
+        sample_id=row["sample_id"],
+        turns=tuple(Turn(turn["role"], turn["text"]) for turn in row["turns"]),
+        images=tuple(row["images"]),
+        image_hashes=tuple(row["image_hashes"]),
+        task=row["task"],
+    )

@@ -1,0 +1,181 @@
+"""What a person sees of each asset: counts, tables and pictures, as plain values for the UI's metadata."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from PIL import Image
+
+from xmas_assets.contracts.artifacts import AttentionTrajectories
+from xmas_assets.core.trajectories import leading_sums
+from xmas_assets.report.canvas import markdown_image
+from xmas_assets.report.figures import (
+    budget_score_figure,
+    cluster_sample_figure,
+    cluster_size_figure,
+    task_composition_figure,
+    trajectory_figure,
+)
+from xmas_assets.report.tables import render_markdown
+from xmas_assets.report.text import Markdown, markdown_cell
+from xmas_assets.store.tables import Table
+
+if TYPE_CHECKING:
+    from xmas_assets.training.runs import TrainingRecord
+
+OpenImage = Callable[[str], Image.Image]
+_N_GROUPS = 4
+_N_PER_GROUP = 6
+
+
+def describe_dataset(tables: Mapping[str, Table], open_image: OpenImage) -> dict[str, object]:
+    """Rows per table, why records were refused, the mix of tasks, and some rows with their pictures.
+
+    Args:
+        tables: ``samples``, ``test``, ``quarantine`` and ``ledger``.
+        open_image: Opens a sample's image.
+    """
+    quarantine = tables["quarantine"].scan().group_by("split", "reason").len("rows").sort("split", "reason").collect()
+    compositions = {"training": _tasks(tables["samples"])}
+    if "test" in tables and tables["test"].n_rows:
+        compositions["test"] = _tasks(tables["test"])
+    rows = np.linspace(0, tables["samples"].n_rows - 1, _N_PER_GROUP * 2).round().astype(int)
+    shown = np.unique(rows)
+    return {
+        "ledger": _markdown_table(tables["ledger"].scan().collect()),
+        "quarantined records": _markdown_table(quarantine) if len(quarantine) else "none",
+        "tasks": markdown_image(task_composition_figure(compositions)),
+        "some samples": markdown_image(
+            sample_figure(
+                tables["samples"], {"samples": shown[:_N_PER_GROUP], " ": shown[_N_PER_GROUP:]}, open_image
+            )
+        ),
+    }
+
+
+def describe_training(record: "TrainingRecord") -> dict[str, object]:
+    """Steps, loss, cost, and what could not be trained on."""
+    left_out = pl.DataFrame({"sample_id": list(record.left_out), "reason": list(record.left_out.values())})
+    return {
+        "optimiser steps": record.n_steps,
+        "rows trained on": record.n_samples,
+        "mean training loss (nats per answer token)": record.mean_loss,
+        "cpu seconds": record.cpu_seconds,
+        "rows cut at the longest length": record.n_cut,
+        "rows left out": _markdown_table(left_out.head(20)) if len(left_out) else "none",
+    }
+
+
+def describe_trajectories(trajectories: AttentionTrajectories, *, notices: Sequence[str] = ()) -> dict[str, object]:
+    """How attention to images develops over the dataset, by quartile of its value at the last checkpoint."""
+    sums = leading_sums(trajectories.values[trajectories.has_image])
+    quartile = np.searchsorted(np.quantile(sums[:, -1], [0.25, 0.5, 0.75]), sums[:, -1])
+    return {
+        "rows with a trajectory": len(sums),
+        "checkpoints at steps": ", ".join(map(str, trajectories.steps)),
+        "notices": "\n".join(notices) or "none",
+        "development by quartile": markdown_image(trajectory_figure(sums, quartile, steps=trajectories.steps)),
+    }
+
+
+def describe_clusters(
+    labels: NDArray[np.integer], trajectories: AttentionTrajectories, samples: Table, open_image: OpenImage
+) -> dict[str, object]:
+    """Trajectories per cluster, cluster sizes, and samples of some clusters with their pictures.
+
+    Args:
+        labels: Cluster of each row, shape (n_samples,), -1 without image.
+        trajectories: Of the same rows.
+        samples: The dataset's samples.
+        open_image: Opens a sample's image.
+    """
+    sums = leading_sums(trajectories.values)
+    sizes = np.bincount(labels[labels >= 0])
+    return {
+        "clusters": len(sizes),
+        "largest cluster": int(sizes.max()),
+        "smallest cluster": int(sizes.min()),
+        "text-only rows": int((labels < 0).sum()),
+        "trajectories per cluster": markdown_image(trajectory_figure(sums, labels, steps=trajectories.steps)),
+        "cluster sizes": markdown_image(cluster_size_figure(labels)),
+        "samples per cluster": markdown_image(sample_figure(samples, cluster_rows(labels), open_image)),
+    }
+
+
+def describe_subset(rows: NDArray[np.integer], samples: Table, open_image: OpenImage) -> dict[str, object]:
+    """How many rows, the mix of tasks beside the whole dataset's, and some of the rows.
+
+    Args:
+        rows: Selected rows, ascending.
+        samples: The dataset's samples.
+        open_image: Opens a sample's image.
+    """
+    shown = rows[np.unique(np.linspace(0, len(rows) - 1, _N_PER_GROUP).round().astype(int))]
+    compositions = {"dataset": _tasks(samples), "subset": _tasks(samples, rows)}
+    return {
+        "rows selected": len(rows),
+        "share of the dataset": len(rows) / samples.n_rows,
+        "tasks": markdown_image(task_composition_figure(compositions)),
+        "some samples": markdown_image(sample_figure(samples, {"selected": shown}, open_image)),
+    }
+
+
+def describe_answers(table: Table) -> dict[str, object]:
+    """Score per task, how many answers came back empty, and the first wrong answers."""
+    answers = table.scan().collect()
+    by_task = answers.group_by(pl.col("task").fill_null("(none)")).agg(
+        pl.len().alias("questions"), (100 * pl.col("score").mean()).round(1).alias("score %")
+    )
+    wrong = answers.filter(pl.col("score") < 1).select("task", "question", "reference", "answer").head(12)
+    return {
+        "questions": len(answers),
+        "score": float(by_task["score %"].mean() or 0.0) / 100,
+        "empty answers": int((answers["answer"] == "").sum()),
+        "score per task": _markdown_table(by_task.sort("task")),
+        "some wrong answers": _markdown_table(wrong) if len(wrong) else "none",
+    }
+
+
+def describe_leaderboard(leaderboard: pl.DataFrame) -> dict[str, object]:
+    """The table and the budget-score picture."""
+    described: dict[str, object] = {"leaderboard": render_markdown(leaderboard)}
+    if len(leaderboard.filter(pl.col("budget").is_not_null(), pl.col("method") != "full")):
+        described["score by budget"] = markdown_image(budget_score_figure(leaderboard))
+    return described
+
+
+def cluster_rows(labels: NDArray[np.integer]) -> dict[str, NDArray[np.integer]]:
+    """Some rows of some clusters, taken evenly along the ranking by size, by the title they are shown under."""
+    sizes = np.bincount(labels[labels >= 0])
+    ranked = np.argsort(-sizes, kind="stable")
+    chosen = ranked[np.unique(np.linspace(0, len(ranked) - 1, _N_GROUPS).round().astype(int))]
+    return {
+        f"cluster {label} ({sizes[label]:,} rows)": np.flatnonzero(labels == label)[:_N_PER_GROUP] for label in chosen
+    }
+
+
+def sample_figure(samples: Table, groups: Mapping[str, NDArray[np.integer]], open_image: OpenImage) -> bytes:
+    """Rows of the dataset with their first picture and their last question and answer, group by group."""
+    wanted = np.unique(np.concatenate(list(groups.values())))
+    columns = samples.scan().select("row", "images", "turns").filter(pl.col("row").is_in(wanted.tolist())).collect()
+    shown = {}
+    for row, images, turns in columns.iter_rows():
+        caption = " / ".join(turn["text"].replace("<image>", "").strip() for turn in turns[-2:])
+        shown[row] = (open_image(images[0]) if images else None, caption)
+    return cluster_sample_figure([(title, [shown[row] for row in rows]) for title, rows in groups.items() if len(rows)])
+
+
+def _tasks(samples: Table, rows: NDArray[np.integer] | None = None) -> dict[str, int]:
+    frame = samples.scan().select("row", "task")
+    if rows is not None:
+        frame = frame.filter(pl.col("row").is_in(rows.tolist()))
+    counts = frame.group_by(pl.col("task").fill_null("(none)")).len().sort("task").collect()
+    return dict(counts.iter_rows())
+
+
+def _markdown_table(frame: pl.DataFrame) -> Markdown:
+    head = f"| {' | '.join(map(markdown_cell, frame.columns))} |\n|{' --- |' * frame.width}"
+    rows = (f"| {' | '.join(map(markdown_cell, row))} |" for row in frame.iter_rows())
+    return Markdown("\n".join([head, *rows]))

@@ -1,0 +1,44 @@
+"""Text out of data or models made safe to show: one line, bounded, no control codes, no markup."""
+
+import html
+
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|$~#"})
+
+
+def visible(text: object, limit: int = 120) -> str:
+    r"""One bounded line in which every character can be seen; control, ANSI and bidirectional codes are spelt out.
+
+    Args:
+        text: Anything; its ``str`` is shown.
+        limit: Longest result, in characters; a longer text ends in an ellipsis.
+
+    Example:
+        >>> visible("\x1b[31mred\n")
+        '\\x1b[31mred\\n'
+    """
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in str(text)[: limit + 1]
+    )
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def markdown_cell(text: object, limit: int = 120) -> str:
+    r"""The text as a Markdown table cell that renders as itself.
+
+    Example:
+        >>> markdown_cell("a|<b>")
+        'a\\|&lt;b&gt;'
+    """
+    return html.escape(visible(text, limit).translate(_MARKDOWN), quote=False)
+
+
+def figure_text(text: object, limit: int = 40) -> str:
+    """The text as a figure label: dollar signs do not start a formula."""
+    return visible(text, limit).replace("$", r"\$")
+
+
+class Markdown(str):
+    """Text that is meant to be rendered as Markdown; what it quotes from data is already escaped."""
+
+    __slots__ = ()

@@ -1,0 +1,133 @@
+"""Where everything lives: ``XMAS_HOME``, its folders, the registered datasets and their settings, costs and locks."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import dagster as dg
+from filelock import FileLock, Timeout
+from PIL import Image
+from pydantic import Field
+
+from xmas_assets.contracts.errors import DatasetError, StoreError
+from xmas_assets.contracts.settings import Settings
+from xmas_assets.data.images import ImageRoot
+from xmas_assets.data.profiles import load_settings
+from xmas_assets.data.registration import Registration, load_registration
+from xmas_assets.data.samples import SAMPLE_COLUMNS, Samples
+from xmas_assets.resources.stored import StoredTables
+
+
+class Home(dg.ConfigurableResource):
+    """The platform's folder on disk."""
+
+    root: str = Field("", description="Folder for all data; empty means the environment's XMAS_HOME, else '.xmas'.")
+
+    def path(self, *parts: str) -> Path:
+        """Absolute path of a folder below the root; it is made.
+
+        Raises:
+            StoreError: If the folder cannot be made or written.
+        """
+        folder = Path(self.root or os.environ.get("XMAS_HOME") or ".xmas").absolute().joinpath(*parts)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be made ({error.strerror}); set XMAS_HOME to a folder you can write") from error
+        if not os.access(folder, os.W_OK):
+            raise StoreError(f"{folder} is read-only; set XMAS_HOME to a folder you can write")
+        return folder
+
+    def registration(self, dataset: str) -> Registration:
+        """The dataset's registration, from ``datasets/<name>.yaml``."""
+        return load_registration(self.path(), dataset)
+
+    def settings(self, dataset: str) -> Settings:
+        """The dataset's settings: its profile with its overrides."""
+        registration = self.registration(dataset)
+        return load_settings(registration.profile, registration.overrides)
+
+        Raises:
+            SettingsError: If the selection was typed in a form that is not understood.
+        """
+        dataset, _, selection = partition.partition("|")
+        return dataset, SelectionKey.parse(selection)
+
+    def open_image(self, dataset: str) -> Callable[[str], Image.Image]:
+        """Opener of the dataset's images, confined to its image root."""
+        return ImageRoot(self.registration(dataset).images, self.image_store()).open
+
+    def samples(self, raw_dataset: StoredTables) -> Samples:
+        """The training pool, in row order."""
+        return Samples(raw_dataset["samples"].arrow(SAMPLE_COLUMNS))
+
+    def questions(self, raw_dataset: StoredTables) -> Samples:
+        """The test questions.
+
+        Raises:
+            DatasetError: If the dataset was registered without a test set.
+        """
+        if "test" not in raw_dataset or raw_dataset["test"].n_rows == 0:
+            raise DatasetError("the dataset has no test records, so nothing can be scored; add it again with --test FILE")
+        return Samples(raw_dataset["test"].arrow(SAMPLE_COLUMNS))
+
+    def image_store(self) -> Path:
+        """Where images that came as bytes inside Parquet files are kept, by content."""
+        return self.path("images")
+
+    def tables(self) -> Path:
+        """Root of the Parquet tables that assets write."""
+        return self.path("tables")
+
+    def workspace(self, stage: str, key: str) -> Path:
+        """Folder for resumable work, named by a hash of everything that decides the result."""
+        return self.path("work", stage, key[:32])
+
+    @contextmanager
+    def stage(self, stage: str, partition: str, key: str) -> Iterator[Path]:
+        """Do one stage of one partition: hold its lock, give its workspace, note its CPU seconds.
+
+        The lock is the operating system's, so one left behind by a killed process or a reboot is free.
+
+        Args:
+            stage: Asset name.
+            partition: Partition key.
+            key: Hash of everything that decides the result.
+
+        Raises:
+            StoreError: If another run is making the same stage of the same partition.
+        """
+        lock = FileLock(self.path("locks") / f"{stage}__{quote(partition, safe='')}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(
+                f"{stage} of {partition} is being made by another run; wait for it to end, or cancel it in the UI"
+            ) from None
+        try:
+            started = time.process_time()
+            yield self.workspace(stage, key)
+            self._note_cost(stage, partition, key, time.process_time() - started)
+        finally:
+            lock.release()
+
+    def cpu_seconds(self, stage: str, partition: str) -> float | None:
+        """CPU seconds that the stage's result took, all threads; None if it was never made."""
+        path = self._cost_path(stage, partition)
+        return float(json.loads(path.read_text())["cpu_seconds"]) if path.exists() else None
+
+    def _note_cost(self, stage: str, partition: str, key: str, cpu_seconds: float) -> None:
+        path = self._cost_path(stage, partition)
+        before = json.loads(path.read_text()) if path.exists() else {"key": ""}
+        if before["key"] == key:  # a rerun that found the work done must not make it look free
+            cpu_seconds = max(cpu_seconds, before["cpu_seconds"])
+        staged = path.with_suffix(".tmp")
+        staged.write_text(json.dumps({"key": key, "cpu_seconds": cpu_seconds}))
+        staged.replace(path)
+
+    def _cost_path(self, stage: str, partition: str) -> Path:
+        return self.path("costs", stage) / f"{quote(partition, safe='')}.json"

@@ -1,0 +1,45 @@
+"""The IO manager: an asset's tables as Parquet files below ``XMAS_HOME/tables/<asset>/<partition>/``."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.stored import StoredTables
+from xmas_assets.store.tables import partition_directory
+from xmas_assets.store.writing import move_tables
+
+
+class TablesIOManager(dg.ConfigurableIOManager):
+    """Puts staged tables in their place, whole or not at all, and loads handles that read columns on demand."""
+
+    home: dg.ResourceDependency[Home]
+
+    def handle_output(self, context: dg.OutputContext, obj: StoredTables) -> None:
+        """Replace the partition's tables by the staged ones and describe them."""
+        directory = table_directory(self.home, context.asset_key.to_user_string(), context.partition_key)
+        move_tables(obj.directory, directory)
+        context.add_output_metadata(_describe(StoredTables(directory)))
+
+    def load_input(self, context: dg.InputContext) -> StoredTables | dict[str, StoredTables]:
+        """One partition's tables; seen from a coarser asset, those of all partitions that exist, by partition key."""
+        asset = context.asset_key.to_user_string()
+        directories = {key: table_directory(self.home, asset, key) for key in sorted(context.asset_partition_keys)}
+        if isinstance(context.asset_partitions_def, dg.MultiPartitionsDefinition) and "|" not in context.partition_key:
+            return {key: StoredTables(directory) for key, directory in directories.items() if directory.exists()}
+        return StoredTables(directories[context.asset_partition_key])
+
+
+def table_directory(home: Home, asset: str, partition: str) -> Path:
+    """Folder of one asset's tables for a partition key such as ``shapes`` or ``shapes|xmas_b0.20_s0``."""
+    names = ("dataset", "selection")
+    return partition_directory(home.tables(), asset, **dict(zip(names, partition.split("|"), strict=False)))
+
+
+def _describe(tables: StoredTables) -> dict[str, object]:
+    rows = {f"rows in {name}": table.n_rows for name, table in tables.items()}
+    schemas = {
+        f"columns of {name}": dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in table.schema])
+        for name, table in tables.items()
+    }
+    return {"path": dg.MetadataValue.path(str(tables.directory)), **rows, **schemas}

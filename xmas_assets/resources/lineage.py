@@ -1,0 +1,116 @@
+"""What each stage tells MLflow: one run per selection and one per trained model, linked to Dagster and back."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+
+from xmas_assets.contracts.artifacts import Checkpoint, SelectionKey, parse_partition
+from xmas_assets.contracts.settings import Section, Settings
+from xmas_assets.resources.stored import StoredTables, combine
+from xmas_assets.resources.subsets import Subset
+from xmas_assets.resources.tracking import RunRecord
+
+if TYPE_CHECKING:
+    from xmas_assets.training.runs import TrainingRecord
+
+
+def selection_record(context: dg.AssetExecutionContext, subset: Subset, staged: StoredTables) -> RunRecord:
+    """The run of a selection: its parameters, what it was made from, and the mix of tasks it kept."""
+    manifest = subset.manifest
+    parameters = {f"method.{name}": str(value) for name, value in manifest.parameters.items()}
+    return RunRecord(
+        key=combine("selection", subset.dataset, str(subset.key), staged.version),
+        experiment=subset.dataset,
+        name=f"select {subset.key}",
+        params=_key_params(subset.key) | parameters,
+        tags=_tags(context, "selection") | {f"upstream.{name}": v for name, v in manifest.upstream.items()},
+        metrics={"n_selected": manifest.n_selected, "n_samples": manifest.n_samples},
+        inputs={subset.dataset: manifest.dataset_digest},
+        artifacts={"subset": [table.path for table in staged.values()]},
+        files={"subset/manifest.json": manifest.to_bytes().decode()},
+    )
+
+
+def model_record(
+    context: dg.AssetExecutionContext,
+    *,
+    upstream: Mapping[str, str],
+    trained: Checkpoint,
+    record: "TrainingRecord",
+    settings: Settings,
+) -> RunRecord:
+    """The run of a trained model: settings, what it was trained on, its weights as a registered version."""
+    dataset, key = parse_partition(context.partition_key)
+    return RunRecord(
+        key=model_run_key(dataset, key, trained.digest),
+        experiment=dataset,
+        name=f"train {key}",
+        params=_key_params(key) | _flat("target", settings.target) | _flat("base_model", settings.base_model),
+        tags=_tags(context, "model") | {f"upstream.{name}": version for name, version in upstream.items()},
+        metrics={
+            "training_cpu_seconds": record.cpu_seconds,
+            "training_loss": record.mean_loss,
+            "n_samples": record.n_samples,
+            "n_steps": record.n_steps,
+        },
+        inputs={f"{dataset}.{key.method}": upstream["selected_subset"]},
+        artifacts={"model": [trained.path]},
+        model="model",
+        alias=str(key).replace(".", "-"),
+    )
+
+
+def scores_record(
+    context: dg.AssetExecutionContext, *, answers: pl.DataFrame, trained: Checkpoint
+) -> RunRecord:
+    """The same model's run, with its score on every task."""
+    dataset, key = parse_partition(context.partition_key)
+    by_task = answers.group_by(pl.col("task").fill_null("all")).agg(pl.col("score").mean()).sort("task")
+    metrics = {f"score/{_metric_name(task)}": score for task, score in by_task.iter_rows()}
+    return RunRecord(
+        key=model_run_key(dataset, key, trained.digest),
+        experiment=dataset,
+        name=f"train {key}",
+        metrics=metrics | {"score": float(by_task["score"].mean())},  # pyright: ignore[reportArgumentType]
+        tags={"dagster.scores_run": context.run_id},
+    )
+
+
+def rel_record(dataset: str, key: SelectionKey, digest: str, rel_percent: float) -> RunRecord:
+    """The same model's run, with its score in percent of full data."""
+    return RunRecord(
+        key=model_run_key(dataset, key, digest),
+        experiment=dataset,
+        name=f"train {key}",
+        metrics={"rel_percent": rel_percent},
+    )
+
+
+def model_run_key(dataset: str, key: SelectionKey, digest: str) -> str:
+    """Identity of a trained model's run: the selection and the weights that came out."""
+    return combine("model", dataset, str(key), digest)
+
+
+def _key_params(key: SelectionKey) -> dict[str, str]:
+    return {"method": key.method, "budget": str(key.budget), "seed": str(key.seed)}
+
+
+def _flat(prefix: str, settings: Section) -> dict[str, str]:
+    return {f"{prefix}.{name}": str(value) for name, value in settings.model_dump(mode="json").items()}
+
+
+def _tags(context: dg.AssetExecutionContext, kind: str) -> dict[str, str]:
+    return {
+        "xmas.kind": kind,
+        "dagster.run": context.run_id,
+        "dagster.partition": context.partition_key,
+        "dagster.asset": context.asset_key.to_user_string(),
+        "dagster.url": f"http://127.0.0.1:3000/runs/{context.run_id}",
+    }
+
+
+def _metric_name(task: str) -> str:
+    """A task as MLflow allows it in a metric's name."""
+    return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in task)[:200]

@@ -1,0 +1,97 @@
+"""What assets hand over: staged tables with a content version, and checkpoints as rows."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+import pyarrow as pa
+
+from xmas_assets.contracts.artifacts import AttentionTrajectories, Checkpoint
+from xmas_assets.report.text import Markdown
+from xmas_assets.store.tables import Table, open_tables
+from xmas_assets.store.writing import Frame, write_tables
+
+if TYPE_CHECKING:
+    from xmas_assets.extraction.trajectories import Trajectories
+
+
+class StoredTables(dict[str, Table]):
+    """Handles of one partition's tables, which read columns on demand.
+
+    Attributes:
+        directory: Where the Parquet files are.
+        version: Content hash of all tables; also Dagster's data version, so that an identical result makes nothing
+            stale.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(open_tables(directory))
+        self.directory = directory
+        self.version = combine(*(f"{name}:{table.digest}" for name, table in sorted(self.items())))
+
+
+def stage(
+    workspace: Path,
+    tables: Mapping[str, Frame] | Iterable[tuple[str, pa.RecordBatch]],
+    *,
+    schemas: Mapping[str, pa.Schema] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> StoredTables:
+    """Write an asset's tables beside its work; the IO manager moves them to their place."""
+    write_tables(workspace / "tables", tables, schemas=schemas, metadata=metadata)
+    return StoredTables(workspace / "tables")
+
+
+def emit(staged: StoredTables, described: Mapping[str, object]) -> dg.Output:
+    """The asset's output: tables, version, and metadata that a person can read."""
+    metadata = {name: _metadata_value(value) for name, value in described.items()}
+    return dg.Output(staged, data_version=dg.DataVersion(staged.version), metadata=metadata)
+
+
+def combine(*parts: str) -> str:
+    """One hex SHA-256 of several versions, order kept."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def stage_checkpoints(workspace: Path, checkpoints: Iterable[Checkpoint], home: Path) -> StoredTables:
+    """Stage checkpoints as rows ``step``, ``path`` (relative to the home, so that it can move) and ``digest``."""
+    rows = [(c.step, str(c.path.relative_to(home)), c.digest) for c in checkpoints]
+    schema = {"step": pl.Int64, "path": pl.String, "digest": pl.String}
+    return stage(workspace, {"checkpoints": pl.DataFrame(rows, schema=schema, orient="row")})
+
+
+def read_checkpoints(table: Table, home: Path) -> Sequence[Checkpoint]:
+    """The checkpoints of a table made by ``stage_checkpoints``, by ascending step."""
+    frame = table.scan().sort("step").collect()
+    return [Checkpoint(row["step"], home / row["path"], row["digest"]) for row in frame.iter_rows(named=True)]
+
+
+def stage_trajectories(workspace: Path, extracted: "Trajectories") -> StoredTables:
+    """Stage extracted trajectories in a stream; the checkpoints' steps go into the footer."""
+    notes = {"steps": ",".join(map(str, extracted.steps))}
+    batches = (("trajectories", batch) for batch in extracted.batches())
+    return stage(workspace, batches, schemas={"trajectories": extracted.schema}, metadata=notes)
+
+
+def read_trajectories(stored: StoredTables) -> AttentionTrajectories:
+    """The trajectories of a dataset, in memory."""
+    table = stored["trajectories"]
+    steps = tuple(map(int, table.metadata["steps"].split(",")))
+    values = table.column("values").reshape(table.n_rows, len(steps), -1)
+    return AttentionTrajectories(table.column("sample_id"), values, table.column("has_image"), steps)
+
+
+def read_base(base_model: StoredTables) -> Path:
+    """Directory of the base model."""
+    return Path(base_model["model"].column("directory")[0])
+
+
+def _metadata_value(value: object) -> object:
+    if isinstance(value, Markdown):
+        return dg.MetadataValue.md(str(value))
+    if isinstance(value, Path):
+        return dg.MetadataValue.path(str(value))
+    return value

@@ -1,0 +1,154 @@
+"""Make a subset from stored signals, with the manifest that says how; and make it again to check it."""
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.artifacts import SelectionKey
+from xmas_assets.contracts.errors import SelectionError, SettingsError
+from xmas_assets.contracts.manifest import Manifest, SourceFile
+from xmas_assets.data.samples import DIGEST_COLUMNS, dataset_digest
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.io_managers import table_directory
+from xmas_assets.resources.stored import StoredTables, read_checkpoints, read_trajectories, stage
+from xmas_assets.selection.base import Method
+from xmas_assets.selection.registry import METHODS
+from xmas_assets.selection.signals import SIGNALS, Signals, Source
+
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "peft", "polars", "xmas-assets")
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A selection that was made.
+
+    Attributes:
+        dataset: Dataset name.
+        key: Method, budget and seed.
+        frame: ``row`` and ``sample_id``, ascending by row.
+        manifest: Everything needed to make it again.
+    """
+
+    dataset: str
+    key: SelectionKey
+    frame: pl.DataFrame
+    manifest: Manifest
+
+
+def make_subset(home: Home, dataset: str, key: SelectionKey) -> Subset:
+    """Select rows of a dataset from its stored signals.
+
+    Raises:
+        SettingsError: If the method is not known.
+        SelectionError: If a signal is missing or the budget cannot be met.
+    """
+    method = resolve_method(key)
+    raw = stored(home, "raw_dataset", dataset)
+    rows = method.select(stored_signals(home, dataset), key.budget, key.seed)
+    sample_ids = raw["samples"].column("sample_id")[rows]
+    frame = pl.DataFrame({"row": rows, "sample_id": pl.Series(sample_ids, dtype=pl.String)})
+    return Subset(dataset, key, frame, _manifest(home, dataset, key, method=method, rows=rows, sample_ids=sample_ids))
+
+
+def resolve_method(key: SelectionKey) -> Method:
+    """The key's method with its default parameters.
+
+    Raises:
+        SettingsError: If there is no such method, or a budget that it does not take.
+    """
+    if key.method not in METHODS:
+        raise SettingsError(f"method {key.method!r} is not known; use one of {', '.join(sorted(METHODS))}")
+    if key.method == "full" and key.budget != 1:
+        raise SettingsError(f"'full' keeps everything, so its budget is 1.00, not {key.budget}; write full_b1.00_s{key.seed}")
+    return METHODS[key.method]()
+
+
+def stored(home: Home, asset: str, partition: str) -> StoredTables:
+    """One asset's stored tables.
+
+    Raises:
+        StoreError: If it was not made yet.
+    """
+    return StoredTables(table_directory(home, asset, partition))
+
+
+def stored_signals(home: Home, dataset: str) -> Signals:
+    """All signals of a dataset that exist, each opened when asked for."""
+
+    def opener(source: Source) -> NDArray:
+        tables = stored(home, source.asset, dataset)
+        if source.asset == "attention_trajectories":
+            return read_trajectories(tables).values
+        return tables[source.table].column(source.column)
+
+    present = {
+        name: source for name, source in SIGNALS.items() if table_directory(home, source.asset, dataset).exists()
+    }
+    return Signals({name: lambda source=source: opener(source) for name, source in present.items()})
+
+
+def verify(home: Home, manifest: Manifest) -> str:
+    """Replay a manifest's selection on the dataset as it is now; returns what was checked, in words.
+
+    Raises:
+        SelectionError: If the dataset has changed, or the rows come out differently.
+    """
+    digest = dataset_digest(stored(home, "raw_dataset", manifest.dataset)["samples"].arrow(DIGEST_COLUMNS))
+    if digest != manifest.dataset_digest:
+        raise SelectionError(
+            f"dataset {manifest.dataset!r} has changed since the selection (content {digest[:12]}, manifest "
+            f"{manifest.dataset_digest[:12]}); verify on the dataset as it was, or select again"
+        )
+    again = make_subset(home, manifest.dataset, SelectionKey.make(manifest.method, manifest.budget, manifest.seed))
+    if again.manifest.sample_ids != manifest.sample_ids:
+        n_common = len(set(again.manifest.sample_ids) & set(manifest.sample_ids))
+        raise SelectionError(
+            f"the selection comes out differently: {n_common} of {manifest.n_selected} rows are the same; "
+            f"compare the manifest's parameters, upstream versions and libraries with this installation"
+        )
+    return f"{manifest.n_selected} of {manifest.n_samples} rows of {manifest.dataset!r} come out the same"
+
+
+def stage_subset(workspace: Path, subset: Subset) -> StoredTables:
+    """Stage the rows; the manifest goes into the footer, so that a library's new version alone retrains nothing."""
+    return stage(workspace, {"subset": subset.frame}, metadata={"manifest": subset.manifest.to_bytes().decode()})
+
+
+def read_manifest(subset: StoredTables) -> Manifest:
+    """The manifest of a stored subset."""
+    return Manifest.model_validate_json(subset["subset"].metadata["manifest"])
+
+
+def _manifest(
+    home: Home, dataset: str, key: SelectionKey, *, method: Method, rows: NDArray[np.int64], sample_ids: NDArray
+) -> Manifest:
+    registration = home.registration(dataset)
+    raw = stored(home, "raw_dataset", dataset)
+    sources = zip(registration.annotations, registration.source_hashes(), strict=False)
+    assets = sorted({SIGNALS[name].asset for name in method.needs} | {"raw_dataset"})
+    proxy: dict[str, object] = {}
+    if set(assets) - {"raw_dataset"}:
+        checkpoints = read_checkpoints(stored(home, "proxy_checkpoints", dataset)["checkpoints"], home.path())
+        base = stored(home, "base_model", dataset)["model"].column("digest")[0]
+        proxy = {"proxy_base": base, "proxy_checkpoints": tuple(checkpoint.digest for checkpoint in checkpoints)}
+    return Manifest(
+        dataset=dataset,
+        dataset_digest=dataset_digest(raw["samples"].arrow(DIGEST_COLUMNS)),
+        source_files=tuple(SourceFile(name=path.name, sha256=sha256) for path, sha256 in sources),
+        n_samples=raw["samples"].n_rows,
+        method=key.method,
+        parameters=method.model_dump(mode="json"),
+        budget=str(key).rsplit("_b", 1)[1].split("_s")[0],
+        seed=key.seed,
+        n_selected=len(rows),
+        rows=tuple(int(row) for row in rows),
+        sample_ids=tuple(str(sample_id) for sample_id in sample_ids),
+        library_versions={name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
+        upstream={asset: stored(home, asset, dataset).version for asset in assets},
+        **proxy,
+    )

@@ -1,0 +1,202 @@
+"""MLflow lineage: the only place that imports mlflow.
+
+What is to be tracked is first written to an outbox below ``XMAS_HOME/mlflow/`` and then delivered, so an MLflow outage
+never costs a training run: undelivered records stay in the outbox and go out with the next delivery. Delivery holds a
+file lock, because parallel processes on a fresh sqlite store race.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import dagster as dg
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, Field
+
+from xmas_assets.resources.home import Home
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_FINISHED = "FINISHED"
+
+
+class RunRecord(BaseModel):
+    """One MLflow run, or more of one already there (same ``key``).
+
+    Attributes:
+        key: Identity of the run; records with the same key go into the same run.
+        experiment: MLflow experiment; one per dataset, so that its runs compare side by side.
+        name: What a person reads in the run list.
+        params: Parameters, logged once.
+        tags: Tags, later ones win.
+        metrics: Metric values, later ones win.
+        inputs: Dataset name to content digest.
+        artifacts: Artifact folder name to local files or directories.
+        files: Artifact path to text.
+        model: Folder among ``artifacts`` to register as a version of the model named like the experiment.
+        alias: Registered-model alias for that version.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    experiment: str
+    name: str
+    params: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    inputs: dict[str, str] = Field(default_factory=dict)
+    artifacts: dict[str, list[Path]] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+    model: str | None = None
+    alias: str | None = None
+
+
+class Tracking(dg.ConfigurableResource):
+    """Writes run records to the outbox and delivers them to MLflow."""
+
+    home: dg.ResourceDependency[Home]
+    uri: str = Field("", description="MLflow tracking URI; empty for the sqlite store below XMAS_HOME.")
+
+    def record(self, record: RunRecord, *, log: Callable[[str], None]) -> dict[str, Any]:
+        """Track one run; never raises for an MLflow failure, but says so through ``log``.
+
+        Returns:
+            Dagster metadata: the run's address in the MLflow UI, or the note that it waits in the outbox.
+        """
+        self._outbox.mkdir(parents=True, exist_ok=True)
+        text = record.model_dump_json()
+        name = f"{time.time_ns():020d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+        staged = self._outbox / f".{name}.tmp"
+        staged.write_text(text)
+        staged.rename(self._outbox / name)
+        runs = self.deliver(log=log)
+        if record.key not in runs:
+            return {"mlflow": dg.MetadataValue.text("waiting in the outbox; 'xmas doctor' shows why")}
+        experiment_id, run_id = runs[record.key]
+        return {"mlflow": dg.MetadataValue.url(f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}")}
+
+    def deliver(self, *, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:
+        """Send everything in the outbox; returns run key to (experiment id, run id) for what was sent."""
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        sent: dict[str, tuple[str, str]] = {}
+        if not self._outbox.is_dir():
+            return sent
+        with FileLock(self._outbox / ".lock"):
+            for path in sorted(self._outbox.glob("[0-9]*.json")):
+                record = RunRecord.model_validate_json(path.read_text())
+                try:
+                    sent[record.key] = _Delivery.open(self.tracking_uri(), self._artifacts).deliver(record)
+                except (MlflowException, SQLAlchemyError, OSError) as error:
+                    log(f"MLflow did not take '{record.name}' ({_first_line(error)}); it waits in {self._outbox}")
+                    break
+                path.unlink()
+        return sent
+
+    def waiting(self) -> int:
+        """Records in the outbox that MLflow has not taken yet."""
+        return len(list(self._outbox.glob("[0-9]*.json"))) if self._outbox.is_dir() else 0
+
+    def tracking_uri(self) -> str:
+        """Where runs go: the configured URI, or the sqlite store below ``XMAS_HOME``."""
+        return self.uri or f"sqlite:///{self.home.path('mlflow')}/mlflow.db"
+
+    @property
+    def _outbox(self) -> Path:
+        return self.home.path("mlflow") / "outbox"
+
+    @property
+    def _artifacts(self) -> Path:
+        return self.home.path("mlflow") / "artifacts"
+
+
+class _Delivery:
+    """One open client and how a record becomes a run; every step may be repeated after a crash."""
+
+    def __init__(self, client: "MlflowClient", artifacts: Path) -> None:
+        self.client = client
+        self.artifacts = artifacts
+
+    @classmethod
+    def open(cls, uri: str, artifacts: Path) -> Self:
+        import os
+
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        from mlflow import MlflowClient
+
+        return cls(MlflowClient(uri), artifacts)
+
+    def deliver(self, record: RunRecord) -> tuple[str, str]:
+        from mlflow.entities import Metric, Param, RunTag
+
+        run = self._find_or_create(record)
+        run_id = run.info.run_id
+        now = time.time_ns() // 1_000_000
+        new_params = [Param(k, v[:6000]) for k, v in record.params.items() if k not in run.data.params]
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(k, v, now, 0) for k, v in record.metrics.items()],
+            params=new_params,
+            tags=[RunTag(k, v[:5000]) for k, v in record.tags.items()],
+        )
+        self._log_inputs(run_id, record.inputs)
+        for folder, paths in record.artifacts.items():
+            for path in paths:
+                log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
+                log(run_id, str(path), folder)
+        for name, text in record.files.items():
+            self.client.log_text(run_id, text, name)
+        if record.model and "xmas.model_version" not in run.data.tags:
+            self._register(run_id, record)
+        self.client.set_terminated(run_id, _FINISHED)
+        return run.info.experiment_id, run_id
+
+    def _find_or_create(self, record: RunRecord) -> "Run":
+        experiment = self.client.get_experiment_by_name(record.experiment)
+        if experiment is None:
+            self.client.create_experiment(record.experiment, artifact_location=self.artifacts.as_uri())
+            experiment = self.client.get_experiment_by_name(record.experiment)
+        assert experiment is not None
+        tag = hashlib.sha256(record.key.encode()).hexdigest()
+        found = self.client.search_runs([experiment.experiment_id], f"tags.`xmas.run_key` = '{tag}'", max_results=1)
+        if found:
+            return found[0]
+        return self.client.create_run(experiment.experiment_id, run_name=record.name, tags={"xmas.run_key": tag})
+
+    def _log_inputs(self, run_id: str, inputs: dict[str, str]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        datasets = [
+            DatasetInput(
+                Dataset(name=name, digest=digest[:36], source_type="local", source=f'{{"dataset": "{name}"}}'),
+                [InputTag("mlflow.data.context", "training")],
+            )
+            for name, digest in inputs.items()
+        ]
+        if datasets:
+            self.client.log_inputs(run_id, datasets=datasets)
+
+    def _register(self, run_id: str, record: RunRecord) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_registered_model(record.experiment)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        version = self.client.create_model_version(
+            record.experiment, source=f"runs:/{run_id}/{record.model}", run_id=run_id, tags=record.tags
+        )
+        if record.alias:
+            self.client.set_registered_model_alias(record.experiment, record.alias, version.version)
+        self.client.set_tag(run_id, "xmas.model_version", version.version)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -1,0 +1,184 @@
+"""Run long work in shards, each a file that is committed whole or not at all; a killed run continues where it was.
+
+What is computed and in which format is the caller's; this file knows files and order only. One run at a time may use
+a directory.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_KEY = "shards.key"
+_UNFINISHED = ".unfinished"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Items ``start`` to ``stop`` (half open) of the work; ``index`` counts shards from 0."""
+
+    index: int
+    start: int
+    stop: int
+
+    @property
+    def file_name(self) -> str:
+        """Name of the shard's file, sortable."""
+        return f"shard-{self.index:08d}"
+
+
+@dataclass(frozen=True)
+class ProgressReport:
+    """How far the work is.
+
+    Attributes:
+        done: Items finished, including those kept from an earlier run.
+        total: Items in all.
+        items_per_second: Speed of this run; 0 before its first item.
+        eta_seconds: Time left at that speed; None before this run's first item.
+    """
+
+    done: float
+    total: float
+    items_per_second: float
+    eta_seconds: float | None
+
+
+class Progress:
+    """Counts finished items and tells a listener after each step.
+
+    Args:
+        total: Items in all.
+        listener: Called with a ``ProgressReport``; None if nobody listens.
+        clock: Seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        total: float,
+        listener: Callable[[ProgressReport], None] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total = total
+        self._listener = listener
+        self._clock = clock
+        self._started = clock()
+        self._done = 0.0
+        self._kept = 0.0
+
+    def keep(self, n_items: float) -> None:
+        """Count items that an earlier run finished; they do not make this run look faster."""
+        self._kept += n_items
+        self.advance(n_items)
+
+    def advance(self, n_items: float) -> None:
+        """Count items that are finished now; a fraction of an item is allowed."""
+        self._done += n_items
+        if self._listener is None:
+            return
+        computed, seconds = self._done - self._kept, self._clock() - self._started
+        speed = computed / seconds if seconds > 0 else 0.0
+        eta = (self._total - self._done) / speed if speed > 0 else None
+        self._listener(ProgressReport(self._done, self._total, speed, eta))
+
+
+def shards_of_groups(group_sizes: Iterable[int], shard_size: int) -> list[Shard]:
+    """Cut consecutive groups of items into shards of about ``shard_size`` without cutting a group, if it can be.
+
+    Args:
+        group_sizes: Items per group, in order; items that share something expensive form a group.
+        shard_size: Items per shard. A group that is larger is cut into pieces of this size.
+
+    Returns:
+        Shards that cover all items in order, each of 1 to ``shard_size`` items.
+
+    Example:
+        >>> [(shard.start, shard.stop) for shard in shards_of_groups([3, 2, 2, 9], 4)]
+        [(0, 3), (3, 7), (7, 11), (11, 15), (15, 16)]
+    """
+    bounds = [0]
+    end = 0
+    for size in group_sizes:
+        if end + size - bounds[-1] > shard_size and end > bounds[-1]:
+            bounds.append(end)
+        end += size
+        while end - bounds[-1] > shard_size:
+            bounds.append(bounds[-1] + shard_size)
+    if end > bounds[-1]:
+        bounds.append(end)
+    return [Shard(index, start, stop) for index, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=False))]
+
+
+def run_shards(
+    directory: Path,
+    shards: list[Shard],
+    compute_and_write: Callable[[Shard, Path], object],
+    *,
+    key: str,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Make each shard's file that is not there yet, and return all of them in order.
+
+    A file appears under its final name only when it is complete and on disk (written aside, synced, renamed), so a
+    run that was killed anywhere and is started again ends with the same files as an undisturbed one, provided that
+    ``compute_and_write`` is deterministic.
+
+    Args:
+        directory: Where the files go; made if missing. Shards in it that were made under another key, and what a
+            killed run left unfinished, are removed first; files that are not ours stay.
+        shards: The work, as from ``shards_of_groups``.
+        compute_and_write: Called with a shard and the path of the file that it must write. It calls
+            ``progress.advance`` itself, as often as it likes.
+        key: Says everything that the files' content depends on (inputs, settings, versions). The shards' bounds are
+            added here.
+        progress: Told about shards that are kept from an earlier run.
+
+    Returns:
+        The files' paths, in the order of ``shards``.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    _clear_others(directory, hashlib.sha256(repr((key, shards)).encode()).hexdigest())
+    for shard in shards:
+        path = directory / shard.file_name
+        if path.exists():
+            if progress is not None:
+                progress.keep(shard.stop - shard.start)
+            continue
+        write_whole(path, lambda unfinished, shard=shard: compute_and_write(shard, unfinished))
+    return [directory / shard.file_name for shard in shards]
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file aside, sync it and rename it, so that ``path`` is never seen half written.
+
+    Args:
+        path: The final name; an existing file is replaced.
+        write: Called with the path of the file that it must write, beside the final one.
+    """
+    unfinished = path.with_name(path.name + _UNFINISHED)
+    write(unfinished)
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _clear_others(directory: Path, key: str) -> None:
+    """Remove unfinished files, and all shards if they were made under another key."""
+    for path in directory.glob(f"*{_UNFINISHED}"):
+        path.unlink()
+    key_file = directory / _KEY
+    if key_file.exists() and key_file.read_text(encoding="utf-8") == key:
+        return
+    # The key goes first: were we killed between the two, the next run would not take the old shards for its own.
+    key_file.unlink(missing_ok=True)
+    for path in directory.glob("shard-*"):
+        path.unlink()
+    write_whole(key_file, lambda unfinished: unfinished.write_text(key, encoding="utf-8"))

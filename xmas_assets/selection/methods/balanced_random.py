@@ -1,0 +1,31 @@
+"""Random rows inside the clusters of XMAS: the ablation that leaves its stability ranking out."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xmas_assets.core.allocation import allocate_in_size_order, group_heads
+from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.strata import strata_of
+
+
+class BalancedRandom(Method):
+    """Keep from each trajectory cluster the share that XMAS gives it, but random rows; text-only rows likewise."""
+
+    name: ClassVar[str] = "balanced_random"
+    paper: ClassVar[str] = "ablation of XMAS (arXiv 2510.01454)"
+    needs: ClassVar[frozenset[str]] = frozenset({"has_image", "cluster_label"})
+    cost: ClassVar[Cost] = "proxy"
+    nested: ClassVar[bool] = True
+
+    def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
+        strata, sizes = strata_of(signals)
+        return {"strata": strata, "sizes": sizes}
+
+    def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        shuffled = rng.permutation(signals.n_samples)
+        by_stratum = shuffled[np.argsort(signals["strata"][shuffled], kind="stable")]
+        quotas = allocate_in_size_order(signals["sizes"], count)
+        return by_stratum[group_heads(signals["sizes"], quotas)]

@@ -1,0 +1,63 @@
+"""XMAS: the most stable samples of every cluster of attention trajectories, in equal shares."""
+
+import random
+from typing import ClassVar, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xmas_assets.core.allocation import allocate_in_size_order, group_heads
+from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.strata import strata_of
+
+IntArray = NDArray[np.int64]
+_LARGEST_DROPPED = 2  # rows; the published code discards clusters up to this size
+
+
+class Xmas(Method):
+    """Keep from each trajectory cluster, smallest first, an equal share: its rows of smallest instability.
+
+    Rows without image are a stratum of their own, from which a seeded random sample is drawn; the seed has no other
+    effect. ``reference`` departs from the default as the published code (``cluster_data_selection.py``) does:
+    clusters of at most two rows are passed over, and rows without image are drawn by Python's ``random.sample`` (there
+    unseeded). Where the published code raises an error or returns too few rows, it fills up: a share beyond the
+    text-only stratum flows on, and what the others cannot hold comes from the clusters passed over.
+    """
+
+    name: ClassVar[str] = "xmas"
+    paper: ClassVar[str] = "XMAS (arXiv 2510.01454)"
+    needs: ClassVar[frozenset[str]] = frozenset({"has_image", "cluster_label", "instability"})
+    cost: ClassVar[Cost] = "proxy"
+    nested: ClassVar[bool] = True
+
+    variant: Literal["default", "reference"] = Field(
+        "default", description="'default', or 'reference': as the published code samples (then text rows do not nest)."
+    )
+
+    def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
+        strata, sizes = strata_of(signals)
+        # Rows without image have no instability: equal values leave them in the order of their ids.
+        instability = np.where(signals["has_image"].astype(bool), signals["instability"], 0)
+        return {"ranked_rows": np.lexsort((instability, strata)), "sizes": sizes}
+
+    def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> IntArray:
+        ranked, sizes = signals["ranked_rows"], signals["sizes"]
+        served = self._serving_order(sizes)
+        quotas = allocate_in_size_order(sizes, min(count, int(sizes[served].sum())), order=served)
+        quotas += allocate_in_size_order(sizes - quotas, count - int(quotas.sum()))
+        text_only = self._draw(ranked[len(ranked) - sizes[-1] :], int(quotas[-1]), rng)
+        return np.concatenate([ranked[group_heads(sizes[:-1], quotas[:-1])], text_only])
+
+    def _serving_order(self, sizes: IntArray) -> IntArray:
+        """Strata by ascending size, equal sizes by index."""
+        order = np.argsort(sizes, kind="stable")
+        return order if self.variant == "default" else order[sizes[order] > _LARGEST_DROPPED]
+
+    def _draw(self, rows: IntArray, count: int, rng: np.random.Generator) -> IntArray:
+        """Rows of the text-only stratum."""
+        if self.variant == "default":
+            return rng.permutation(rows)[:count]
+        seed = cast(np.random.SeedSequence, rng.bit_generator.seed_seq).entropy
+        return np.array(random.Random(cast(int, seed)).sample(rows.tolist(), count), dtype=np.int64)

@@ -1,0 +1,55 @@
+"""Every selection method by name, and the table of them that README and CLI show."""
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.selection.base import Method
+from xmas_assets.selection.methods.balanced_random import BalancedRandom
+from xmas_assets.selection.methods.full import Full
+from xmas_assets.selection.methods.random import Random
+from xmas_assets.selection.methods.xmas import Xmas
+
+METHODS: dict[str, type[Method]] = {
+    "xmas": Xmas,
+    "random": Random,
+    "balanced_random": BalancedRandom,
+    "full": Full,
+}
+
+
+def make_method(name: str, parameters: Mapping[str, object]) -> Method:
+    """The method of this name with these hyperparameters.
+
+    Raises:
+        SelectionError: If there is no such method, or a parameter is unknown or out of bounds.
+    """
+    if name not in METHODS:
+        raise SelectionError(f"method {name[:80]!r} is not known; use one of {', '.join(METHODS)}")
+    try:
+        return METHODS[name].model_validate(parameters)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        allowed = ", ".join(METHODS[name].model_fields) or "none"
+        raise SelectionError(
+            f"parameter {'.'.join(map(str, first['loc']))} of method {name!r}: {first['msg']}, "
+            f"got {first['input']!r}; parameters: {allowed}"
+        ) from None
+
+
+def method_table() -> str:
+    """All methods as a Markdown table, one row each, in the order of the registry."""
+    lines = ["| method | paper | needs | cost | nested | parameters |", "|---|---|---|---|---|---|"]
+    for name, method in METHODS.items():
+        fields = method.model_fields.items()
+        cells = (
+            f"`{name}`",
+            method.paper,
+            ", ".join(f"`{signal}`" for signal in sorted(method.needs)) or "-",
+            method.cost,
+            "yes" if method.nested else "no",
+            "; ".join(f"`{field}` = {info.default}: {info.description}" for field, info in fields) or "-",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -1,0 +1,36 @@
+"""Strata of a dataset: the clusters of its rows with images, and one more for the rows without."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.selection.signals import OrderedSignals
+
+IntArray = NDArray[np.int64]
+
+
+def strata_of(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
+    """Each row's stratum, and the strata's sizes: the clusters by label, then the rows without image.
+
+    Args:
+        signals: With ``has_image`` and ``cluster_label``.
+
+    Returns:
+        Strata, shape (n_samples,), and sizes, shape (n_clusters + 1,); the last stratum may be empty.
+
+    Raises:
+        SelectionError: If no row has an image, or a row with an image has no cluster.
+    """
+    has_image = signals["has_image"].astype(bool)
+    labels = signals["cluster_label"]
+    if not has_image.any():
+        raise SelectionError(
+            f"all {len(labels)} rows are text-only, so there is no attention to images to cluster; "
+            "use random, or a dataset with images"
+        )
+    n_unlabelled = int((labels[has_image] < 0).sum())
+    if n_unlabelled:
+        raise SelectionError(f"{n_unlabelled} rows with images have no cluster; materialize clusters again")
+    text_only = int(labels[has_image].max()) + 1
+    strata = np.where(has_image, labels, text_only).astype(np.int64)
+    return strata, np.bincount(strata, minlength=text_only + 1)

@@ -1,0 +1,149 @@
+"""Read stored tables: nothing but a footer until a column is asked for."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xmas_assets.contracts.errors import StoreError
+from xmas_assets.store.digests import ContentHasher
+
+SUFFIX = ".parquet"
+METADATA_KEY = b"xmas"
+DIGEST_KEY = b"xmas.digest"
+WRITE_KEY = b"xmas.write"  # the same for all tables that were written together
+
+
+@dataclass(frozen=True)
+class Table:
+    """A stored table; nothing but its footer is read until a column is asked for.
+
+    Attributes:
+        path: The Parquet file.
+        schema: Its Arrow schema.
+        n_rows: Its rows.
+        notes: The file's own key-value metadata.
+    """
+
+    path: Path
+    schema: pa.Schema
+    n_rows: int
+    notes: Mapping[bytes, bytes]
+
+    @classmethod
+    def open(cls, path: Path) -> "Table":
+        """Read the footer.
+
+        Raises:
+            StoreError: If the file is missing or damaged.
+        """
+        with _reading(path):
+            footer = pq.read_metadata(path)
+        schema = footer.schema.to_arrow_schema().remove_metadata()
+        return cls(path, schema, footer.num_rows, footer.metadata or {})
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What was said about the table when it was written."""
+        return json.loads(self.notes.get(METADATA_KEY, b"{}"))
+
+    @cached_property
+    def digest(self) -> str:
+        """Content hash (hex) of the rows, independent of the file's layout; computed if it was not stored."""
+        if DIGEST_KEY in self.notes:
+            return self.notes[DIGEST_KEY].decode()
+        hasher = ContentHasher(self.schema)
+        for batch in self.batches():
+            hasher.update(batch)
+        return hasher.hexdigest()
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names, in order."""
+        return self.schema.names
+
+    def scan(self) -> pl.LazyFrame:
+        """The table as a lazy polars frame."""
+        return pl.scan_parquet(self.path, hive_partitioning=False)
+
+    def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The table, or some of its columns in the given order, as a polars frame in memory."""
+        return pl.DataFrame(self.arrow(columns))
+
+    def column(self, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+        """One column as an array, shape (n_rows,), or (n_rows, ...) for fixed-size lists.
+
+        Text comes as an object array with None for null; a null number, or list of numbers, comes as NaN.
+        """
+        return pl.Series(name, self.arrow([name]).column(0)).to_numpy()
+
+    def arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The table, or some of its columns in the given order, in memory.
+
+        Raises:
+            StoreError: If a column does not exist, or the file is missing or damaged.
+        """
+        self._check_columns(columns)
+        with _reading(self.path):
+            return pq.ParquetFile(self.path).read(columns=None if columns is None else list(columns))
+
+    def batches(self, columns: Sequence[str] | None = None, *, n_rows: int = 16_384) -> Iterator[pa.RecordBatch]:
+        """The rows in order, at most ``n_rows`` at a time, so that memory does not grow with the table."""
+        self._check_columns(columns)
+        with _reading(self.path), pq.ParquetFile(self.path) as file:
+            yield from file.iter_batches(n_rows, columns=None if columns is None else list(columns))
+
+    def _check_columns(self, columns: Sequence[str] | None) -> None:
+        missing = [name for name in columns or () if name not in self.columns]
+        if missing:
+            raise StoreError(f"{self.path} has no column {missing[0]!r}; it has {', '.join(self.columns)}")
+
+
+def open_tables(directory: Path) -> dict[str, Table]:
+    """The tables of an asset's partition by name; only their footers are read.
+
+    Raises:
+        StoreError: If nothing was written yet, a table is damaged, or a write was killed half-way through its renames.
+    """
+    paths = sorted(directory.glob(f"*{SUFFIX}"))
+    asset, partition = _describe(directory)
+    if not paths:
+        raise StoreError(f"{asset}{partition} has not been made yet; materialize {asset}{partition} first")
+    tables = {path.name.removesuffix(SUFFIX): Table.open(path) for path in paths}
+    if len({table.notes.get(WRITE_KEY) for table in tables.values()}) > 1:
+        raise StoreError(f"{asset}{partition} was interrupted while it was replaced; materialize it again")
+    return tables
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn the errors of an unreadable file into ours."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror or error}); materialize its asset again") from error
+    except pa.ArrowInvalid as error:
+        raise StoreError(f"{path} is damaged ({_first_line(error)}); materialize its asset again") from error
+
+
+def _describe(directory: Path) -> tuple[str, str]:
+    """Asset name, and its partition in words, read off the path."""
+    keys: list[str] = []
+    while "=" in directory.name:
+        name, _, key = directory.name.partition("=")
+        keys.insert(0, f"{name} {unquote(key)!r}")
+        directory = directory.parent
+    return directory.name, f" of {', '.join(keys)}" if keys else ""
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

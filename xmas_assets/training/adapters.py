@@ -1,0 +1,108 @@
+"""Which of a model's weights a fine-tuning run trains, and how they are saved: whole model, or LoRA adapter."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.settings import LoraSettings
+from xmas_assets.vlm.loading import BASE_NOTE, Vlm
+
+
+def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
+    """Freeze the vision tower and open the rest for training: all of it, or the connector plus LoRA adapters.
+
+    Trained weights are held in float32, since steps of 2e-5 would be lost in bfloat16.
+
+    Args:
+        vlm: The model; it is changed.
+        lora: Adapters on the linear layers of the language model, or None to train that as a whole.
+
+    Returns:
+        The model to train: ``vlm.model`` itself, or a ``PeftModel`` around it.
+
+    Raises:
+        ModelError: If the model has no vision tower of its own.
+    """
+    model = vlm.model
+    tower = model.get_encoder(modality="image")
+    if tower is model.base_model or tower is model:
+        raise ModelError(
+            f"{vlm.directory}: no vision tower was found in {type(model).__name__}; use a LLaVA-like model"
+        )
+    model.requires_grad_(True)
+    tower.requires_grad_(False)
+    if lora is not None:
+        model = get_peft_model(model, _lora_config(model, tower, lora))
+        # peft fills in the base's path on this machine; ours is known by its digest.
+        model.peft_config["default"].base_model_name_or_path = None
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+    return model
+
+
+def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, base_digest: str) -> None:
+    """Write the weights as safetensors: a whole model with its processor, or an adapter with a note of its base.
+
+    Args:
+        model: As ``prepare_training`` made it.
+        directory: Where to write; exists and is empty.
+        vlm: The model that training began with.
+        dtype: Type to save a whole model's weights in; adapters stay float32.
+        base_digest: ``model_digest`` of the base.
+
+    Raises:
+        ModelError: If a weight is not finite.
+    """
+    bad = [name for name, weight in model.named_parameters() if weight.requires_grad and not weight.isfinite().all()]
+    if bad:
+        raise ModelError(f"training made weights that are not finite: {bad[:3]}; lower the learning rate")
+    if isinstance(model, PeftModel):
+        model.save_pretrained(str(directory))
+        (directory / BASE_NOTE).write_text(json.dumps({"digest": base_digest}), encoding="utf-8")
+        (directory / "README.md").unlink(missing_ok=True)
+    else:
+        weights = {name: weight.to(dtype) for name, weight in model.state_dict().items()}
+        model.save_pretrained(directory, state_dict=weights)
+        vlm.processor.save_pretrained(directory)
+
+
+def _lora_config(model: Any, tower: nn.Module, lora: LoraSettings) -> LoraConfig:
+    decoder = model.get_decoder()
+    names = {module: name for name, module in model.named_modules()}
+    linear = sorted({n.rpartition(".")[2] for n, m in decoder.named_modules() if isinstance(m, nn.Linear)})
+    connector = [n for n, m in model.base_model.named_children() if m is not tower and m is not decoder]
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        # A pattern, not a list: peft keeps lists as sets, whose order would change the saved bytes.
+        target_modules=rf"{re.escape(names[decoder])}\..*\.({'|'.join(linear)})",
+        modules_to_save=connector,
+    )
+
+
+def answer_loss(model: Any, inputs: dict[str, torch.Tensor], n_answer_tokens: torch.Tensor | int) -> torch.Tensor:
+    """Cross-entropy of the answer tokens, summed over the batch and divided by ``n_answer_tokens``.
+
+    The vocabulary layer runs on the positions before answer tokens only: equal to the model's own loss, at a third
+    less time for short answers.
+
+    Args:
+        model: A causal language model of transformers, or a ``PeftModel`` around one.
+        inputs: As from ``vlm.prompts.collate``.
+        n_answer_tokens: Of the whole optimiser step, which may be several forward passes.
+    """
+    inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    labels = nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=-100)
+    features = {name: value for name, value in inputs.items() if name != "labels"}
+    hidden = inner.base_model(**features, use_cache=False).last_hidden_state
+    is_learned = labels != -100
+    logits = inner.get_output_embeddings()(hidden[is_learned]).float()
+    return nn.functional.cross_entropy(logits, labels[is_learned], reduction="sum") / n_answer_tokens

@@ -1,0 +1,189 @@
+"""A fine-tuning run on disk: what it is, its resumable states, its committed checkpoints and its final record.
+
+``run.json`` says what the run is; ``state/checkpoint-N`` are Trainer states, good once ``committed.json`` is in them;
+``checkpoint-N`` are results, complete because they appear by rename; ``done.json`` is written last.
+"""
+
+import json
+import logging
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.vlm.loading import model_digest
+
+_LOG = logging.getLogger(__name__)
+_NAME = re.compile(r"checkpoint-(\d+)")
+_COMMITTED = "committed.json"
+
+
+@dataclass
+class Cost:
+    """What a run has used so far; it is saved with each state, so that it adds up over resumed attempts.
+
+    Attributes:
+        cpu_seconds: Processor time of this process. Work lost to a kill since the last state is not in it.
+        loss_sum: Sum of the losses of all steps.
+        n_samples_seen: Samples trained on, counting each pass.
+    """
+
+    cpu_seconds: float = 0.0
+    loss_sum: float = 0.0
+    n_samples_seen: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What a finished run was and cost.
+
+    Attributes:
+        run: Digest of all that decides the weights: base, rows, settings, seed.
+        checkpoints: Step and content digest of each checkpoint, by step.
+        n_steps: Optimiser steps.
+        n_samples: Samples trained on, counting each once.
+        n_samples_seen: Samples trained on, counting each pass.
+        n_cut: Samples whose end was cut at ``max_tokens``.
+        left_out: Why a sample was not trained on, by ``sample_id``.
+        mean_loss: Mean over the steps of the loss per answer token, nats.
+        cpu_seconds: Processor time.
+    """
+
+    run: str
+    checkpoints: tuple[tuple[int, str], ...]
+    n_steps: int
+    n_samples: int
+    n_samples_seen: int
+    n_cut: int
+    left_out: dict[str, str]
+    mean_loss: float
+    cpu_seconds: float
+
+
+class RunDirectory:
+    """The files of one run under its output directory."""
+
+    def __init__(self, path: Path, *, run: str) -> None:
+        """Open the run, or begin it.
+
+        Args:
+            path: The output directory.
+            run: Digest of all that decides the weights.
+
+        Raises:
+            ModelError: If another run is there.
+        """
+        self.path = path
+        self.state = path / "state"
+        self.identity = run
+        path.mkdir(parents=True, exist_ok=True)
+        note = path / "run.json"
+        if note.is_file() and _read(note)["run"] != run:
+            raise ModelError(f"{path} holds a run on other rows, base or settings; remove it or give another output")
+        if not note.is_file():
+            _write(note, {"run": run})
+        for leftover in path.glob(".checkpoint-*"):
+            _LOG.warning("%s was not finished when its run stopped; it is removed and made again", leftover.name)
+            shutil.rmtree(leftover)
+
+    def finished(self) -> list[Checkpoint] | None:
+        """Return the checkpoints of a finished run, or None if there is work left.
+
+        Raises:
+            ModelError: If a checkpoint is missing or not what the run saved.
+        """
+        if not (self.path / "done.json").is_file():
+            return None
+        shutil.rmtree(self.state, ignore_errors=True)
+        record = read_record(self.path)
+        found = self.checkpoints()
+        if tuple((checkpoint.step, checkpoint.digest) for checkpoint in found) != record.checkpoints:
+            raise ModelError(
+                f"{self.path} is not as its run left it (checkpoints changed or missing); remove it, rerun"
+            )
+        return found
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return the committed checkpoints, ordered by step (9 before 10)."""
+        return [Checkpoint(step, path, model_digest(path)) for step, path in _numbered(self.path)]
+
+    def commit(self, step: int, save: Callable[[Path], None]) -> None:
+        """Write a checkpoint with ``save`` and let it appear under its name at once; one that is there is kept."""
+        target = self.path / f"checkpoint-{step}"
+        if target.exists():
+            return
+        half = self.path / f".checkpoint-{step}"
+        half.mkdir()
+        save(half)
+        half.rename(target)
+
+    def commit_state(self, step: int, cost: Cost) -> None:
+        """Mark a Trainer state as complete, with what the run has used up to it."""
+        _write(self.state / f"checkpoint-{step}" / _COMMITTED, asdict(cost))
+
+    def last_state(self) -> tuple[Path | None, Cost]:
+        """Return the newest complete Trainer state and its cost; incomplete ones are removed with a notice."""
+        last, cost = None, Cost()
+        for _, path in _numbered(self.state):
+            if (path / _COMMITTED).is_file():
+                last, cost = path, Cost(**_read(path / _COMMITTED))
+            else:
+                _LOG.warning("training state %s was not finished when its run stopped; it is removed", path.name)
+                shutil.rmtree(path)
+        return last, cost
+
+    def finish(self, record: TrainingRecord) -> None:
+        """Write the final record, then drop the resumable states."""
+        _write(self.path / "done.json", asdict(record))
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+def read_record(output: Path) -> TrainingRecord:
+    """Return what the finished run in ``output`` was and cost.
+
+    Raises:
+        ModelError: If no finished run is there.
+    """
+    path = output / "done.json"
+    if not path.is_file():
+        raise ModelError(f"{output} holds no finished training run; materialize it first")
+    values = _read(path)
+    values["checkpoints"] = tuple((step, digest) for step, digest in values["checkpoints"])
+    return TrainingRecord(**values)
+
+
+def milestones(n_steps: int, n_checkpoints: int) -> list[int]:
+    """Steps after which to keep a checkpoint: evenly spaced, rounded up, the last one at the end.
+
+    Raises:
+        ModelError: If there are fewer steps than checkpoints.
+
+    Example:
+        >>> milestones(10, 4)
+        [3, 5, 8, 10]
+    """
+    if n_steps < n_checkpoints:
+        raise ModelError(
+            f"{n_steps} training steps cannot give {n_checkpoints} checkpoints; lower n_checkpoints or batch_size, or "
+            "raise epochs"
+        )
+    return [-(-n_steps * number // n_checkpoints) for number in range(1, n_checkpoints + 1)]
+
+
+def _numbered(directory: Path) -> list[tuple[int, Path]]:
+    matches = ((_NAME.fullmatch(path.name), path) for path in directory.glob("checkpoint-*"))
+    return sorted((int(match[1]), path) for match, path in matches if match)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    half = path.with_name(f".{path.name}")
+    half.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+    half.rename(path)

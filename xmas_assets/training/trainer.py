@@ -1,0 +1,232 @@
+"""Fine-tuning a vision-language model on samples: one function for proxy and target, resumable and repeatable."""
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+
+from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.errors import ModelError, SettingsError
+from xmas_assets.contracts.samples import Sample
+from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
+from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained
+from xmas_assets.training.runs import Cost, RunDirectory, TrainingRecord, milestones
+from xmas_assets.vlm.loading import load_vlm, model_digest, torch_threads
+from xmas_assets.vlm.pictures import OpenImage, Pictures
+from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
+
+Progress = Callable[[int, int], None]
+_SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+
+
+def fine_tune(
+    *,
+    base: Path,
+    base_settings: BaseModelSettings,
+    samples: Sequence[Sample],
+    open_image: OpenImage,
+    settings: TrainingSettings,
+    seed: int,
+    output: Path,
+    progress: Progress | None = None,
+) -> list[Checkpoint]:
+    """Train a base model on samples and return its checkpoints; the last one is the trained model.
+
+    The weights depend on the set of samples, not on their order: they are sorted by ``sample_id``, then shuffled with
+    the seed. A run that was stopped, also by SIGKILL, goes on from its last state when called again and ends with the
+    same bytes (on CPU); a finished run is returned at once. ``runs.read_record(output)`` tells what it cost.
+
+    Args:
+        base: Directory of the model to start from.
+        base_settings: Type of the weights, device, longest sample.
+        samples: What to learn. Those too long for ``max_tokens`` are left out; the record lists them.
+        open_image: Gives the picture of a sample's reference.
+        settings: How to train.
+        seed: Of the data order, and of adapters and dropout.
+        output: Directory of this run alone.
+        progress: Called after each step with the steps done and in total.
+
+    Returns:
+        Checkpoints by step.
+
+    Raises:
+        ModelError: If the base cannot be used, no sample can be learned from, the loss or a weight becomes NaN or
+            infinite, there are fewer steps than checkpoints, or ``output`` holds another run.
+        SettingsError: If the batch size is no multiple of the micro batch size.
+        ImageError: If ``open_image`` refuses a picture.
+    """
+    ordered = sorted(samples, key=lambda sample: sample.sample_id)
+    arguments = _arguments(settings, base_settings, seed, output / "state")
+    base_digest = model_digest(base)
+    run = RunDirectory(output, run=_identity(base_digest, base_settings, ordered, settings, seed))
+    finished = run.finished()
+    if finished is not None:
+        return finished
+    with torch_threads(settings.threads):
+        set_seed(seed)
+        vlm = load_vlm(base, base_settings)
+        pictures = Pictures(vlm.processor, open_image)
+        rows, left_out = Encoder(vlm.processor, pictures, max_tokens=base_settings.max_tokens).encode(ordered)
+        if not rows:
+            raise ModelError(f"none of {len(ordered)} samples can be learned from ({sorted(set(left_out.values()))})")
+        model = prepare_training(vlm, settings.lora)
+        state, cost = run.last_state()
+        dtype = getattr(torch, base_settings.dtype)
+        save = partial(save_trained, model, vlm=vlm, dtype=dtype, base_digest=base_digest)
+        pad_id = pad_token_id(vlm.processor.tokenizer)
+        trainer = _AnswerTrainer(
+            cost,
+            model=model,
+            args=arguments,
+            train_dataset=rows,  # pyright: ignore[reportArgumentType] the Trainer needs no more than a list
+            data_collator=partial(collate, pictures=pictures, pad_id=pad_id, padding_side="right"),
+            callbacks=[_Watch(run, cost, settings.n_checkpoints, save, progress)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train(resume_from_checkpoint=None if state is None else str(state))
+    checkpoints = run.checkpoints()
+    run.finish(
+        TrainingRecord(
+            run=run.identity,
+            checkpoints=tuple((checkpoint.step, checkpoint.digest) for checkpoint in checkpoints),
+            n_steps=trainer.state.global_step,
+            n_samples=len(rows),
+            n_samples_seen=cost.n_samples_seen,
+            n_cut=sum(row.is_cut for row in rows),
+            left_out={sample_id: reason.value for sample_id, reason in left_out.items()},
+            mean_loss=cost.loss_sum / trainer.state.global_step,
+            cpu_seconds=cost.cpu_seconds,
+        )
+    )
+    return checkpoints
+
+
+class _AnswerTrainer(Trainer):
+    """A Trainer whose loss runs the vocabulary layer on answers only, and stops at the first loss not finite."""
+
+    def __init__(self, cost: Cost, **options: Any) -> None:
+        super().__init__(**options)
+        self._cost = cost
+        self.model_accepts_loss_kwargs = True  # so that the answer tokens of the whole step are counted
+        self.loss_is_scaled_for_ga = True
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Return the loss of a micro batch, a share of the mean over the answer tokens of the step."""
+        assert num_items_in_batch is not None and not return_outputs
+        with self.accelerator.autocast():
+            loss = answer_loss(model, inputs, num_items_in_batch)
+        value = loss.item()
+        if not torch.isfinite(loss):
+            raise ModelError(
+                f"the loss is {value} at step {self.state.global_step + 1}; lower the learning rate or check the base"
+            )
+        self._cost.loss_sum += value
+        self._cost.n_samples_seen += len(inputs["input_ids"])
+        return loss
+
+
+class _Watch(TrainerCallback):
+    """Keeps checkpoints at their steps, marks complete states, and reports progress."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        cost: Cost,
+        n_checkpoints: int,
+        save: Callable[[Path], None],
+        progress: Progress | None,
+    ) -> None:
+        self._run = run
+        self._cost = cost
+        self._n_checkpoints = n_checkpoints
+        self._save = save
+        self._progress = progress
+        self._steps: list[int] = []
+        self._clock = time.process_time()
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._steps = milestones(state.max_steps, self._n_checkpoints)
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.global_step in self._steps:
+            self._run.commit(state.global_step, self._save)
+        if state.global_step == state.max_steps:
+            control.should_save = False  # the last checkpoint is the result; no state is needed beyond it
+        now = time.process_time()
+        self._cost.cpu_seconds += now - self._clock
+        self._clock = now
+        if self._progress is not None:
+            self._progress(state.global_step, state.max_steps)
+
+    def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._run.commit_state(state.global_step, self._cost)
+
+
+def _arguments(
+    settings: TrainingSettings, base_settings: BaseModelSettings, seed: int, state: Path
+) -> TrainingArguments:
+    """Translate our settings into the Trainer's."""
+    micro_batch_size = min(settings.micro_batch_size, settings.batch_size)
+    if settings.batch_size % micro_batch_size:
+        raise SettingsError(
+            f"batch_size {settings.batch_size} is no multiple of micro_batch_size {micro_batch_size}; make it one"
+        )
+    return TrainingArguments(
+        output_dir=str(state),
+        per_device_train_batch_size=micro_batch_size,
+        gradient_accumulation_steps=settings.batch_size // micro_batch_size,
+        num_train_epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=_SCHEDULES[settings.schedule],
+        warmup_steps=settings.warmup_fraction,  # below 1 it is a share of the steps
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        save_steps=settings.resume_steps,
+        save_total_limit=2,  # the newest state may be half-written when the run is killed
+        logging_strategy="no",
+        report_to=[],
+        seed=seed,
+        use_cpu=base_settings.device == "cpu",
+        bf16=base_settings.dtype == "bfloat16",
+        dataloader_pin_memory=base_settings.device == "cuda",
+        remove_unused_columns=False,
+        disable_tqdm=not sys.stderr.isatty(),
+    )
+
+
+def _identity(
+    base_digest: str, base_settings: BaseModelSettings, samples: Sequence[Sample], settings: TrainingSettings, seed: int
+) -> str:
+    """Hex SHA-256 of all that decides the weights (the resume interval does not)."""
+    digest = hashlib.sha256()
+    chosen = {
+        "base": base_digest,
+        "base_settings": base_settings.model_dump(include={"dtype", "device", "max_tokens"}),
+        "settings": settings.model_dump(exclude={"resume_steps"}),
+        "seed": seed,
+    }
+    digest.update(json.dumps(chosen, sort_keys=True).encode())
+    for sample in samples:
+        digest.update(json.dumps([sample.sample_id, sample.turns, sample.image_hashes]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,237 @@
+"""Finding, checking and loading vision-language models: whole directories, and adapters beside their base."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import model_info, snapshot_download
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.utils import httpx
+from peft import PeftModel
+from safetensors import SafetensorError
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging as transformers_logging
+
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.vlm.tiny import SHIPPED_BASE
+
+ADAPTER_FILE = "adapter_config.json"
+BASE_NOTE = "base.json"
+_EMBEDDED = {"embedded:tiny": SHIPPED_BASE}
+_WEIGHTS_INDEX = "model.safetensors.index.json"
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Vlm:
+    """A model ready to use.
+
+    Attributes:
+        model: In evaluation mode, on its device.
+        processor: Tokenizer, image processor and chat template.
+        image_token_id: The token that stands for a piece of an image.
+        directory: Where the weights came from.
+    """
+
+    model: Any
+    processor: Any
+    image_token_id: int
+    directory: Path
+
+
+def resolve_base(settings: BaseModelSettings) -> Path:
+    """Find the directory of the base model; a hub id is downloaded once, at its pinned revision.
+
+    Raises:
+        ModelError: If there is no such model, a hub id is not pinned to a commit, or it cannot be fetched.
+    """
+    if settings.source in _EMBEDDED:
+        directory = _EMBEDDED[settings.source]
+    elif settings.source.startswith("embedded:"):
+        raise ModelError(f"base model {settings.source!r} is not known; the embedded ones are {', '.join(_EMBEDDED)}")
+    elif Path(settings.source).expanduser().is_dir():
+        directory = Path(settings.source).expanduser()
+    elif re.fullmatch(r"[\w.-]+/[\w.-]+", settings.source):
+        directory = _download(settings.source, settings.revision)
+    else:
+        raise ModelError(
+            f"base model {settings.source!r} is no directory; give an existing one, or a hub id owner/name"
+        )
+    check_files(directory)
+    return directory
+
+
+def load_vlm(directory: Path, settings: BaseModelSettings, *, attention: str = "sdpa", base: Path | None = None) -> Vlm:
+    """Load a whole model, or an adapter merged into its base, with its processor.
+
+    Args:
+        directory: Whole model, or a checkpoint that holds only an adapter.
+        settings: Type of the weights and device.
+        attention: Name of the attention implementation, as transformers knows it.
+        base: The whole model under an adapter; ignored for a whole model.
+
+    Raises:
+        ModelError: If files are missing, damaged or unsafe, the device is absent, the adapter belongs to another
+            base, a weight is not finite, or the processor does not fit the model.
+    """
+    check_device(settings.device)
+    is_adapter = (directory / ADAPTER_FILE).is_file()
+    whole = _base_of_adapter(directory, base) if is_adapter else directory
+    check_files(whole)
+    transformers_logging.disable_progress_bar()
+    options = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        processor = AutoProcessor.from_pretrained(whole, **options)
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
+            whole,
+            use_safetensors=True,
+            dtype=getattr(torch, settings.dtype),
+            attn_implementation=attention,
+            output_loading_info=True,
+            **options,
+        )
+        model, report = loaded
+        if is_adapter:
+            model = PeftModel.from_pretrained(model, directory, use_safetensors=True).merge_and_unload()
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise ModelError(f"the model in {directory} cannot be loaded: {_line(error)}") from error
+    _check_loaded(model, processor, report, directory)
+    model.to(settings.device).eval()
+    return Vlm(model, processor, model.config.image_token_id, directory)
+
+
+def check_files(directory: Path) -> None:
+    """Refuse a model directory that is incomplete or could run code, before anything in it is loaded.
+
+    Raises:
+        ModelError: Without config.json, with pickled weights only, with a file of the weights missing, or with code of
+            its own (``auto_map``).
+    """
+    if not (directory / "config.json").is_file():
+        raise ModelError(f"{directory} holds no config.json; give the directory of a whole model")
+    for path in sorted(directory.glob("*config.json")):
+        if "auto_map" in _read_json(path):
+            raise ModelError(f"{path} asks for code of its own (auto_map), which is never run; use a model without it")
+    pickles = sorted(path.name for pattern in _PICKLES for path in directory.glob(pattern))
+    if pickles and not any(directory.glob("*.safetensors")):
+        raise ModelError(
+            f"{directory} holds only pickled weights {pickles}, which can run code; convert to safetensors"
+        )
+    index = directory / _WEIGHTS_INDEX
+    shards = set(_read_json(index).get("weight_map", {}).values()) if index.is_file() else {"model.safetensors"}
+    missing = sorted(name for name in shards if not (directory / name).is_file())
+    if missing or not shards:
+        raise ModelError(f"{directory} lacks the weights {missing}; copy or download the model again")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        ModelError: For 'cuda' without one.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("device 'cuda' is asked for, but torch sees none; set base_model.device to 'cpu'")
+
+
+def model_digest(directory: Path) -> str:
+    """Hex SHA-256 of a model's content: names and bytes of its weights, configuration, tokenizer and template."""
+    names = sorted({path.name for pattern in _MODEL_FILES for path in directory.glob(pattern)})
+    digest = hashlib.sha256()
+    for name in names:
+        with (directory / name).open("rb") as file:
+            digest.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch use this many CPU threads inside the block; sums, and so results, depend on the number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _download(name: str, revision: str | None) -> Path:
+    if revision is None or _COMMIT.fullmatch(revision) is None:
+        raise ModelError(
+            f"hub model {name!r} has revision {revision!r}; set base_model.revision to a commit of 40 hex digits, so "
+            "that a rerun sees the same bytes"
+        )
+    options = {"revision": revision, "allow_patterns": list(_MODEL_FILES)}
+    try:
+        # Asked first because it fails at once without a network, where the download would retry for half a minute.
+        model_info(name, revision=revision, timeout=10)
+        return Path(snapshot_download(name, **options))
+    except (GatedRepoError, RepositoryNotFoundError) as error:
+        raise ModelError(
+            f"hub model {name!r} is missing or gated; check its name, or log in: {_line(error)}"
+        ) from error
+    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        try:
+            return Path(snapshot_download(name, local_files_only=True, **options))
+        except LocalEntryNotFoundError:
+            raise ModelError(
+                f"hub model {name!r} at {revision} is not in the local cache and cannot be fetched ({_line(error)}); "
+                "go online once, or give a directory"
+            ) from error
+
+
+def _base_of_adapter(directory: Path, base: Path | None) -> Path:
+    """Return the base under an adapter after checking that it is the one it was trained on."""
+    if base is None:
+        raise ModelError(f"{directory} holds only an adapter; give the base model it was trained on")
+    if not (directory / "adapter_model.safetensors").is_file():
+        raise ModelError(f"{directory} lacks adapter_model.safetensors; adapters in pickled files are refused")
+    note = directory / BASE_NOTE
+    if not note.is_file():
+        raise ModelError(f"{directory} lacks {BASE_NOTE}, which names its base; use a checkpoint that training saved")
+    expected, seen = _read_json(note)["digest"], model_digest(base)
+    if seen != expected:
+        raise ModelError(
+            f"{directory} was trained on base {expected[:12]}, not on {base} ({seen[:12]}); give its own base"
+        )
+    return base
+
+
+def _check_loaded(model: Any, processor: Any, report: dict[str, Any], directory: Path) -> None:
+    """Refuse a model with weights missing or not finite, or whose processor is another model's."""
+    absent = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))
+    if absent:
+        raise ModelError(f"{directory} lacks weights that its config needs: {absent[:3]} ({len(absent)} in all)")
+    not_finite = [name for name, values in model.named_parameters() if not torch.isfinite(values).all()]
+    if not_finite:
+        raise ModelError(f"{directory} has weights that are not finite: {not_finite[:3]}; it cannot be used")
+    n_rows, n_tokens = model.get_input_embeddings().num_embeddings, len(processor.tokenizer)
+    image_id = processor.tokenizer.convert_tokens_to_ids(getattr(processor, "image_token", None))
+    if image_id != getattr(model.config, "image_token_id", None) or n_tokens > n_rows:
+        raise ModelError(
+            f"{directory}: the processor (image token {image_id}, {n_tokens} tokens) does not fit the model (image "
+            f"token {getattr(model.config, 'image_token_id', None)}, {n_rows} embeddings); use its own processor"
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path} is not readable as JSON: {error}; copy or download the model again") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds a {type(content).__name__}, not an object; copy or download the model again")
+    return content
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

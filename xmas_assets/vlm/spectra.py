@@ -1,0 +1,85 @@
+"""Arithmetic on attention tensors: probabilities of chosen rows, and leading singular values. No models here."""
+
+import torch
+from torch import Tensor
+
+
+def causal_probabilities(query: Tensor, key: Tensor, *, rows: Tensor, allowed: Tensor, scaling: float) -> Tensor:
+    """Mean over heads of the attention probabilities of chosen query positions; other rows are never formed.
+
+    Args:
+        query: Shape (batch, n_heads, n_queries, width), as the attention layer uses it (after rotary embedding).
+        key: Shape (batch, n_key_heads, n_keys, width); ``n_heads`` is a multiple of ``n_key_heads`` (grouped queries).
+        rows: Query positions, shape (batch, n_rows), int64.
+        allowed: What is added to the scores of those rows: 0 where a row may look, a huge negative number or minus
+            infinity where not; broadcastable to (batch, n_heads, n_rows, n_keys), float32.
+        scaling: Factor on the scores.
+
+    Returns:
+        Shape (batch, n_rows, n_keys), float32; every row adds up to 1.
+    """
+    n_batch, n_heads, _, width = query.shape
+    n_rows, n_key_heads = rows.shape[1], key.shape[1]
+    chosen = query.gather(2, rows[:, None, :, None].expand(-1, n_heads, -1, width)).float()
+    # The heads that share a key head stand below each other, so that the keys need not be repeated.
+    grouped = chosen.reshape(n_batch, n_key_heads, -1, width) * scaling
+    scores = (grouped @ key.float().transpose(2, 3)).view(n_batch, n_heads, n_rows, -1)
+    return (scores + allowed).softmax(-1).mean(1)
+
+
+def reference_probabilities(queries: Tensor, keys: Tensor, *, rows: Tensor, is_real: Tensor) -> Tensor:
+    """Attention probabilities as the published XMAS code forms them, for chosen rows of one layer.
+
+    Rows are key positions and columns query positions (the published arguments are swapped), and the softmax runs
+    over queries. No heads, no rotary embedding, no causal mask.
+
+    Args:
+        queries: Raw outputs of ``q_proj``, shape (batch, n_tokens, width of the queries).
+        keys: Raw outputs of ``k_proj``, shape (batch, n_tokens, width of the keys). The narrower of the two is
+            widened by repeating each feature in place.
+        rows: Key positions, shape (batch, n_rows), int64.
+        is_real: False at padding, shape (batch, n_tokens).
+
+    Returns:
+        Shape (batch, n_rows, n_tokens), float32; every row adds up to 1 over the sample's real tokens.
+
+    Source:
+        XMAS (arXiv 2510.01454), published code, ``attn_svd``. Deviation: there padding enters the softmax and the rows,
+        so that a sample's values depend on its batch mates; here it does not.
+    """
+    width = max(queries.shape[-1], keys.shape[-1])
+    queries = queries.float().repeat_interleave(width // queries.shape[-1], dim=-1)
+    keys = keys.float().repeat_interleave(width // keys.shape[-1], dim=-1)
+    chosen = keys.gather(1, rows[:, :, None].expand(-1, -1, width))
+    scores = (chosen @ queries.transpose(1, 2)) / width**0.5
+    return scores.masked_fill(~is_real[:, None, :], float("-inf")).softmax(-1)
+
+
+def leading_singular_values(matrices: Tensor, n_values: int) -> Tensor:
+    """The largest singular values of each matrix, descending, padded with zeros where there are fewer.
+
+    They come from the Gram matrix of the smaller side in float64: squaring halves the digits of float64, which still
+    leaves more than the float32 entries had. What lies below that resolution is rank deficiency and given as 0.
+
+    Args:
+        matrices: Shape (batch, n_rows, n_columns). Rows and columns of zeros (padding) change nothing.
+        n_values: Values per matrix.
+
+    Returns:
+        Shape (batch, n_values), float64, each >= 0.
+
+    Example:
+        >>> leading_singular_values(torch.tensor([[[3.0, 0.0, 0.0], [0.0, 4.0, 0.0]]]), 3).tolist()
+        [[4.0, 3.0, 0.0]]
+    """
+    wide = matrices.double()
+    if wide.shape[1] > wide.shape[2]:
+        wide = wide.transpose(1, 2)
+    n_batch, n_side, _ = wide.shape
+    values = wide.new_zeros(n_batch, n_values)
+    if n_side == 0:
+        return values
+    squares = torch.linalg.eigvalsh(wide @ wide.transpose(1, 2)).flip(-1)[:, :n_values]
+    floor = squares[:, :1] * n_side * torch.finfo(torch.float64).eps
+    values[:, : squares.shape[1]] = squares.where(squares > floor, 0.0).sqrt()
+    return values

@@ -1,0 +1,159 @@
+"""Writing conversations out with a processor's chat template, and where in the text the answers stand."""
+
+import re
+from typing import Any, NamedTuple
+
+from jinja2 import TemplateError
+
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.samples import IMAGE_MARK, Turn
+
+# Stands for one text while the template runs; private-use characters, which no template writes itself.
+_SLOT = "\ue000{}\ue001"
+_SLOTS = re.compile("\ue000(\\d+)\ue001")
+
+
+class Rendered(NamedTuple):
+    """A conversation as the model reads it.
+
+    Attributes:
+        text: The whole text; each image is one image token, not yet repeated.
+        answers: Per assistant turn, the characters (start, stop) to learn: the answer with its end token.
+            ``text[:start]`` is the prompt that asks for that answer.
+    """
+
+    text: str
+    answers: tuple[tuple[int, int], ...]
+
+
+class _Slot(NamedTuple):
+    """What the template writes around one text: ``before`` belongs to the prompt, ``lead`` and ``tail`` to the text."""
+
+    before: str
+    lead: str
+    tail: str
+    is_answer: bool
+
+
+class ChatTemplate:
+    """Renders conversations; the template itself runs once per order of roles and parts, not once per sample.
+
+    A message reaches the template as its parts: texts and images in their order, each text without white space at its
+    ends. Where the template writes no special token after an answer (LLaVA-1.5's does not), the tokenizer's end token
+    is put there, as LLaVA was trained, so that a model learns to stop.
+
+    Special tokens written out in a message (``</s>`` in a question about HTML) are split by a space after their first
+    character: they reach the model as ordinary text and can neither end a turn nor stand for an image.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        """Take the template of a processor.
+
+        Raises:
+            ModelError: If there is no chat template, image token or end token.
+        """
+        tokenizer = processor.tokenizer
+        if not getattr(processor, "chat_template", None):
+            raise ModelError("the processor has no chat template; add chat_template.jinja to the model's directory")
+        if getattr(processor, "image_token", None) is None or tokenizer.eos_token is None:
+            raise ModelError("the processor names no image token or no end token; use the processor of a VLM")
+        self._processor = processor
+        self._image_token: str = processor.image_token
+        self._end_token: str = tokenizer.eos_token
+        special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+        self._special = _any_of(special | {self._image_token})
+        ends = (special | {self._end_token}) - {self._image_token, tokenizer.bos_token}
+        self._tail = re.compile(rf"\s*({_any_of(ends).pattern})")
+        self._shapes: dict[tuple[tuple[str, ...], ...], tuple[tuple[_Slot, ...], str]] = {}
+
+    def render(self, turns: tuple[Turn, ...]) -> Rendered:
+        """Write the conversation out.
+
+        Raises:
+            ModelError: If the template cannot write this order of messages, or loses or moves one of their parts.
+        """
+        parts = [_split(turn) for turn in turns]
+        shape = tuple((turn.role, *map(_kind, row)) for turn, row in zip(turns, parts, strict=True))
+        if shape not in self._shapes:
+            self._shapes[shape] = self._run(shape)
+        slots, rest = self._shapes[shape]
+        texts = [self.escape(part) for row in parts for part in row if part != IMAGE_MARK]
+        pieces: list[str] = []
+        answers: list[tuple[int, int]] = []
+        length = 0
+        for slot, text in zip(slots, texts, strict=True):
+            start = length + len(slot.before)
+            length = start + len(slot.lead) + len(text) + len(slot.tail)
+            pieces += [slot.before, slot.lead, text, slot.tail]
+            if slot.is_answer:
+                answers.append((start, length))
+        return Rendered("".join([*pieces, rest]), tuple(answers))
+
+    def escape(self, text: str) -> str:
+        """Return the text with each special token in it split by a space after its first character."""
+        return self._special.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+
+    def end_token(self) -> str:
+        """Return the special token with which an answer ends in this template."""
+        slots, _ = self._run((("user", "text"), ("assistant", "text")))
+        return slots[-1].tail.strip()
+
+    def _run(self, shape: tuple[tuple[str, ...], ...]) -> tuple[tuple[_Slot, ...], str]:
+        """Run the template with a slot in the place of each text, and cut its output at the slots."""
+        roles = [role for role, *kinds in shape for kind in kinds if kind == "text"]
+        names = iter(_SLOT.format(number) for number in range(len(roles)))
+        messages = [{"role": role, "content": [_part(kind, names) for kind in kinds]} for role, *kinds in shape]
+        try:
+            text = self._processor.apply_chat_template(messages, tokenize=False)
+        except TemplateError as error:
+            raise ModelError(f"the chat template refuses the roles {[role for role, *_ in shape]}: {error}") from error
+        n_images = sum(kind == "image" for _, *kinds in shape for kind in kinds)
+        in_order = _SLOTS.findall(text) == [str(number) for number in range(len(roles))]
+        if not in_order or text.count(self._image_token) != n_images:
+            raise ModelError(
+                f"the chat template loses, repeats or moves parts of the messages {shape}; each text must be written "
+                f"once, in order, and each image as one {self._image_token}"
+            )
+        literals = _SLOTS.split(text)[::2]
+        slots = []
+        for number, role in enumerate(roles):
+            before, lead, tail = literals[number], "", ""
+            if role == "assistant":
+                before, lead = _cut_spaces(before)
+                tail, literals[number + 1] = self._cut_tail(literals[number + 1])
+            slots.append(_Slot(before, lead, tail, role == "assistant"))
+        return tuple(slots), literals[-1]
+
+    def _cut_tail(self, after: str) -> tuple[str, str]:
+        """Split what follows an answer into its end token and the rest."""
+        match = self._tail.match(after)
+        if match is None:
+            return self._end_token, after.lstrip()
+        return match[0], after[match.end() :]
+
+
+def _split(turn: Turn) -> list[str]:
+    """Cut a message into texts and image marks, in order; only a user's marks are images."""
+    if turn.role != "user":
+        return [turn.text.strip()]
+    pieces = (piece.strip() for piece in re.split(f"({re.escape(IMAGE_MARK)})", turn.text))
+    return [piece for piece in pieces if piece]
+
+
+def _kind(part: str) -> str:
+    return "image" if part == IMAGE_MARK else "text"
+
+
+def _part(kind: str, names: Any) -> dict[str, str]:
+    return {"type": "image"} if kind == "image" else {"type": "text", "text": next(names)}
+
+
+def _cut_spaces(text: str) -> tuple[str, str]:
+    """Split off spaces at the end: they belong to the answer's first token (" yes"), not to the prompt."""
+    kept = text.rstrip(" ")
+    return kept, text[len(kept) :]
+
+
+def _any_of(tokens: set[str]) -> re.Pattern[str]:
+    """Match any of the tokens, the longest first, so that a token inside a longer one does not win."""
+    return re.compile("|".join(re.escape(token) for token in sorted(tokens, key=lambda t: (-len(t), t))))

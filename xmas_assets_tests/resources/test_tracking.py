@@ -1,0 +1,81 @@
+"""MLflow lineage on a real store: runs are found again, outages lose nothing, parallel writers do not race."""
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.tracking import RunRecord, Tracking
+
+
+def make_tracking(root: Path, uri: str = "") -> Tracking:
+    return Tracking(home=Home(root=str(root)), uri=uri)
+
+
+def make_record(number: int = 0, **fields) -> RunRecord:
+    return RunRecord(key=f"shapes|random_b0.10_s{number}", experiment="shapes", name=f"random_b0.10_s{number}", **fields)
+
+
+def runs_in(tracking: Tracking):
+    client = MlflowClient(tracking.tracking_uri())
+    experiment = client.get_experiment_by_name("shapes")
+    assert experiment is not None
+    return client, client.search_runs([experiment.experiment_id])
+
+
+def record_one(root: Path, number: int) -> None:
+    make_tracking(root).record(make_record(number, metrics={"score": 0.5}), log=print)
+
+
+def test_two_records_with_one_key_become_one_run(tmp_path):
+    tracking = make_tracking(tmp_path)
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "model.safetensors").write_bytes(b"weights")
+    tracking.record(
+        make_record(params={"epochs": "3"}, inputs={"shapes": "a" * 64}, artifacts={"model": [adapter]}, model="model"),
+        log=print,
+    )
+    tracking.record(make_record(params={"epochs": "3"}, metrics={"score": 0.75}), log=print)
+
+    client, runs = runs_in(tracking)
+    assert len(runs) == 1
+    assert runs[0].info.status == "FINISHED"
+    assert runs[0].data.params == {"epochs": "3"}
+    assert runs[0].data.metrics == {"score": 0.75}
+    assert runs[0].inputs.dataset_inputs[0].dataset.digest == "a" * 36
+    assert [v.run_id for v in client.search_model_versions("name='shapes'")] == [runs[0].info.run_id]
+    assert [f.path for f in client.list_artifacts(runs[0].info.run_id, "model")] == ["model/model.safetensors"]
+
+
+def test_an_outage_keeps_the_record_and_the_next_delivery_sends_it(tmp_path):
+    (tmp_path / "down").write_text("a file where the store's folder should be")
+    notices: list[str] = []
+    metadata = make_tracking(tmp_path, uri=f"sqlite:///{tmp_path}/down/mlflow.db").record(
+        make_record(metrics={"score": 0.25}), log=notices.append
+    )
+    assert len(notices) == 1
+    assert "waits in" in notices[0]
+    assert "outbox" in str(metadata["mlflow"].value)
+
+    working = make_tracking(tmp_path)
+    assert working.waiting() == 1
+    assert list(working.deliver(log=print)) == ["shapes|random_b0.10_s0"]
+    assert working.waiting() == 0
+    _, runs = runs_in(working)
+    assert [run.data.metrics for run in runs] == [{"score": 0.25}]
+
+
+@pytest.mark.timeout(180)
+def test_processes_on_a_fresh_store_do_not_race(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=record_one, args=(tmp_path, number)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
+    _, runs = runs_in(make_tracking(tmp_path))
+    assert sorted(run.info.run_name for run in runs) == [f"random_b0.10_s{n}" for n in range(4)]

@@ -1,0 +1,131 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xmas_assets.scale.shards import Progress, Shard, run_shards, shards_of_groups, write_whole
+
+
+def write_bounds(shard: Shard, path: Path) -> None:
+    path.write_text(f"{shard.start}-{shard.stop}")
+
+
+def refuse(shard: Shard, path: Path) -> None:
+    raise AssertionError(f"shard {shard.index} was computed again, to {path}")
+
+
+def tree(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def test_groups_are_cut_only_when_larger_than_a_shard():
+    bounds = [(shard.start, shard.stop) for shard in shards_of_groups([2, 2, 1, 9, 1], 4)]
+    assert bounds == [(0, 4), (4, 5), (5, 9), (9, 13), (13, 15)]
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [1], [4], [5], [0, 3, 0]])
+def test_shards_cover_everything_in_order(sizes: list[int]):
+    shards = shards_of_groups(sizes, 4)
+    assert [i for shard in shards for i in range(shard.start, shard.stop)] == list(range(sum(sizes)))
+    assert all(1 <= shard.stop - shard.start <= 4 for shard in shards)
+    assert [shard.index for shard in shards] == list(range(len(shards)))
+
+
+def test_shards_are_written_in_order_and_named_sortably(tmp_path: Path):
+    paths = run_shards(tmp_path / "new", shards_of_groups([1] * 12, 1), write_bounds, key="a")
+    assert [path.read_text() for path in paths] == [f"{i}-{i + 1}" for i in range(12)]
+    assert paths == sorted(paths)
+
+
+def test_finished_shards_are_kept(tmp_path: Path):
+    shards = shards_of_groups([1] * 3, 1)
+    first = run_shards(tmp_path, shards, write_bounds, key="a")
+    assert run_shards(tmp_path, shards, refuse, key="a") == first
+
+
+@pytest.mark.parametrize(("key", "shard_size"), [("b", 1), ("a", 2)])
+def test_shards_of_another_key_or_cut_are_made_again(tmp_path: Path, key: str, shard_size: int):
+    run_shards(tmp_path, shards_of_groups([1] * 4, 1), lambda shard, path: path.write_text("old"), key="a")
+    paths = run_shards(tmp_path, shards_of_groups([1] * 4, shard_size), write_bounds, key=key)
+    assert set(tmp_path.glob("shard-*")) == set(paths)
+    assert "old" not in [path.read_text() for path in paths]
+
+
+def test_files_that_are_not_ours_stay(tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("mine")
+    run_shards(tmp_path, shards_of_groups([1], 1), write_bounds, key="a")
+    run_shards(tmp_path, shards_of_groups([1], 1), write_bounds, key="b")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_unfinished_files_of_a_killed_run_are_removed(tmp_path: Path):
+    shards = shards_of_groups([1], 1)
+    run_shards(tmp_path, shards, write_bounds, key="a")
+    (tmp_path / "shard-00000001.unfinished").write_text("half")
+    run_shards(tmp_path, shards, write_bounds, key="a")
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+def test_a_failing_shard_leaves_the_earlier_ones_and_no_file_of_its_own(tmp_path: Path):
+    def fail_on_second(shard: Shard, path: Path) -> None:
+        path.write_text("half")
+        if shard.index == 1:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        run_shards(tmp_path, shards_of_groups([1, 1], 1), fail_on_second, key="a")
+    assert (tmp_path / "shard-00000000").exists()
+    assert not (tmp_path / "shard-00000001").exists()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from xmas_assets.scale.shards import run_shards, shards_of_groups
+
+def write(shard, path):
+    path.write_text(f"{shard.start}-")
+    if shard.index == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    path.write_text(f"{shard.start}-{shard.stop}")
+
+run_shards(Path(sys.argv[1]), shards_of_groups([1] * 4, 1), write, key="a")
+"""
+
+
+def test_a_run_killed_anywhere_and_run_again_ends_with_the_same_bytes(tmp_path: Path):
+    shards = shards_of_groups([1] * 4, 1)
+    run_shards(tmp_path / "undisturbed", shards, write_bounds, key="a")
+    for victim in (0, 2, 3):
+        directory = tmp_path / f"killed{victim}"
+        run = subprocess.run([sys.executable, "-c", KILLED, str(directory), str(victim)], env=os.environ, check=False)
+        assert run.returncode == -signal.SIGKILL
+        assert len(list(directory.glob("shard-*[0-9]"))) == victim
+        run_shards(directory, shards, write_bounds, key="a")
+        assert tree(directory) == tree(tmp_path / "undisturbed")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(unfinished: Path) -> None:
+        unfinished.write_text("new")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, fail)
+    assert path.read_text() == "old"
+
+
+def test_time_left_follows_from_what_this_run_computed_not_from_what_was_kept():
+    seconds = iter([0.0, 1.0, 10.0])
+    reports = []
+    progress = Progress(100, reports.append, clock=lambda: next(seconds))
+    progress.keep(50)
+    progress.advance(20)
+    assert (reports[0].done, reports[0].eta_seconds) == (50, None)
+    assert (reports[1].done, reports[1].items_per_second, reports[1].eta_seconds) == (70, 2.0, 15.0)
