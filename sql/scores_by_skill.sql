@@ -1,4 +1,4 @@
--- What each method reaches in each skill: mean over seeds of the mean score over the answered questions.
+-- What each method reaches in each skill: mean over seeds (with an answer) of the mean over the answered questions.
 -- inputs: scored_answers
 -- parameters: $dataset
 -- grain: one row per method, budget and task
@@ -23,7 +23,7 @@ SELECT
     method,
     budget,
     task,
-    count(*) AS n_seeds,
+    count(score) AS n_seeds,
     CAST(sum(n_answers) AS BIGINT) AS n_answers,
     avg(score) AS score
 FROM seeds

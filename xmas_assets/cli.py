@@ -81,7 +81,11 @@ def dataset_remove(
 
 @app.command()
 def run(
-    dataset: Dataset, method: Methods, budget: Budgets = ["0.1"], seeds: Seeds = 1, workers: Workers = 1  # noqa: B006
+    dataset: Dataset,
+    method: Methods,
+    budget: Budgets = ["0.1"],
+    seeds: Seeds = 1,
+    workers: Workers = 1,  # noqa: B006
 ) -> None:
     """Select, train and score: bring these selections, and what they stand on, up to date."""
     commands.run(dataset, methods=method, budgets=budget, seeds=seeds, workers=workers)

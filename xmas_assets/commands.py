@@ -40,13 +40,17 @@ def add_dataset(name: str, *, annotations: list[Path], embedded: bool, **fields:
     """Register a dataset, after a look that its files are there and a format is recognised."""
     home = Home().path()
     if registration_path(home, name).exists():
-        raise SettingsError(f"dataset {name!r} is there already; edit {registration_path(home, name)}, or remove it first")
+        raise SettingsError(
+            f"dataset {name!r} is there already; edit {registration_path(home, name)}, or remove it first"
+        )
     if embedded:
         folder = Home().path("embedded", check_dataset_name(name))
         generate(SyntheticSettings(), folder)
         annotations, fields["test"], fields["images"] = [folder / "train.json"], [folder / "test.json"], folder
     if not annotations:
-        raise SettingsError("no annotation file was given; add --annotations FILE, or --embedded for the built-in dataset")
+        raise SettingsError(
+            "no annotation file was given; add --annotations FILE, or --embedded for the built-in dataset"
+        )
     registration = Registration.create(name, annotations, **fields)
     registration.check_sources()
     Home(root=str(home)).check_settings(registration)
@@ -108,7 +112,9 @@ def run(
 
     platform = Platform.open(Home(root=str(Home().path())))
     stages = stages or SELECTION_STAGES
-    run_selections(platform, dataset, keys, stages=stages, workers=workers, say=lambda line: _ERR.print(line, markup=False))
+    run_selections(
+        platform, dataset, keys, stages=stages, workers=workers, say=lambda line: _ERR.print(line, markup=False)
+    )
     if "benchmark_scores" in stages:
         show_leaderboard(dataset)
     else:
@@ -156,7 +162,9 @@ def export(dataset: str, selection: str, *, to: Path, format: str | None) -> Non
     places = stored(home, "raw_dataset", dataset)["samples"].scan().select(columns)
     chosen = subset["subset"].scan().select("row").join(places, on="row").sort("row").collect()
     manifest = read_manifest(subset)
-    written = export_subset(registration, chosen.select("source_file", "source_row").rows(), manifest, to=to, format=format)
+    written = export_subset(
+        registration, chosen.select("source_file", "source_row").rows(), manifest, to=to, format=format
+    )
     _OUT.print(f"{manifest.n_selected:,} records in {to}, manifest in {written}", markup=False, soft_wrap=True)
 
 

@@ -6,6 +6,7 @@ fresh (Dagster's own judgement, per partition) is run again.
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -102,9 +103,7 @@ def stages_needed(platform: Platform, methods: Iterable[str]) -> list[str]:
     keys = {dg.AssetKey(asset) for asset in assets}
     keys |= {ancestor for key in keys for ancestor in graph.get_ancestor_asset_keys(key)}
     return [
-        key.to_user_string()
-        for key in graph.toposorted_asset_keys
-        if key in keys and not graph.get(key).is_external
+        key.to_user_string() for key in graph.toposorted_asset_keys if key in keys and not graph.get(key).is_external
     ]
 
 
@@ -144,6 +143,23 @@ def run_selections(
         raise RunFailedError(f"{len(failures)} of {len(todo)} selections failed; the first: {failures[0]}")
 
 
+def freshness(platform: Platform, dataset: str) -> dict[str, Counter[str]]:
+    """Per asset, how many of the dataset's partitions are FRESH, STALE or MISSING; selections that exist only."""
+    graph = platform.defs.resolve_asset_graph()
+    platform.observe(dataset)
+    resolver = CachingStaleStatusResolver(platform.instance, graph, LoadingContextForTest(platform.instance))
+    states: dict[str, Counter[str]] = {}
+    for key in graph.toposorted_asset_keys:
+        if graph.get(key).is_external:
+            continue
+        partitions = [dataset]
+        if isinstance(graph.get(key).partitions_def, dg.MultiPartitionsDefinition):
+            made = platform.instance.get_materialized_partitions(dg.AssetKey("selected_subset"))
+            partitions = sorted(partition for partition in made if partition.startswith(f"{dataset}|"))
+        states[key.to_user_string()] = Counter(resolver.get_status(key, partition).name for partition in partitions)
+    return states
+
+
 def _run_parallel(
     platform: Platform, dataset: str, keys: Sequence[SelectionKey], *, stages: Sequence[str], workers: int
 ) -> list[str]:
@@ -154,9 +170,7 @@ def _run_parallel(
         with ProcessPoolExecutor(
             workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(str(platform.home.path()),)
         ) as pool:
-            futures: list[Future[str | None]] = [
-                pool.submit(_run_in_worker, dataset, key, stages) for key in keys
-            ]
+            futures: list[Future[str | None]] = [pool.submit(_run_in_worker, dataset, key, stages) for key in keys]
             outcomes = (future.result() for future in as_completed(futures))
             return [failure for failure in _advance(bar, outcomes) if failure]
 
@@ -194,6 +208,11 @@ def _partition(dataset: str, key: SelectionKey) -> dg.MultiPartitionKey:
 
 
 def _explain(result: dg.ExecuteInProcessResult, partition: str) -> str:
+    """The first failed check or step of a run, in one line."""
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+            asset = evaluation.asset_key.to_user_string()
+            return f"{asset} of {partition} failed its check {evaluation.check_name}: {evaluation.description}"
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error

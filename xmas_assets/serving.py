@@ -89,10 +89,14 @@ def findings(home: Home) -> Iterator[Finding]:
     yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")
     for name in ("torch", "transformers", "peft", "dagster", "mlflow", "duckdb"):
         found = importlib.util.find_spec(name) is not None
-        yield Finding(found, f"{name} {'is' if found else 'is not'} installed", "run: make demo   (installs everything)")
+        yield Finding(
+            found, f"{name} {'is' if found else 'is not'} installed", "run: make demo   (installs everything)"
+        )
     root = home.path()
     free = shutil.disk_usage(root).free
-    yield Finding(free > _MIN_FREE_BYTES, f"{free >> 30} GiB free at {root}", "free some space, or set XMAS_HOME elsewhere")
+    yield Finding(
+        free > _MIN_FREE_BYTES, f"{free >> 30} GiB free at {root}", "free some space, or set XMAS_HOME elsewhere"
+    )
     memory = psutil.virtual_memory().available
     yield Finding(memory > _MIN_FREE_BYTES, f"{memory >> 30} GiB of memory available", "close other programs")
     import torch
@@ -115,4 +119,6 @@ def _check_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise SettingsError(f"port {port} on {host} cannot be used ({error.strerror}); choose another port") from None
+            raise SettingsError(
+                f"port {port} on {host} cannot be used ({error.strerror}); choose another port"
+            ) from None

@@ -8,7 +8,7 @@ from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.lineage import scores_record
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, read_checkpoints, stage
+from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, read_checkpoints, stage_answers
 from xmas_assets.resources.tracking import Tracking
 
 
@@ -29,22 +29,22 @@ def benchmark_scores(
     target_model: StoredTables,
 ) -> dg.Output:
     """One row per test question: the model's greedy answer, the reference and the score."""
-    from xmas_assets.bench.runner import ask_checkpoint
+    from xmas_assets.bench.runner import answer_questions
+    from xmas_assets.vlm.loading import load_vlm
 
     dataset, _ = parse_partition(context.partition_key)
     settings = home.settings(dataset)
     key = combine(raw_dataset.version, target_model.version, settings.benchmark.digest())
     trained = read_checkpoints(target_model["checkpoints"], home.path())[-1]
     with home.stage("benchmark_scores", context.partition_key, key=key) as workspace:
-        answers = ask_checkpoint(
-            trained,
-            base=read_base(base_model),
-            base_settings=settings.base_model,
-            questions=home.questions(raw_dataset),
-            open_image=home.open_image(dataset),
-            settings=settings.benchmark,
+        answers = answer_questions(
+            load_vlm(trained.path, settings.base_model, base=read_base(base_model)),
+            home.questions(raw_dataset),
+            home.open_image(dataset),
+            settings.benchmark,
+            max_tokens=settings.base_model.max_tokens,
             progress=Meter("questions", context.log, unit="question"),
         )
-        staged = stage(workspace, {"answers": answers})
+        staged = stage_answers(workspace, answers)
     run = scores_record(context, answers=staged["answers"].scan().collect(), trained=trained)
     return emit(staged, describe_answers(staged["answers"]) | tracking.record(run, log=context.log.warning))

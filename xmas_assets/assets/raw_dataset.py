@@ -29,4 +29,4 @@ def raw_dataset(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
             home.registration(dataset), image_store=home.image_store(), progress=Meter("read", context.log).records
         )
         staged = stage(workspace, records, schemas=TABLE_SCHEMAS)
-    return emit(staged, describe_dataset(staged, records.ledger, home.open_image(dataset)))
+    return emit(staged, describe_dataset(staged, home.open_image(dataset)))

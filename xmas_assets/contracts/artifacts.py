@@ -67,9 +67,14 @@ class SelectionKey:
             raise SettingsError(f"seed {seed} is negative; give 0 or more")
         return cls(method, share, seed)
 
-    def __str__(self) -> str:
+    @property
+    def budget_text(self) -> str:
+        """The budget with two decimals, or as many more as it has."""
         digits = max(2, -int(self.budget.normalize().as_tuple().exponent))
-        return f"{self.method}_b{self.budget:.{digits}f}_s{self.seed}"
+        return f"{self.budget:.{digits}f}"
+
+    def __str__(self) -> str:
+        return f"{self.method}_b{self.budget_text}_s{self.seed}"
 
 
 def parse_partition(partition: str) -> tuple[str, SelectionKey]:

@@ -20,7 +20,9 @@ def describe_invalid(error: ValidationError) -> str:
     lines = []
     for problem in problems[:3]:
         field = ".".join(str(part) for part in problem["loc"]) or "value"
-        seen = "" if problem["type"] in {"missing", "extra_forbidden"} else f", got {reprlib.repr(problem['input'])}"
+        seen = (
+            "" if problem["type"] in {"missing", "extra_forbidden"} else f", got {reprlib.repr(problem['input'])[:80]}"
+        )
         lines.append(f"{field}: {problem['msg'].removeprefix('Value error, ')}{seen}")
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return ("; ".join(lines) + more).replace("\n", " ")

@@ -110,8 +110,7 @@ def _upright(image: Image.Image) -> Image.Image:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow's own conversion clips at 255, which turns a 16-bit picture white.
-        values = np.clip(np.asarray(image), 0, 65_535) >> 8
-        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         ground = Image.new("RGBA", layer.size, "white")

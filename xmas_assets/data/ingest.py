@@ -4,7 +4,6 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -17,35 +16,16 @@ from xmas_assets.contracts.samples import Reason
 from xmas_assets.data.image_check import CheckedImage, ImageCheck
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.json_records import RawRecord
+from xmas_assets.data.ledger import Ledger
 from xmas_assets.data.readers import read_records
 from xmas_assets.data.registration import Registration
 from xmas_assets.data.sample_ids import SampleIds
 from xmas_assets.data.tables import QUARANTINE_SCHEMA, SAMPLES_SCHEMA
 from xmas_assets.data.validators import Draft, Rejection, source_id_of, validate
 
-SPLITS = ("samples", "test")
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 64 * 1024 * 1024
 _RAW_CHARS = 2000
-
-
-@dataclass
-class Ledger:
-    """What became of every record, filled while the dataset is read.
-
-    Attributes:
-        rows_in: Records in the source, by split.
-        rows_out: Rows of the table, by split.
-        quarantined: Refused records, by split.
-        reasons: Refused records, by reason code, all splits.
-        notices: What was accepted but is worth telling (``animated``, ``repeated_id``, ...), with how often.
-    """
-
-    rows_in: Counter[str] = field(default_factory=Counter)
-    rows_out: Counter[str] = field(default_factory=Counter)
-    quarantined: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    notices: Counter[str] = field(default_factory=Counter)
 
 
 def ingest(
@@ -66,8 +46,8 @@ def ingest(
         scratch: Folder for a temporary file of about the annotations' size; default the system's.
 
     Returns:
-        An iterable of ``(table name, batch)`` with the tables ``samples``, ``test`` and ``quarantine``, and a
-        ``ledger`` that is complete when the iteration has ended.
+        An iterable of ``(table name, batch)`` with the tables ``samples``, ``test``, ``quarantine`` and, last,
+        ``ledger``; its attribute ``ledger`` is complete when the iteration has ended.
 
     Raises:
         DatasetError: While iterating, if a file cannot be read as a whole, holds no records, or has only bad ones.
@@ -99,6 +79,7 @@ class Ingestion:
             yield from self._read_split("test", self._registration.test)
         self.ledger.notices.update(self._images.notices())
         self.ledger.notices = +self.ledger.notices  # only what was seen
+        yield "ledger", self.ledger.to_batch()
 
     def _read_split(self, split: str, paths: tuple[Path, ...]) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Check all rows into a temporary file, and read it back with ids that are unique over all of them."""

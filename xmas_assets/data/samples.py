@@ -14,7 +14,7 @@ from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.samples import Sample, Turn
 
 SAMPLE_COLUMNS = ("sample_id", "task", "images", "image_hashes", "turns")
-_DIGEST_COLUMNS = ("sample_id", "task", "digest")
+DIGEST_COLUMNS = ("sample_id", "task", "digest")
 
 
 class Samples(Sequence[Sample]):
@@ -84,7 +84,7 @@ def dataset_digest(table: pa.Table) -> str:
     Raises:
         StoreError: If one of them is missing.
     """
-    columns = [column.to_pylist() for column in _with_columns(table, _DIGEST_COLUMNS).columns]
+    columns = [column.to_pylist() for column in _with_columns(table, DIGEST_COLUMNS).columns]
     total = hashlib.sha256()
     for sample_id, task, digest in sorted(zip(*columns, strict=True), key=lambda row: row[0]):
         total.update(f"{sample_id}\x00{task or ''}\x00{digest}\n".encode())

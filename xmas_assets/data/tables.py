@@ -36,3 +36,21 @@ QUARANTINE_SCHEMA = pa.schema(
     ]
 )
 """Columns of ``quarantine``: one row per refused record; ``raw`` is its first 2,000 characters."""
+
+LEDGER_SCHEMA = pa.schema(
+    [
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("rows_in", pa.int64(), nullable=False),
+        pa.field("rows_out", pa.int64(), nullable=False),
+        pa.field("quarantined", pa.int64(), nullable=False),
+        pa.field("notices", pa.string(), nullable=False),
+    ]
+)
+"""Columns of ``ledger``: one row per split; ``notices`` is JSON, what was accepted but is worth telling, by count."""
+
+TABLE_SCHEMAS = {
+    "samples": SAMPLES_SCHEMA,
+    "test": SAMPLES_SCHEMA,
+    "quarantine": QUARANTINE_SCHEMA,
+    "ledger": LEDGER_SCHEMA,
+}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +41,13 @@ class SpectraReader:
         """
         self._checkpoints = checkpoints
         self._settings = settings
-        first = checkpoints[0]()
+        looks = [_look_at(load()) for load in checkpoints]
         #: Why images run through the tower at every checkpoint, if they do.
-        self.notices = _look_at_towers(first, checkpoints[1:])
-        self._pictures = Pictures(first.processor, open_image)
-        self._encoder = Encoder(first.processor, self._pictures, max_tokens=max_tokens)
-        self._pad_id = pad_token_id(first.processor.tokenizer)
+        self.notices = _why_tower_runs_again(looks)
+        processor = looks[0].processor
+        self._pictures = Pictures(processor, open_image)
+        self._encoder = Encoder(processor, self._pictures, max_tokens=max_tokens)
+        self._pad_id = pad_token_id(processor.tokenizer)
 
     def read(self, samples: Sequence[Sample], tell: Callable[[float], None]) -> NDArray[np.float32]:
         """Read the spectra of some samples.
@@ -62,25 +63,33 @@ class SpectraReader:
         places = {sample.sample_id: place for place, sample in enumerate(samples)}
         batches = _batches_of_similar_length(encoded, self._settings.batch_size)
         values = np.full((len(samples), len(self._checkpoints), self._settings.n_values), np.nan, dtype=np.float32)
-        features = None
-        for step, load in enumerate(self._checkpoints):
-            vlm = load()
-            if features is None and not self.notices:
-                images = {
-                    content_hash: image
-                    for row in encoded
-                    for content_hash, image in zip(row.image_hashes, row.images, strict=True)
-                }
-                features = TowerFeatures(vlm, images, self._pictures, batch_size=self._settings.batch_size)
+        features: TowerFeatures | None = None
+
+        def read_checkpoint(number: int, vlm: Vlm) -> None:
+            nonlocal features
+            if number == 0 and not self.notices:
+                features = self._tower_features(vlm, encoded)
             for batch in batches:
-                inputs = self._inputs(vlm, batch, features)
-                spectra = cross_modal_spectra(
-                    vlm, inputs, definition=self._settings.definition, n_values=self._settings.n_values
+                values[[places[row.sample_id] for row in batch], number] = cross_modal_spectra(
+                    vlm,
+                    self._inputs(vlm, batch, features),
+                    definition=self._settings.definition,
+                    n_values=self._settings.n_values,
                 )
-                values[[places[row.sample_id] for row in batch], step] = spectra
                 tell(len(batch) / len(self._checkpoints))
+
+        for number, load in enumerate(self._checkpoints):
+            # A function of its own, so that one checkpoint is freed before the next is loaded.
+            read_checkpoint(number, load())
         tell(len(samples) - len(encoded))
         return values
+
+    def _tower_features(self, vlm: Vlm, encoded: Sequence[Encoded]) -> TowerFeatures:
+        """Run each distinct image of the samples through the tower."""
+        images: dict[str, str] = {}
+        for row in encoded:
+            images |= zip(row.image_hashes, row.images, strict=True)
+        return TowerFeatures(vlm, images, self._pictures, batch_size=self._settings.batch_size)
 
     def _inputs(self, vlm: Vlm, batch: Sequence[Encoded], features: TowerFeatures | None) -> dict[str, Any]:
         """Make a batch's model inputs, from the tower's features where there are some, else from pixels."""
@@ -91,13 +100,24 @@ class SpectraReader:
         return inputs | features.inputs(vlm, [content_hash for row in batch for content_hash in row.image_hashes])
 
 
-def _look_at_towers(first: Vlm, others: Sequence[Callable[[], Vlm]]) -> tuple[str, ...]:
-    """Why the tower cannot run once for all checkpoints; empty if it can. Loads all of them in any case."""
-    digests = {tower_digest(first), *(tower_digest(load()) for load in others)}
-    blank = Pictures(first.processor, lambda _: Image.new("RGB", (64, 64))).pixels(["blank"], ["blank"])
-    if not has_separate_tower(first, blank):
+class _Look(NamedTuple):
+    """What is kept of a checkpoint between looking at it and reading it."""
+
+    processor: Any
+    tower_digest: str
+    has_separate_tower: bool
+
+
+def _look_at(vlm: Vlm) -> _Look:
+    blank = Pictures(vlm.processor, lambda _: Image.new("RGB", (64, 64))).pixels(["blank"], ["blank"])
+    return _Look(vlm.processor, tower_digest(vlm), has_separate_tower(vlm, blank))
+
+
+def _why_tower_runs_again(looks: Sequence[_Look]) -> tuple[str, ...]:
+    """Why the tower cannot run once for all checkpoints; empty if it can."""
+    if not all(look.has_separate_tower for look in looks):
         return ("this model's vision tower is not separate, so images run through it at every checkpoint",)
-    if len(digests) > 1:
+    if len({look.tower_digest for look in looks}) > 1:
         return ("the vision tower differs between checkpoints, so images run through it at every checkpoint",)
     return ()
 

@@ -20,7 +20,7 @@ from xmas_assets.report.figures import (
 )
 from xmas_assets.report.tables import render_markdown
 from xmas_assets.report.text import Markdown, markdown_cell
-from xmas_assets.store.tables import Table
+from xmas_assets.store.reading import Table
 
 if TYPE_CHECKING:
     from xmas_assets.training.runs import TrainingRecord
@@ -38,9 +38,9 @@ def describe_dataset(tables: Mapping[str, Table], open_image: OpenImage) -> dict
         open_image: Opens a sample's image.
     """
     quarantine = tables["quarantine"].scan().group_by("split", "reason").len("rows").sort("split", "reason").collect()
-    compositions = {"training": _tasks(tables["samples"])}
+    compositions = {"training": task_counts(tables["samples"])}
     if "test" in tables and tables["test"].n_rows:
-        compositions["test"] = _tasks(tables["test"])
+        compositions["test"] = task_counts(tables["test"])
     rows = np.linspace(0, tables["samples"].n_rows - 1, _N_PER_GROUP * 2).round().astype(int)
     shown = np.unique(rows)
     return {
@@ -48,9 +48,7 @@ def describe_dataset(tables: Mapping[str, Table], open_image: OpenImage) -> dict
         "quarantined records": _markdown_table(quarantine) if len(quarantine) else "none",
         "tasks": markdown_image(task_composition_figure(compositions)),
         "some samples": markdown_image(
-            sample_figure(
-                tables["samples"], {"samples": shown[:_N_PER_GROUP], " ": shown[_N_PER_GROUP:]}, open_image
-            )
+            sample_figure(tables["samples"], {"samples": shown[:_N_PER_GROUP], " ": shown[_N_PER_GROUP:]}, open_image)
         ),
     }
 
@@ -113,7 +111,7 @@ def describe_subset(rows: NDArray[np.integer], samples: Table, open_image: OpenI
         open_image: Opens a sample's image.
     """
     shown = rows[np.unique(np.linspace(0, len(rows) - 1, _N_PER_GROUP).round().astype(int))]
-    compositions = {"dataset": _tasks(samples), "subset": _tasks(samples, rows)}
+    compositions = {"dataset": task_counts(samples), "subset": task_counts(samples, rows)}
     return {
         "rows selected": len(rows),
         "share of the dataset": len(rows) / samples.n_rows,
@@ -167,7 +165,8 @@ def sample_figure(samples: Table, groups: Mapping[str, NDArray[np.integer]], ope
     return cluster_sample_figure([(title, [shown[row] for row in rows]) for title, rows in groups.items() if len(rows)])
 
 
-def _tasks(samples: Table, rows: NDArray[np.integer] | None = None) -> dict[str, int]:
+def task_counts(samples: Table, rows: NDArray[np.integer] | None = None) -> dict[str, int]:
+    """Rows per task, of the whole table or of some rows."""
     frame = samples.scan().select("row", "task")
     if rows is not None:
         frame = frame.filter(pl.col("row").is_in(rows.tolist()))

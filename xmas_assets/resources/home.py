@@ -48,14 +48,15 @@ class Home(dg.ConfigurableResource):
 
     def settings(self, dataset: str) -> Settings:
         """The dataset's settings: its profile with its overrides."""
-        registration = self.registration(dataset)
-        return load_settings(registration.profile, registration.overrides)
+        return self.check_settings(self.registration(dataset))
+
+    def check_settings(self, registration: Registration) -> Settings:
+        """The settings that a registration asks for.
 
         Raises:
-            SettingsError: If the selection was typed in a form that is not understood.
+            SettingsError: If the profile or an override is not allowed.
         """
-        dataset, _, selection = partition.partition("|")
-        return dataset, SelectionKey.parse(selection)
+        return load_settings(registration.profile, registration.overrides)
 
     def open_image(self, dataset: str) -> Callable[[str], Image.Image]:
         """Opener of the dataset's images, confined to its image root."""

@@ -6,8 +6,7 @@ import dagster as dg
 
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.stored import StoredTables
-from xmas_assets.store.tables import partition_directory
-from xmas_assets.store.writing import move_tables
+from xmas_assets.store.tables import move_tables, partition_directory
 
 
 class TablesIOManager(dg.ConfigurableIOManager):

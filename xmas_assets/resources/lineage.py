@@ -62,9 +62,7 @@ def model_record(
     )
 
 
-def scores_record(
-    context: dg.AssetExecutionContext, *, answers: pl.DataFrame, trained: Checkpoint
-) -> RunRecord:
+def scores_record(context: dg.AssetExecutionContext, *, answers: pl.DataFrame, trained: Checkpoint) -> RunRecord:
     """The same model's run, with its score on every task."""
     dataset, key = parse_partition(context.partition_key)
     by_task = answers.group_by(pl.col("task").fill_null("all")).agg(pl.col("score").mean()).sort("task")

@@ -1,21 +1,29 @@
 """What assets hand over: staged tables with a content version, and checkpoints as rows."""
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from xmas_assets.contracts.artifacts import AttentionTrajectories, Checkpoint
+from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.report.text import Markdown
-from xmas_assets.store.tables import Table, open_tables
-from xmas_assets.store.writing import Frame, write_tables
+from xmas_assets.store.reading import Table, open_tables
+from xmas_assets.store.tables import Frame, write_tables
 
 if TYPE_CHECKING:
+    from xmas_assets.bench.runner import Answer
     from xmas_assets.extraction.trajectories import Trajectories
+
+
+_ANSWER_COLUMNS = ("question_id", "sample_id", "image_hash", "task", "question", "reference", "answer", "score")
 
 
 class StoredTables(dict[str, Table]):
@@ -48,6 +56,7 @@ def stage(
 def emit(staged: StoredTables, described: Mapping[str, object]) -> dg.Output:
     """The asset's output: tables, version, and metadata that a person can read."""
     metadata = {name: _metadata_value(value) for name, value in described.items()}
+    warnings.filterwarnings("ignore", message="Parameter `data_version`", category=dg.BetaWarning)
     return dg.Output(staged, data_version=dg.DataVersion(staged.version), metadata=metadata)
 
 
@@ -61,6 +70,12 @@ def stage_checkpoints(workspace: Path, checkpoints: Iterable[Checkpoint], home: 
     rows = [(c.step, str(c.path.relative_to(home)), c.digest) for c in checkpoints]
     schema = {"step": pl.Int64, "path": pl.String, "digest": pl.String}
     return stage(workspace, {"checkpoints": pl.DataFrame(rows, schema=schema, orient="row")})
+
+
+def stage_answers(workspace: Path, answers: Sequence["Answer"]) -> StoredTables:
+    """Stage a model's answers, one row each."""
+    schema = dict.fromkeys(_ANSWER_COLUMNS, pl.String) | {"score": pl.Float64}
+    return stage(workspace, {"answers": pl.DataFrame(answers, schema=schema, orient="row")})
 
 
 def read_checkpoints(table: Table, home: Path) -> Sequence[Checkpoint]:
@@ -82,6 +97,12 @@ def read_trajectories(stored: StoredTables) -> AttentionTrajectories:
     steps = tuple(map(int, table.metadata["steps"].split(",")))
     values = table.column("values").reshape(table.n_rows, len(steps), -1)
     return AttentionTrajectories(table.column("sample_id"), values, table.column("has_image"), steps)
+
+
+def read_sums(stored: StoredTables) -> tuple[tuple[int, ...], NDArray[np.float32]]:
+    """The checkpoints' steps and the scalar trajectories, shape (n_samples, n_checkpoints)."""
+    trajectories = read_trajectories(stored)
+    return trajectories.steps, leading_sums(trajectories.values)
 
 
 def read_base(base_model: StoredTables) -> Path:

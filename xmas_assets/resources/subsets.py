@@ -64,7 +64,9 @@ def resolve_method(key: SelectionKey) -> Method:
     if key.method not in METHODS:
         raise SettingsError(f"method {key.method!r} is not known; use one of {', '.join(sorted(METHODS))}")
     if key.method == "full" and key.budget != 1:
-        raise SettingsError(f"'full' keeps everything, so its budget is 1.00, not {key.budget}; write full_b1.00_s{key.seed}")
+        raise SettingsError(
+            f"'full' keeps everything, so its budget is 1.00, not {key.budget}; write full_b1.00_s{key.seed}"
+        )
     return METHODS[key.method]()
 
 
@@ -77,6 +79,11 @@ def stored(home: Home, asset: str, partition: str) -> StoredTables:
     return StoredTables(table_directory(home, asset, partition))
 
 
+def is_stored(home: Home, asset: str, partition: str) -> bool:
+    """Whether an asset's partition was ever made."""
+    return table_directory(home, asset, partition).exists()
+
+
 def stored_signals(home: Home, dataset: str) -> Signals:
     """All signals of a dataset that exist, each opened when asked for."""
 
@@ -87,7 +94,7 @@ def stored_signals(home: Home, dataset: str) -> Signals:
         return tables[source.table].column(source.column)
 
     present = {
-        name: source for name, source in SIGNALS.items() if table_directory(home, source.asset, dataset).exists()
+        name: source for name, source in SIGNALS.items() if is_stored(home, source.asset, dataset)
     }
     return Signals({name: lambda source=source: opener(source) for name, source in present.items()})
 
@@ -143,7 +150,7 @@ def _manifest(
         n_samples=raw["samples"].n_rows,
         method=key.method,
         parameters=method.model_dump(mode="json"),
-        budget=str(key).rsplit("_b", 1)[1].split("_s")[0],
+        budget=key.budget_text,
         seed=key.seed,
         n_selected=len(rows),
         rows=tuple(int(row) for row in rows),

@@ -7,7 +7,7 @@ file lock, because parallel processes on a fresh sqlite store race.
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -68,17 +68,24 @@ class Tracking(dg.ConfigurableResource):
         Returns:
             Dagster metadata: the run's address in the MLflow UI, or the note that it waits in the outbox.
         """
-        self._outbox.mkdir(parents=True, exist_ok=True)
-        text = record.model_dump_json()
-        name = f"{time.time_ns():020d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-        staged = self._outbox / f".{name}.tmp"
-        staged.write_text(text)
-        staged.rename(self._outbox / name)
-        runs = self.deliver(log=log)
+        runs = self.record_all([record], log=log)
         if record.key not in runs:
             return {"mlflow": dg.MetadataValue.text("waiting in the outbox; 'xmas doctor' shows why")}
         experiment_id, run_id = runs[record.key]
         return {"mlflow": dg.MetadataValue.url(f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}")}
+
+    def record_all(
+        self, records: Iterable[RunRecord], *, log: Callable[[str], None]
+    ) -> dict[str, tuple[str, str]]:
+        """Track several runs; returns run key to (experiment id, run id) for what MLflow has taken."""
+        self._outbox.mkdir(parents=True, exist_ok=True)
+        for record in records:
+            text = record.model_dump_json()
+            name = f"{time.time_ns():020d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+            staged = self._outbox / f".{name}.tmp"
+            staged.write_text(text)
+            staged.rename(self._outbox / name)
+        return self.deliver(log=log)
 
     def deliver(self, *, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:
         """Send everything in the outbox; returns run key to (experiment id, run id) for what was sent."""

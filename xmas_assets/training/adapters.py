@@ -11,7 +11,7 @@ from torch import nn
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import LoraSettings
-from xmas_assets.vlm.loading import BASE_NOTE, Vlm
+from xmas_assets.vlm.loading import ADAPTER_FILE, BASE_NOTE, Vlm
 
 
 def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
@@ -39,8 +39,6 @@ def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
     tower.requires_grad_(False)
     if lora is not None:
         model = get_peft_model(model, _lora_config(model, tower, lora))
-        # peft fills in the base's path on this machine; ours is known by its digest.
-        model.peft_config["default"].base_model_name_or_path = None
     for weight in model.parameters():
         if weight.requires_grad:
             weight.data = weight.data.float()
@@ -65,8 +63,11 @@ def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, b
         raise ModelError(f"training made weights that are not finite: {bad[:3]}; lower the learning rate")
     if isinstance(model, PeftModel):
         model.save_pretrained(str(directory))
-        (directory / BASE_NOTE).write_text(json.dumps({"digest": base_digest}), encoding="utf-8")
+        # peft writes the base's path on this machine into both; ours is known by its digest.
+        config = json.loads((directory / ADAPTER_FILE).read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
+        (directory / ADAPTER_FILE).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
         (directory / "README.md").unlink(missing_ok=True)
+        (directory / BASE_NOTE).write_text(json.dumps({"digest": base_digest}), encoding="utf-8")
     else:
         weights = {name: weight.to(dtype) for name, weight in model.state_dict().items()}
         model.save_pretrained(directory, state_dict=weights)

@@ -136,10 +136,25 @@ class RunDirectory:
                 shutil.rmtree(path)
         return last, cost
 
-    def finish(self, record: TrainingRecord) -> None:
-        """Write the final record, then drop the resumable states."""
+    def finish(
+        self, cost: Cost, *, n_steps: int, n_samples: int, n_cut: int, left_out: dict[str, str]
+    ) -> list[Checkpoint]:
+        """Write the final record, then drop the resumable states; the arguments are fields of ``TrainingRecord``."""
+        checkpoints = self.checkpoints()
+        record = TrainingRecord(
+            run=self.identity,
+            checkpoints=tuple((checkpoint.step, checkpoint.digest) for checkpoint in checkpoints),
+            n_steps=n_steps,
+            n_samples=n_samples,
+            n_samples_seen=cost.n_samples_seen,
+            n_cut=n_cut,
+            left_out=left_out,
+            mean_loss=cost.loss_sum / n_steps,
+            cpu_seconds=cost.cpu_seconds,
+        )
         _write(self.path / "done.json", asdict(record))
         shutil.rmtree(self.state, ignore_errors=True)
+        return checkpoints
 
 
 def read_record(output: Path) -> TrainingRecord:

@@ -25,7 +25,7 @@ from xmas_assets.contracts.errors import ModelError, SettingsError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
 from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained
-from xmas_assets.training.runs import Cost, RunDirectory, TrainingRecord, milestones
+from xmas_assets.training.runs import Cost, RunDirectory, milestones
 from xmas_assets.vlm.loading import load_vlm, model_digest, torch_threads
 from xmas_assets.vlm.pictures import OpenImage, Pictures
 from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
@@ -45,7 +45,7 @@ def fine_tune(
     output: Path,
     progress: Progress | None = None,
 ) -> list[Checkpoint]:
-    """Train a base model on samples and return its checkpoints; the last one is the trained model.
+    """Train a base model on samples and return its checkpoints by step; the last one is the trained model.
 
     The weights depend on the set of samples, not on their order: they are sorted by ``sample_id``, then shuffled with
     the seed. A run that was stopped, also by SIGKILL, goes on from its last state when called again and ends with the
@@ -60,9 +60,6 @@ def fine_tune(
         seed: Of the data order, and of adapters and dropout.
         output: Directory of this run alone.
         progress: Called after each step with the steps done and in total.
-
-    Returns:
-        Checkpoints by step.
 
     Raises:
         ModelError: If the base cannot be used, no sample can be learned from, the loss or a weight becomes NaN or
@@ -85,10 +82,10 @@ def fine_tune(
         if not rows:
             raise ModelError(f"none of {len(ordered)} samples can be learned from ({sorted(set(left_out.values()))})")
         model = prepare_training(vlm, settings.lora)
-        state, cost = run.last_state()
         dtype = getattr(torch, base_settings.dtype)
         save = partial(save_trained, model, vlm=vlm, dtype=dtype, base_digest=base_digest)
         pad_id = pad_token_id(vlm.processor.tokenizer)
+        state, cost = run.last_state()
         trainer = _AnswerTrainer(
             cost,
             model=model,
@@ -99,21 +96,13 @@ def fine_tune(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=None if state is None else str(state))
-    checkpoints = run.checkpoints()
-    run.finish(
-        TrainingRecord(
-            run=run.identity,
-            checkpoints=tuple((checkpoint.step, checkpoint.digest) for checkpoint in checkpoints),
-            n_steps=trainer.state.global_step,
-            n_samples=len(rows),
-            n_samples_seen=cost.n_samples_seen,
-            n_cut=sum(row.is_cut for row in rows),
-            left_out={sample_id: reason.value for sample_id, reason in left_out.items()},
-            mean_loss=cost.loss_sum / trainer.state.global_step,
-            cpu_seconds=cost.cpu_seconds,
-        )
+    return run.finish(
+        cost,
+        n_steps=trainer.state.global_step,
+        n_samples=len(rows),
+        n_cut=sum(row.is_cut for row in rows),
+        left_out={sample_id: reason.value for sample_id, reason in left_out.items()},
     )
-    return checkpoints
 
 
 class _AnswerTrainer(Trainer):

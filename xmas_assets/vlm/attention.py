@@ -6,7 +6,7 @@ code starts one row later, which drops the line break behind the image in its on
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Literal
 
@@ -27,18 +27,26 @@ _INTERFACE = "xmas_text_rows"
 _UNSUPPORTED = ("softcap", "position_bias", "s_aux", "sinks")
 
 
+class _LastLayerReadError(Exception):
+    """Not a fault: ends the forward pass, of which nothing more is needed."""
+
+
 class _Total:
     """Sum over layers of the probabilities of the text rows, shape (batch, n_rows, n_tokens)."""
 
-    def __init__(self, rows: Tensor, is_real: Tensor) -> None:
+    def __init__(self, rows: Tensor, is_real: Tensor, *, last_layer: int) -> None:
         self.rows = rows
         self.is_real = is_real
         self.probabilities = torch.zeros(*rows.shape, is_real.shape[1], device=rows.device)
         self.n_layers = 0
+        self._last_layer = last_layer
 
-    def add(self, probabilities: Tensor) -> None:
+    def add(self, layer: Any, probabilities: Tensor) -> None:
+        """Add a layer's; layers that do not know their place are added too, and then the pass runs to its end."""
         self.probabilities += probabilities
         self.n_layers += 1
+        if getattr(layer, "layer_idx", None) == self._last_layer:
+            raise _LastLayerReadError
 
 
 _TOTAL: ContextVar[_Total] = ContextVar("cross_modal_total")
@@ -62,7 +70,7 @@ def cross_modal_spectra(vlm: Vlm, batch: Mapping[str, Any], *, definition: Defin
         ModelError: If the model's attention cannot be read, or a value is not finite.
 
     Source:
-        XMAS (arXiv 2510.01454), section 4; all k values are kept, their sum is the paper's trajectory value.
+        XMAS (arXiv 2510.01454); all k values are kept, their sum is the paper's trajectory value.
     """
     matrices = cross_modal_matrices(vlm, batch, definition=definition)
     if not bool(matrices.isfinite().all()):
@@ -94,8 +102,9 @@ def cross_modal_matrices(vlm: Vlm, batch: Mapping[str, Any], *, definition: Defi
     columns, is_column = _positions(is_image)
     if rows.shape[1] == 0:
         return torch.zeros(*rows.shape, columns.shape[1])
-    total = _Total(rows, is_real)
-    with _READERS[definition](vlm.model, total):
+    decoder = vlm.model.get_decoder()
+    total = _Total(rows, is_real, last_layer=decoder.config.num_hidden_layers - 1)
+    with _READERS[definition](decoder, total), suppress(_LastLayerReadError):
         # The base model has no LM head, whose output nobody needs here.
         vlm.model.base_model(**inputs, use_cache=False)
     if total.n_layers == 0:
@@ -133,9 +142,8 @@ def _positions(chosen: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @contextmanager
-def _reading_causal(model: Any, total: _Total) -> Iterator[None]:
+def _reading_causal(decoder: Any, total: _Total) -> Iterator[None]:
     """Let the language model's attention layers go through ``_attend`` for as long as the context lasts."""
-    decoder = model.get_decoder()
     before = decoder.config._attn_implementation
     token = _TOTAL.set(total)
     decoder.set_attn_implementation(_INTERFACE)
@@ -156,7 +164,7 @@ def _attend(
     total = _TOTAL.get()
     scaling = arguments.get("scaling") or query.shape[-1] ** -0.5
     allowed = _allowed(total.rows, attention_mask, n_keys=key.shape[2])
-    total.add(causal_probabilities(query, key, rows=total.rows, allowed=allowed, scaling=scaling))
+    total.add(module, causal_probabilities(query, key, rows=total.rows, allowed=allowed, scaling=scaling))
     return sdpa_attention_forward(module, query, key, value, attention_mask, **arguments)
 
 
@@ -173,10 +181,10 @@ def _allowed(rows: Tensor, attention_mask: Tensor | None, *, n_keys: int) -> Ten
 
 
 @contextmanager
-def _reading_reference(model: Any, total: _Total) -> Iterator[None]:
+def _reading_reference(decoder: Any, total: _Total) -> Iterator[None]:
     """Catch the raw outputs of every ``q_proj`` and ``k_proj`` of the language model while the context lasts."""
     handles = []
-    for module in model.get_decoder().modules():
+    for module in decoder.modules():
         if hasattr(module, "q_proj") and hasattr(module, "k_proj"):
             handles += _catch_projections(module, total)
     try:
@@ -195,7 +203,7 @@ def _catch_projections(attention: Any, total: _Total) -> list[Any]:
             caught[name] = output
             if len(caught) == 2:
                 queries, keys = caught.pop("queries"), caught.pop("keys")
-                total.add(reference_probabilities(queries, keys, rows=total.rows, is_real=total.is_real))
+                total.add(attention, reference_probabilities(queries, keys, rows=total.rows, is_real=total.is_real))
 
         return catch
 

@@ -61,7 +61,7 @@ def has_separate_tower(vlm: Vlm, pixel_values: Tensor) -> bool:
 
 
 def tower_digest(vlm: Vlm) -> str:
-    """Hex SHA-256 of the vision tower's weights (of nothing if there is no such part): equal digests, equal features."""
+    """Hex SHA-256 of the vision tower's weights, of nothing if it has none: equal digests give equal features."""
     digest = hashlib.sha256()
     tower = getattr(vlm.model.base_model, "vision_tower", nn.Module())
     for name, values in tower.state_dict().items():

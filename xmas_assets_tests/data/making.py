@@ -7,7 +7,11 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from xmas_assets.data.ingest import Ledger, ingest
+from xmas_assets.contracts.manifest import Manifest, SourceFile
+from xmas_assets.data.export import export_subset
+from xmas_assets.data.files import file_sha256
+from xmas_assets.data.ingest import ingest
+from xmas_assets.data.ledger import Ledger
 from xmas_assets.data.registration import Registration
 
 
@@ -17,6 +21,7 @@ class Read(NamedTuple):
     samples: list[dict[str, Any]]
     test: list[dict[str, Any]]
     quarantine: list[dict[str, Any]]
+    ledger_rows: list[dict[str, Any]]
     ledger: Ledger
 
 
@@ -63,10 +68,11 @@ def image_root(folder: Path, **files: bytes) -> Path:
 
 def read(registration: Registration, **options: Any) -> Read:
     ingestion = ingest(registration, **options)
-    tables: dict[str, list[dict[str, Any]]] = {"samples": [], "test": [], "quarantine": []}
+    tables: dict[str, list[dict[str, Any]]] = {"samples": [], "test": [], "quarantine": [], "ledger": []}
     for name, batch in ingestion:
         tables[name].extend(batch.to_pylist())
-    return Read(**tables, ledger=ingestion.ledger)
+    ledger_rows = tables.pop("ledger")
+    return Read(**tables, ledger_rows=ledger_rows, ledger=ingestion.ledger)
 
 
 def read_records_of(folder: Path, records: list[Any] | bytes | str, *, name: str = "train.json", **fields: Any) -> Read:
@@ -79,3 +85,26 @@ def reason_of(folder: Path, bad: Any, **fields: Any) -> str:
     assert [row["sample_id"] for row in result.samples] == ["good"]
     assert len(result.quarantine) == 1
     return result.quarantine[0]["reason"]
+
+
+def manifest_of(registration: Registration) -> Manifest:
+    """A manifest whose source files are right; the rest does not matter here."""
+    files = tuple(SourceFile(name=path.name, sha256=file_sha256(path)) for path in registration.annotations)
+    return Manifest(
+        dataset=registration.name,
+        dataset_digest="0" * 64,
+        source_files=files,
+        n_samples=9,
+        method="random",
+        parameters={},
+        budget="0.20",
+        seed=0,
+        n_selected=1,
+        rows=(0,),
+        sample_ids=("a",),
+    )
+
+
+def exported(registration: Registration, places, to: Path, file_format: str | None = None) -> bytes:
+    export_subset(registration, places, manifest=manifest_of(registration), to=to, file_format=file_format)
+    return to.read_bytes()

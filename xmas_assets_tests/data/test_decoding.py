@@ -34,8 +34,14 @@ def pixel(data: bytes) -> tuple[int, int, int]:
 
 def png_header(width: int, height: int) -> bytes:
     """A PNG that announces a size and holds one byte of pixels."""
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0")), (b"IEND", b"")]
-    body = b"".join(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks)
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"\0")),
+        (b"IEND", b""),
+    ]
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
     return b"\x89PNG\r\n\x1a\n" + body
 
 
@@ -71,7 +77,7 @@ def test_a_truncated_image_is_corrupt(kind):
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     data = saved(Image.fromarray(noise), kind)
     assert reason(data[: len(data) // 2]) == "image_corrupt"
-    assert reason(data[:14]) in {"image_corrupt"}
+    assert reason(data[:14]) == "image_corrupt"
 
 
 @given(st.binary(max_size=40), st.integers(0, 200), st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "BMP"]))
@@ -88,14 +94,15 @@ def test_damaged_bytes_end_in_a_picture_or_an_image_error_and_nothing_else(noise
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_of_an_animation_the_first_frame_is_taken_and_it_is_told(kind):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
-    data = saved(frames[0], kind, save_all=True, append_images=frames[1:], **({"lossless": True} if kind == "WEBP" else {}))
+    data = saved(
+        frames[0], kind, save_all=True, append_images=frames[1:], **({"lossless": True} if kind == "WEBP" else {})
+    )
     assert pixel(data) == (255, 0, 0)
     assert decode_rgb(data)[1] == ("animated",)
 
 
-@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
-def test_16_bit_grey_keeps_its_upper_bits(dtype):
-    values = np.full((8, 8), 0x8040, dtype=dtype)
+def test_16_bit_grey_keeps_its_upper_bits():
+    values = np.full((8, 8), 0x8040, dtype=np.uint16)
     assert pixel(saved(Image.fromarray(values))) == (0x80, 0x80, 0x80)
 
 

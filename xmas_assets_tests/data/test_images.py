@@ -95,7 +95,7 @@ def test_a_link_out_of_the_root_is_refused_and_one_inside_is_followed(root):
     (root / "loop.png").symlink_to("loop.png")
     assert reason(root, "out.png") == "image_outside_root"
     assert reason(root, "dir/secret.png") == "image_outside_root"
-    assert reason(root, "dir/SECRET.png") == "image_outside_root" or reason(root, "dir/SECRET.png") == "image_missing"
+    assert reason(root, "dir/SECRET.png") in {"image_outside_root", "image_missing"}
     assert ImageRoot(root).open("in.png").size == (8, 8)
     assert reason(root, "loop.png") in {"image_unreadable", "image_not_a_file"}
 
@@ -112,8 +112,8 @@ def test_a_file_swapped_for_a_link_before_opening_is_not_followed(root, monkeypa
     def swapping_lstat(path):
         status = true_lstat(path)
         if str(path).endswith("a.png"):
-            os.unlink(path)
-            os.symlink(root.parent / "secret.png", path)
+            path.unlink()
+            path.symlink_to(root.parent / "secret.png")
         return status
 
     opener = ImageRoot(root)

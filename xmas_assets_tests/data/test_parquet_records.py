@@ -4,6 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.data import parquet_records as parquet_records_module
 from xmas_assets.data.parquet_records import parquet_records, shared_schema
 from xmas_assets.data.registration import Registration
 from xmas_assets_tests.data.making import picture, read, record, talk
@@ -92,7 +93,9 @@ def test_a_parquet_file_cut_off_is_refused(tmp_path):
 
 def test_shards_of_different_schemas_are_refused_with_both_schemas(tmp_path):
     paths = (shard(tmp_path / "a.parquet", [record(id="1")]), shard(tmp_path / "b.parquet", [record(id=1)]))
-    with pytest.raises(DatasetError, match="b.parquet: its columns id: int64.* differ from those of a.parquet, id: string"):
+    with pytest.raises(
+        DatasetError, match="b.parquet: its columns id: int64.* differ from those of a.parquet, id: string"
+    ):
         shared_schema(paths)
 
 
@@ -111,13 +114,14 @@ def test_text_that_is_not_utf8_sets_aside_its_row_alone(tmp_path):
     assert reasons == [None, "bad_encoding", None]
 
 
-def test_rows_are_read_a_few_at_a_time_whatever_the_row_group(tmp_path):
-    """200 rows of 1 MB in one row group of pages of 8 rows: only a part of the 200 MB may be held at once."""
-    data = np.random.default_rng(0).bytes(1_000_000)
-    table = pa.Table.from_pylist([row(str(index), data) for index in range(200)])
-    pq.write_table(table, tmp_path / "a.parquet", write_batch_size=8, use_dictionary=False)
+def test_rows_are_read_a_few_at_a_time_whatever_the_row_group(tmp_path, monkeypatch):
+    """100 rows of 0.5 MB in one row group, in pages of 4 rows: of the 50 MB only a part may be held at once."""
+    monkeypatch.setattr(parquet_records_module, "BATCH_ROWS", 8)
+    data = np.random.default_rng(0).bytes(500_000)
+    table = pa.Table.from_pylist([row(str(index), data) for index in range(100)])
+    pq.write_table(table, tmp_path / "a.parquet", write_batch_size=4, use_dictionary=False)
     del table
     before = pa.total_allocated_bytes()
     held = [pa.total_allocated_bytes() - before for _ in parquet_records(tmp_path / "a.parquet", 0)]
-    assert len(held) == 200
-    assert max(held) < 140_000_000
+    assert len(held) == 100
+    assert max(held) < 25_000_000

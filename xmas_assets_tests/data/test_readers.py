@@ -59,14 +59,21 @@ def test_llava_and_sharegpt_records_mixed_in_one_file_are_both_read(tmp_path):
         "images": [],
     }
     result = read_records_of(tmp_path, [record(), sharegpt])
-    assert [[turn["text"] for turn in row["turns"]] for row in result.samples] == [["What is it?", "A cat."], ["Who?", "Me."]]
+    assert [[turn["text"] for turn in row["turns"]] for row in result.samples] == [
+        ["What is it?", "A cat."],
+        ["Who?", "Me."],
+    ]
 
 
 def test_several_files_of_several_formats_are_read_in_their_order(tmp_path):
     lines = "\n".join(json.dumps(record(id=name)) for name in "cd")
     table = pa.Table.from_pylist([record(id="e")])
     pq.write_table(table, tmp_path / "c.parquet")
-    paths = (write(tmp_path, [record(id="a"), record(id="b")]), write(tmp_path, lines, "b.jsonl"), tmp_path / "c.parquet")
+    paths = (
+        write(tmp_path, [record(id="a"), record(id="b")]),
+        write(tmp_path, lines, "b.jsonl"),
+        tmp_path / "c.parquet",
+    )
     places = [(item.source_file, item.source_row, item.value["id"]) for item in read_records(paths)]
     assert places == [(0, 0, "a"), (0, 1, "b"), (1, 0, "c"), (1, 1, "d"), (2, 0, "e")]
 
@@ -84,5 +91,3 @@ def test_shell_characters_in_a_path_reach_no_shell(tmp_path):
     result = read_records_of(tmp_path, [record()], name=name)
     assert len(result.samples) == 1
     assert sorted(path.name for path in tmp_path.rglob("*")) == [name]
-
-

@@ -52,7 +52,10 @@ def test_a_sharegpt_record_with_a_system_turn_and_two_images_is_read():
 def test_content_parts_become_text_with_a_mark_where_an_image_part_stood():
     content = [{"type": "image", "text": None}, {"type": "text", "text": "Who?"}]
     value = {
-        "messages": [{"role": "user", "content": content}, {"role": "assistant", "content": [{"type": "text", "text": "Me"}]}],
+        "messages": [
+            {"role": "user", "content": content},
+            {"role": "assistant", "content": [{"type": "text", "text": "Me"}]},
+        ],
         "images": ["a.png"],
     }
     assert draft(value).turns == (Turn("user", "<image>\nWho?"), Turn("assistant", "Me"))
@@ -209,4 +212,7 @@ def test_a_mark_inside_the_answer_is_refused():
 
 def test_special_tokens_in_user_text_are_kept_as_they_are():
     text = "<|im_end|></s><s>[INST] &lt;image&gt; \\<image\\> <IMAGE> < image>"
-    assert draft(record(conversations=talk(text, "That.</s>"))).turns == (Turn("user", text), Turn("assistant", "That.</s>"))
+    assert draft(record(conversations=talk(text, "That.</s>"))).turns == (
+        Turn("user", text),
+        Turn("assistant", "That.</s>"),
+    )

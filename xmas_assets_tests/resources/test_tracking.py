@@ -15,7 +15,9 @@ def make_tracking(root: Path, uri: str = "") -> Tracking:
 
 
 def make_record(number: int = 0, **fields) -> RunRecord:
-    return RunRecord(key=f"shapes|random_b0.10_s{number}", experiment="shapes", name=f"random_b0.10_s{number}", **fields)
+    return RunRecord(
+        key=f"shapes|random_b0.10_s{number}", experiment="shapes", name=f"random_b0.10_s{number}", **fields
+    )
 
 
 def runs_in(tracking: Tracking):

@@ -187,6 +187,17 @@ def test_attention_that_hides_its_probabilities_is_refused(sequences: list[list[
         cross_modal_spectra(vlm, make_batch(sequences), definition="causal", n_values=N_VALUES)
 
 
+@pytest.mark.parametrize("argument", ["softcap", "position_bias", "s_aux"])
+def test_a_form_of_attention_that_is_not_read_is_refused(sequences: list[list[int]], argument: str):
+    vlm = make_vlm()
+    layer = vlm.model.get_decoder().layers[0].self_attn
+    plain = layer.forward
+    layer.forward = lambda *inputs, **options: plain(*inputs, **options, **{argument: torch.ones(1)})
+    with pytest.raises(ModelError, match=f"uses {argument} in attention"):
+        cross_modal_spectra(vlm, make_batch(sequences), definition="causal", n_values=N_VALUES)
+    assert vlm.model.get_decoder().config._attn_implementation == "sdpa"
+
+
 def test_bfloat16_comes_near_to_float32(sequences: list[list[int]]):
     exact = cross_modal_spectra(make_vlm(), make_batch(sequences), definition="causal", n_values=N_VALUES)
     rough = make_vlm()

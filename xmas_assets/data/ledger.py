@@ -1,0 +1,43 @@
+"""What became of every record of a dataset, in numbers."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import orjson
+import pyarrow as pa
+
+from xmas_assets.data.tables import LEDGER_SCHEMA
+
+
+@dataclass
+class Ledger:
+    """What became of every record, filled while the dataset is read.
+
+    Attributes:
+        rows_in: Records in the source, by split.
+        rows_out: Rows of the table, by split.
+        quarantined: Refused records, by split.
+        reasons: Refused records, by reason code, all splits.
+        notices: What was accepted but is worth telling (``animated``, ``repeated_id``, ...), with how often.
+    """
+
+    rows_in: Counter[str] = field(default_factory=Counter)
+    rows_out: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
+
+    def to_batch(self) -> pa.RecordBatch:
+        """The ledger as a table, one row per split; the notices of all splits stand in every row."""
+        notices = orjson.dumps(self.notices, option=orjson.OPT_SORT_KEYS).decode()
+        rows = [
+            {
+                "split": split,
+                "rows_in": self.rows_in[split],
+                "rows_out": self.rows_out[split],
+                "quarantined": self.quarantined[split],
+                "notices": notices,
+            }
+            for split in self.rows_in
+        ]
+        return pa.RecordBatch.from_pylist(rows, schema=LEDGER_SCHEMA)

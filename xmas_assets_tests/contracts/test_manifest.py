@@ -1,0 +1,86 @@
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.contracts.manifest import Manifest
+
+FIELDS = {
+    "dataset": "pets",
+    "dataset_digest": "a" * 64,
+    "source_files": [{"name": "train.json", "sha256": "b" * 64}],
+    "n_samples": 10,
+    "method": "xmas",
+    "parameters": {"n_clusters": 3, "definition": "causal"},
+    "budget": "0.20",
+    "seed": 0,
+    "n_selected": 2,
+    "rows": [3, 7],
+    "sample_ids": ["é", "b"],
+    "library_versions": {"numpy": "2", "torch": "2"},
+    "upstream": {"clusters": "c" * 64},
+    "proxy_base": "d" * 64,
+    "proxy_checkpoints": ["e" * 64],
+}
+
+
+def test_a_manifest_survives_writing_and_reading(tmp_path):
+    manifest = Manifest.model_validate(FIELDS)
+    (tmp_path / "a.manifest.json").write_bytes(manifest.to_bytes())
+    assert Manifest.read(tmp_path / "a.manifest.json") == manifest
+
+
+def test_equal_manifests_are_equal_byte_for_byte_whatever_the_order_of_their_fields():
+    turned = {name: FIELDS[name] for name in reversed(FIELDS)}
+    turned["parameters"] = dict(reversed(FIELDS["parameters"].items()))
+    first, second = Manifest.model_validate(FIELDS).to_bytes(), Manifest.model_validate(turned).to_bytes()
+    assert first == second
+    assert first.endswith(b"}\n")
+    assert "é".encode() in first
+
+
+def test_every_field_is_in_the_file():
+    assert set(json.loads(Manifest.model_validate(FIELDS).to_bytes())) == set(Manifest.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"n_selected": 3}, "n_selected 3, 2 rows and 2 sample_ids must agree"),
+        ({"rows": [7, 3]}, "ascending and unique"),
+        ({"rows": [3, 3]}, "ascending and unique"),
+        ({"rows": [3, 10]}, r"rows must be in 0..9"),
+        ({"rows": [-1, 3]}, r"rows must be in 0..9"),
+        ({"sample_ids": ["a", "a"]}, "sample_ids must be unique"),
+        ({"dataset_digest": "xyz"}, "dataset_digest: String should match pattern"),
+        ({"schema_version": 2}, "schema_version: .*less than or equal to 1, got 2"),
+        ({"time": "now"}, "time: Extra inputs are not permitted"),
+        ({"budget": "20%"}, "budget: String should match"),
+        ({"source_files": []}, "source_files: .*at least 1"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_together_is_refused_in_one_line(tmp_path, changes, said):
+    path = tmp_path / "a.manifest.json"
+    path.write_text(json.dumps({**FIELDS, **changes}))
+    with pytest.raises(SelectionError, match=said) as caught:
+        Manifest.read(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"null"])
+def test_a_file_that_is_no_manifest_is_refused(tmp_path, content):
+    path = tmp_path / "a.manifest.json"
+    path.write_bytes(content)
+    with pytest.raises(SelectionError, match="not a manifest of version 1"):
+        Manifest.read(path)
+
+
+def test_a_missing_manifest_is_refused(tmp_path):
+    with pytest.raises(SelectionError, match="No such file or directory"):
+        Manifest.read(tmp_path / "none.manifest.json")
+
+
+def test_a_manifest_cannot_be_changed():
+    with pytest.raises(ValidationError):
+        Manifest.model_validate(FIELDS).seed = 1

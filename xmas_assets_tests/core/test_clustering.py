@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from xmas_assets.core.clustering import default_n_clusters, kmeans
+
+
+def test_the_default_number_of_clusters_follows_the_square_root():
+    """sqrt(1.5 * 665298) = 998.97; sqrt(1.5 * 600) = 30; never more clusters than samples."""
+    assert [default_n_clusters(n) for n in (665_298, 600, 2, 1)] == [999, 30, 2, 1]
+
+
+def test_well_separated_groups_are_found():
+    """Groups around 0 and 100; centroids are their means, in ascending order."""
+    values = np.array([[0.0], [100.0], [1.0], [101.0], [2.0]])
+    labels, centroids = kmeans(values, 2, seed=3)
+    assert labels.tolist() == [0, 1, 0, 1, 0]
+    assert centroids.tolist() == [[1.0], [100.5]]
+
+
+def test_duplicates_weigh_as_often_as_they_occur():
+    """Centroid of 0, 0, 0, 4 is 1."""
+    _, centroids = kmeans(np.array([[0.0], [0.0], [0.0], [4.0]]), 1, seed=0)
+    assert centroids.tolist() == [[1.0]]
+
+
+def test_the_order_of_the_rows_does_not_matter():
+    rng = np.random.default_rng(5)
+    values = rng.integers(0, 12, (400, 3)).astype(np.float32)
+    shuffled = rng.permutation(400)
+    labels, centroids = kmeans(values, 20, seed=1)
+    again, same = kmeans(values[shuffled], 20, seed=1)
+    np.testing.assert_array_equal(again, labels[shuffled])
+    np.testing.assert_array_equal(same, centroids)
+
+
+def test_the_same_seed_gives_the_same_bytes():
+    values = np.random.default_rng(2).normal(size=(500, 7)).astype(np.float32)
+    first, second = kmeans(values, 15, seed=4), kmeans(values, 15, seed=4)
+    assert first[0].tobytes() == second[0].tobytes()
+    assert first[1].tobytes() == second[1].tobytes()
+
+
+def test_every_sample_lies_in_the_cluster_of_its_nearest_centroid():
+    values = np.random.default_rng(7).normal(size=(300, 2))
+    labels, centroids = kmeans(values, 12, seed=0, max_iterations=1000)
+    distances = ((values[:, None] - centroids[None]) ** 2).sum(axis=2)
+    np.testing.assert_array_equal(labels, distances.argmin(axis=1))
+
+
+@pytest.mark.parametrize("n_clusters", [3, 4, 50])
+def test_fewer_distinct_samples_than_clusters_give_one_cluster_each(n_clusters):
+    values = np.array([[2.0, 0.0], [1.0, 5.0], [2.0, 0.0], [1.0, 4.0]])
+    labels, centroids = kmeans(values, n_clusters, seed=0)
+    assert labels.tolist() == [2, 1, 2, 0]
+    assert centroids.tolist() == [[1.0, 4.0], [1.0, 5.0], [2.0, 0.0]]
+
+
+@pytest.mark.parametrize("n_samples", [1, 40])
+def test_identical_samples_are_one_cluster(n_samples):
+    labels, centroids = kmeans(np.full((n_samples, 2), 3.0), 8, seed=0)
+    assert labels.tolist() == [0] * n_samples
+    assert centroids.tolist() == [[3.0, 3.0]]
+
+
+def test_no_cluster_is_empty():
+    """Two initial centroids far from every sample: whatever becomes of them, labels are 0..K-1 without a gap."""
+    values = np.array([[0.0], [1.0], [2.0], [3.0]])
+    labels, centroids = kmeans(values, 3, seed=0, initial=np.array([[1.5], [900.0], [901.0]]))
+    assert sorted(set(labels.tolist())) == list(range(len(centroids)))
+
+
+def test_given_centroids_keep_their_order():
+    labels, centroids = kmeans(np.array([[0.0], [9.0]]), 2, seed=0, initial=np.array([[8.0], [1.0]]))
+    assert labels.tolist() == [1, 0]
+    assert centroids.tolist() == [[9.0], [0.0]]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused_with_their_number(bad):
+    values = np.zeros((5, 2))
+    values[[1, 3], 0] = bad
+    with pytest.raises(ValueError, match="2 of 5 samples have NaN or infinity"):
+        kmeans(values, 2, seed=0)
+
+
+def test_no_samples_and_no_clusters_are_refused():
+    with pytest.raises(ValueError, match="n_samples >= 1"):
+        kmeans(np.zeros((0, 2)), 2, seed=0)
+    with pytest.raises(ValueError, match="must be >= 1, got 0"):
+        kmeans(np.zeros((3, 2)), 0, seed=0)

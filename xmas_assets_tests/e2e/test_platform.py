@@ -1,0 +1,156 @@
+"""The platform end to end on the embedded dataset: what a change recomputes, and what it leaves alone."""
+
+import os
+
+import dagster as dg
+import pytest
+
+from xmas_assets.data.registration import load_registration
+from xmas_assets.resources.subsets import stored
+from xmas_assets.runs import RunFailedError, freshness, run_selections
+from xmas_assets_tests.e2e.platforms import (
+    DATASET_STAGES,
+    QUICK,
+    SELECTION_STAGES,
+    keys,
+    n_materializations,
+    open_platform,
+    register,
+    table_bytes,
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def platform(home):
+    register(home)
+    platform = open_platform(home)
+    first = keys("xmas_b0.20_s0", "random_b0.20_s0", "full_b1.00_s0")
+    run_selections(platform, "shapes", first, say=lambda line: None)
+    return platform
+
+
+def counts(platform) -> dict[str, int]:
+    return {asset: n_materializations(platform, asset) for asset in (*DATASET_STAGES, *SELECTION_STAGES)}
+
+
+def file_times(home, assets) -> dict[str, int]:
+    return {
+        str(path): path.stat().st_mtime_ns for asset in assets for path in (home / "tables" / asset).rglob("*.parquet")
+    }
+
+
+def test_every_stage_ran_once_and_is_fresh(platform):
+    assert counts(platform) == dict.fromkeys(DATASET_STAGES, 1) | dict.fromkeys(SELECTION_STAGES, 3)
+    states = freshness(platform, "shapes")
+    assert {asset: (state["FRESH"], state["STALE"]) for asset, state in states.items()} == dict.fromkeys(
+        DATASET_STAGES, (1, 0)
+    ) | dict.fromkeys(SELECTION_STAGES, (3, 0)) | {"leaderboard": (1, 0)}
+
+
+def test_running_twice_changes_nothing(platform, home):
+    before, bytes_before = counts(platform), table_bytes(home)
+    run_selections(platform, "shapes", keys("xmas_b0.20_s0", "random_b0.20_s0"), say=lambda line: None)
+    assert counts(platform) == before
+    assert table_bytes(home) == bytes_before
+
+
+def test_a_new_budget_recomputes_only_sampling_and_what_follows(platform, home):
+    before, times = counts(platform), file_times(home, DATASET_STAGES)
+    run_selections(platform, "shapes", keys("xmas_b0.10_s0"), say=lambda line: None)
+    assert counts(platform) == before | {asset: before[asset] + 1 for asset in SELECTION_STAGES}
+    assert file_times(home, DATASET_STAGES) == times
+
+
+def test_the_leaderboard_has_every_method_and_the_blind_baselines(platform, home):
+    table = stored(platform.home, "leaderboard", "shapes")["leaderboard"].scan().collect()
+    assert set(table["method"]) == {"xmas", "random", "full", "majority", "question_prior"}
+    full = table.filter(method="full")
+    assert full["rel_percent"].to_list() == [pytest.approx(100.0)]
+    assert (home / "reports" / "shapes" / "report.html").stat().st_size > 10_000
+
+
+def test_a_smaller_xmas_budget_lies_inside_a_larger_one(platform):
+    run_selections(platform, "shapes", keys("xmas_b0.10_s0"), stages=("selected_subset",), say=lambda line: None)
+    small, large = (
+        set(stored(platform.home, "selected_subset", f"shapes|xmas_b{b}_s0")["subset"].column("row"))
+        for b in ("0.10", "0.20")
+    )
+    assert (len(small), len(large)) == (24, 48)
+    assert small < large
+
+
+def test_other_kmeans_settings_make_clusters_stale_and_nothing_before(platform, home):
+    registration = load_registration(home, "shapes")
+    changed = registration.model_copy(update={"overrides": QUICK | {"clusters": {"n_clusters": 5}}})
+    changed.save(home)
+    platform.observe("shapes")
+    try:
+        assert platform.stale(DATASET_STAGES, "shapes") == ["clusters"]
+    finally:
+        registration.save(home)
+        platform.observe("shapes")
+    assert platform.stale(DATASET_STAGES, "shapes") == []
+
+
+def test_an_identical_recomputation_retrains_nothing(platform, home):
+    """More k-means iterations than it takes to converge give the same clusters: nothing after them is stale."""
+    before = counts(platform)
+    registration = load_registration(home, "shapes")
+    overrides = QUICK | {"clusters": {"n_clusters": 8, "max_iterations": 101}}
+    registration.model_copy(update={"overrides": overrides}).save(home)
+    run_selections(platform, "shapes", keys("xmas_b0.20_s0"), say=lambda line: None)
+    after = counts(platform)
+    assert after["clusters"] == before["clusters"] + 1
+    assert after["target_model"] == before["target_model"]
+
+
+def test_another_dataset_is_left_alone(platform, home):
+    register(home, "others", seed=1)
+    before = {path: data for path, data in table_bytes(home).items() if "dataset=shapes" in path}
+    run_selections(platform, "others", keys("random_b0.20_s0"), say=lambda line: None)
+    assert {path: data for path, data in table_bytes(home).items() if "dataset=shapes" in path} == before
+    assert "clusters" not in {path.split("/")[1] for path in table_bytes(home) if "dataset=others" in path}
+
+
+def test_a_misspelt_key_typed_in_the_ui_is_refused_in_one_line(platform):
+    platform.instance.add_dynamic_partitions("selection", ["xmas_0.2"])
+    with pytest.raises(RunFailedError, match=r"selection key 'xmas_0\.2' is not understood; write <method>_b"):
+        platform.materialize(["selected_subset"], dg.MultiPartitionKey({"dataset": "shapes", "selection": "xmas_0.2"}))
+
+
+def test_one_failing_selection_leaves_the_others_to_finish(platform, home):
+    bad, good = keys("xmas_b0.30_s0", "random_b0.30_s0")
+    (home / "tables" / "clusters" / "dataset=shapes").rename(home / "hidden")
+    try:
+        with pytest.raises(RunFailedError, match=r"1 of 2 selections failed.*materialize clusters first"):
+            run_selections(platform, "shapes", [bad, good], stages=("selected_subset",), say=lambda line: None)
+    finally:
+        (home / "hidden").rename(home / "tables" / "clusters" / "dataset=shapes")
+    assert stored(platform.home, "selected_subset", "shapes|random_b0.30_s0")["subset"].n_rows == 72
+
+
+def test_two_workers_give_the_same_bytes_as_one(platform, home, tmp_path):
+    """A second home, run by two processes, ends with the files of the first."""
+    register(tmp_path)
+    environment = dict(os.environ)
+    try:
+        run_selections(
+            open_platform(tmp_path),
+            "shapes",
+            keys("xmas_b0.20_s0", "random_b0.20_s0"),
+            workers=2,
+            say=lambda line: None,
+        )
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+    wanted = ("raw_dataset", "proxy_checkpoints", "attention_trajectories", "clusters", "selected_subset")
+    ours, theirs = table_bytes(home), table_bytes(tmp_path)
+    compared = [path for path in theirs if path.split("/")[1] in wanted and "proxy" not in path]
+    assert len(compared) >= 8
+    assert {path: ours[path] for path in compared} == {path: theirs[path] for path in compared}

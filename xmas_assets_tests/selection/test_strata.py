@@ -1,0 +1,25 @@
+import numpy as np
+import pytest
+
+from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.strata import strata_of
+
+
+def ordered(has_image, labels):
+    return OrderedSignals({"has_image": np.array(has_image), "cluster_label": np.array(labels)}, np.arange(len(labels)))
+
+
+def test_rows_without_image_are_the_stratum_after_the_last_cluster():
+    strata, sizes = strata_of(ordered([1, 0, 2, 1], [0, -1, 2, 0]))
+    assert strata.tolist() == [0, 3, 2, 0]
+    assert sizes.tolist() == [2, 0, 1, 1]
+
+
+def test_without_text_only_rows_their_stratum_is_empty():
+    assert strata_of(ordered([1, 1], [0, 0]))[1].tolist() == [2, 0]
+
+
+def test_a_row_with_an_image_and_no_cluster_is_refused():
+    with pytest.raises(SelectionError, match="1 rows with images have no cluster"):
+        strata_of(ordered([1, 1], [0, -1]))
