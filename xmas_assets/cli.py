@@ -22,6 +22,8 @@ app.add_typer(dataset_app, name="dataset")
 Dataset = Annotated[str, typer.Argument(help="Name of a registered dataset.")]
 Methods = Annotated[list[str], typer.Option("--method", help="Selection method; may be given several times.")]
 Budgets = Annotated[list[str], typer.Option("--budget", help="Share of the rows, such as 0.05; several times.")]
+_DEFAULT_BUDGETS = ["0.1"]
+_NO_FILES: list[Path] = []
 Seeds = Annotated[int, typer.Option(min=1, help="Seeds 0..N-1: of the selection and of the target's training.")]
 Workers = Annotated[int, typer.Option(min=1, help="Selections trained side by side; changes no result.")]
 
@@ -35,8 +37,8 @@ def _start(context: typer.Context) -> None:
 @dataset_app.command("add")
 def dataset_add(
     name: Annotated[str, typer.Argument(help="New name: a-z, 0-9, '_', '-', '.'.")],
-    annotations: Annotated[list[Path], typer.Option(help="Annotation file; several times for shards.")] = [],  # noqa: B006
-    test: Annotated[list[Path], typer.Option(help="Held-out records to score on.")] = [],  # noqa: B006
+    annotations: Annotated[list[Path], typer.Option(help="Annotation file; several times for shards.")] = _NO_FILES,
+    test: Annotated[list[Path], typer.Option(help="Held-out records to score on.")] = _NO_FILES,
     images: Annotated[Path | None, typer.Option(help="Folder that image references are relative to.")] = None,
     format: Annotated[str | None, typer.Option(help="llava_json, llava_jsonl, sharegpt or parquet.")] = None,  # noqa: A002
     profile: Annotated[str, typer.Option(help="Packaged profile, or path of a YAML file.")] = "tiny",
@@ -83,16 +85,16 @@ def dataset_remove(
 def run(
     dataset: Dataset,
     method: Methods,
-    budget: Budgets = ["0.1"],
+    budget: Budgets = _DEFAULT_BUDGETS,
     seeds: Seeds = 1,
-    workers: Workers = 1,  # noqa: B006
+    workers: Workers = 1,
 ) -> None:
     """Select, train and score: bring these selections, and what they stand on, up to date."""
     commands.run(dataset, methods=method, budgets=budget, seeds=seeds, workers=workers)
 
 
 @app.command()
-def select(dataset: Dataset, method: Methods, budget: Budgets = ["0.1"], seeds: Seeds = 1) -> None:  # noqa: B006
+def select(dataset: Dataset, method: Methods, budget: Budgets = _DEFAULT_BUDGETS, seeds: Seeds = 1) -> None:
     """Select only: no target model is trained."""
     commands.run(dataset, methods=method, budgets=budget, seeds=seeds, workers=1, stages=("selected_subset",))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -163,7 +164,11 @@ def export(dataset: str, selection: str, *, to: Path, format: str | None) -> Non
     chosen = subset["subset"].scan().select("row").join(places, on="row").sort("row").collect()
     manifest = read_manifest(subset)
     written = export_subset(
-        registration, chosen.select("source_file", "source_row").rows(), manifest, to=to, format=format
+        registration,
+        chosen.select("source_file", "source_row").iter_rows(),
+        manifest=manifest,
+        to=to,
+        file_format=format,
     )
     _OUT.print(f"{manifest.n_selected:,} records in {to}, manifest in {written}", markup=False, soft_wrap=True)
 
@@ -219,7 +224,7 @@ def _counts(home: Home, dataset: str) -> tuple[str, str]:
 
 
 def _print_frame(frame: pl.DataFrame) -> None:
-    table = Table(*(Text(visible(name)) for name in frame.columns))
+    table = Table(*(escape(visible(name)) for name in frame.columns))
     for row in frame.iter_rows():
         table.add_row(*(Text(visible(f"{cell:.4g}" if isinstance(cell, float) else cell)) for cell in row))
     _OUT.print(table)

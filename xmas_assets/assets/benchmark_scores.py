@@ -3,8 +3,8 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
-from xmas_assets.report.describe import describe_answers
 from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.report.describe import describe_answers
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.lineage import scores_record
 from xmas_assets.resources.progress import Meter

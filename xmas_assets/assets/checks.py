@@ -79,7 +79,5 @@ CHECKS = [
 ]
 
 
-def _result(
-    problems: list[str], severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
-) -> dg.AssetCheckResult:
+def _result(problems: list[str], severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=not problems, severity=severity, description="; ".join(problems) or None)

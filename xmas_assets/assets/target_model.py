@@ -44,7 +44,7 @@ def target_model(
         checkpoints = fine_tune(
             base=read_base(base_model),
             base_settings=settings.base_model,
-            samples=home.samples(raw_dataset).take(selected_subset["subset"].column("row")),
+            samples=home.samples(raw_dataset).take(selected_subset["subset"].column("row").tolist()),
             open_image=home.open_image(dataset),
             settings=settings.target,
             seed=key.seed,

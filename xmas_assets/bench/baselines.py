@@ -1,4 +1,4 @@
-"""Scores of two guessers that never look at an image; a model that does not beat them has learned nothing from images."""
+"""Scores of two guessers that never look at an image; a model must beat them to have learned from images."""
 
 from collections.abc import Callable, Sequence
 

@@ -25,7 +25,7 @@ def question_of(sample: Sample, turn: int) -> str:
 
 
 def question_id(sample: Sample, turn: int) -> str:
-    """Return the name of the question that an assistant turn answers: the sample's id, with the turn if it has several."""
+    """Return the id of the question that an assistant turn answers: ``sample_id``, and the turn if it has several."""
     n_answers = sum(turn.role == "assistant" for turn in sample.turns)
     return sample.sample_id if n_answers == 1 else f"{sample.sample_id}#{turn}"
 

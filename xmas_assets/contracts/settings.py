@@ -25,82 +25,96 @@ class Section(BaseModel):
 class BaseModelSettings(Section):
     """Which vision-language model training starts from."""
 
-    source: str = Field("embedded:tiny", description="'embedded:tiny', a model directory, or a hub id.")
+    source: str = Field(default="embedded:tiny", description="'embedded:tiny', a model directory, or a hub id.")
     revision: str | None = Field(
-        None, description="Commit hash; required for a hub id, so that reruns see the same bytes."
+        default=None, description="Commit hash; required for a hub id, so that reruns see the same bytes."
     )
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="Weights' type while training and reading.")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="Where models run; 'cuda' is refused if there is none.")
-    max_tokens: int = Field(2048, ge=16, description="Longest prompt with answer, tokens including image tokens.")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="Weights' type while training and reading."
+    )
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu", description="Where models run; 'cuda' is refused if there is none."
+    )
+    max_tokens: int = Field(
+        default=2048, ge=16, description="Longest prompt with answer, tokens including image tokens."
+    )
 
 
 class LoraSettings(Section):
     """Low-rank adapters on the language model's linear layers (peft)."""
 
-    rank: int = Field(128, ge=1, description="Rank of the update.")
-    alpha: int = Field(256, ge=1, description="Scale numerator; the update is multiplied by alpha / rank.")
-    dropout: float = Field(0.05, ge=0, lt=1, description="Dropout on the adapter's input.")
+    rank: int = Field(default=128, ge=1, description="Rank of the update.")
+    alpha: int = Field(default=256, ge=1, description="Scale numerator; the update is multiplied by alpha / rank.")
+    dropout: float = Field(default=0.05, ge=0, lt=1, description="Dropout on the adapter's input.")
 
 
 class TrainingSettings(Section):
     """One fine-tuning run; the vision tower is always frozen, the connector always trained."""
 
-    lora: LoraSettings | None = Field(None, description="Adapters instead of full fine-tuning of the language model.")
-    epochs: float = Field(1.0, gt=0, description="Passes over the rows.")
-    batch_size: int = Field(32, ge=1, description="Rows per optimiser step (the last step of an epoch may have fewer).")
-    micro_batch_size: int = Field(32, ge=1, description="Rows per forward pass; gradients add up to a batch.")
-    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of AdamW.")
+    lora: LoraSettings | None = Field(
+        default=None, description="Adapters instead of full fine-tuning of the language model."
+    )
+    epochs: float = Field(default=1.0, gt=0, description="Passes over the rows.")
+    batch_size: int = Field(
+        default=32, ge=1, description="Rows per optimiser step (the last step of an epoch may have fewer)."
+    )
+    micro_batch_size: int = Field(default=32, ge=1, description="Rows per forward pass; gradients add up to a batch.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate of AdamW.")
     schedule: Literal["cosine", "linear", "constant"] = Field(
-        "cosine", description="Learning-rate decay after warm-up."
+        default="cosine", description="Learning-rate decay after warm-up."
     )
-    warmup_fraction: float = Field(0.03, ge=0, lt=1, description="Share of the steps spent warming up.")
-    weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay.")
-    max_grad_norm: float = Field(1.0, gt=0, description="Gradient norm is clipped to this.")
+    warmup_fraction: float = Field(default=0.03, ge=0, lt=1, description="Share of the steps spent warming up.")
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW weight decay.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="Gradient norm is clipped to this.")
     n_checkpoints: int = Field(
-        1, ge=1, description="Checkpoints kept, evenly spaced in steps, the last one at the end."
+        default=1, ge=1, description="Checkpoints kept, evenly spaced in steps, the last one at the end."
     )
-    resume_steps: int = Field(200, ge=1, description="Steps between resumable states, so that a kill loses no more.")
-    threads: int = Field(2, ge=1, description="CPU threads; part of the settings because sums depend on it.")
+    resume_steps: int = Field(
+        default=200, ge=1, description="Steps between resumable states, so that a kill loses no more."
+    )
+    threads: int = Field(default=2, ge=1, description="CPU threads; part of the settings because sums depend on it.")
 
 
 class ProxySettings(TrainingSettings):
     """The small model whose training is watched (XMAS: one epoch over everything, several checkpoints)."""
 
     n_checkpoints: int = Field(
-        7, ge=2, description="Checkpoints kept, evenly spaced in steps, the last one at the end."
+        default=7, ge=2, description="Checkpoints kept, evenly spaced in steps, the last one at the end."
     )
-    seed: int = Field(0, ge=0, description="Seed of the proxy's data order.")
+    seed: int = Field(default=0, ge=0, description="Seed of the proxy's data order.")
 
 
 class TrajectorySettings(Section):
     """How cross-modal attention is read (METHODS: XMAS 2)."""
 
     definition: Literal["causal", "reference"] = Field(
-        "causal",
+        default="causal",
         description="'causal': the model's own attention probabilities; 'reference': the published code's arithmetic.",
     )
-    n_values: int = Field(5, ge=1, le=64, description="Largest singular values kept (k in the paper).")
-    batch_size: int = Field(64, ge=1, description="Rows per forward pass; the result does not depend on it.")
-    shard_size: int = Field(4096, ge=1, description="Rows per committed shard; the result does not depend on it.")
+    n_values: int = Field(default=5, ge=1, le=64, description="Largest singular values kept (k in the paper).")
+    batch_size: int = Field(default=64, ge=1, description="Rows per forward pass; the result does not depend on it.")
+    shard_size: int = Field(
+        default=4096, ge=1, description="Rows per committed shard; the result does not depend on it."
+    )
 
 
 class ClusterSettings(Section):
     """k-means over trajectories (METHODS: XMAS 3)."""
 
     n_clusters: int | None = Field(
-        None, ge=1, description="K; default round(sqrt(1.5 N)), which is the paper's 1000 at its N = 665k."
+        default=None, ge=1, description="K; default round(sqrt(1.5 N)), which is the paper's 1000 at its N = 665k."
     )
-    max_iterations: int = Field(100, ge=1, description="Lloyd iterations at most.")
-    seed: int = Field(0, ge=0, description="Seed of the initial centroids.")
+    max_iterations: int = Field(default=100, ge=1, description="Lloyd iterations at most.")
+    seed: int = Field(default=0, ge=0, description="Seed of the initial centroids.")
 
 
 class BenchmarkSettings(Section):
     """How a target model is asked."""
 
-    max_new_tokens: int = Field(16, ge=1, description="Longest generated answer, tokens; decoding is greedy.")
-    batch_size: int = Field(256, ge=1, description="Questions per forward pass.")
-    max_questions: int | None = Field(None, ge=1, description="Ask a seeded sample of this many; default all.")
-    threads: int = Field(2, ge=1, description="CPU threads.")
+    max_new_tokens: int = Field(default=16, ge=1, description="Longest generated answer, tokens; decoding is greedy.")
+    batch_size: int = Field(default=256, ge=1, description="Questions per forward pass.")
+    max_questions: int | None = Field(default=None, ge=1, description="Ask a seeded sample of this many; default all.")
+    threads: int = Field(default=2, ge=1, description="CPU threads.")
 
 
 class Settings(Section):

@@ -144,7 +144,7 @@ class Ingestion:
             "task": draft.task,
             "images": [image.ref for image in images],
             "image_hashes": hashes,
-            "turns": [turn._asdict() for turn in draft.turns],
+            "turns": [{"role": turn.role, "text": turn.text} for turn in draft.turns],
             "n_turns": sum(turn.role == "assistant" for turn in draft.turns),
             "n_images": len(images),
             "digest": hashlib.sha256(orjson.dumps([draft.task, turns, hashes])).hexdigest(),

@@ -21,18 +21,27 @@ from xmas_assets.data.scenes import Scene, draw_scene, jitter_scene, sample_scen
 class SyntheticSettings(Section):
     """How large and how redundant the dataset is. Shares of redundancy are of the rows in common skills."""
 
-    seed: int = Field(0, ge=0, description="Seed of everything drawn; equal seeds give equal files.")
-    n_train: int = Field(3000, ge=1, description="Training rows.")
-    n_test: int = Field(720, ge=0, description="Test questions, spread evenly over the skills and their answers.")
+    seed: int = Field(default=0, ge=0, description="Seed of everything drawn; equal seeds give equal files.")
+    n_train: int = Field(default=3000, ge=1, description="Training rows.")
+    n_test: int = Field(
+        default=720, ge=0, description="Test questions, spread evenly over the skills and their answers."
+    )
     rare_share: float = Field(
-        0.12, ge=0, le=1, description="Share of training rows in rare skills, each of its own scene."
+        default=0.12, ge=0, le=1, description="Share of training rows in rare skills, each of its own scene."
     )
     same_both: float = Field(
-        0.75, ge=0, le=1, description="Share in groups of one scene drawn again and one question in other words."
+        default=0.75,
+        ge=0,
+        le=1,
+        description="Share in groups of one scene drawn again and one question in other words.",
     )
-    same_image: float = Field(0.1, ge=0, le=1, description="Share in groups of different questions on one picture.")
-    same_question: float = Field(0.1, ge=0, le=1, description="Share in groups of one question on different scenes.")
-    group_size: int = Field(32, ge=2, description="Rows per group; on one picture, a quarter of it.")
+    same_image: float = Field(
+        default=0.1, ge=0, le=1, description="Share in groups of different questions on one picture."
+    )
+    same_question: float = Field(
+        default=0.1, ge=0, le=1, description="Share in groups of one question on different scenes."
+    )
+    group_size: int = Field(default=32, ge=2, description="Rows per group; on one picture, a quarter of it.")
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:

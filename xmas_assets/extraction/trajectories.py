@@ -106,18 +106,15 @@ def extract_trajectories(
 
     Raises:
         DatasetError: If no sample has an image.
-        ModelError: With fewer than two checkpoints, two of one step, or a checkpoint that cannot be loaded or read, or
-            whose weights or values are not finite.
+        ModelError: Without two checkpoints of different steps, or if one cannot be read or is not finite.
     """
     ordered = _in_order(checkpoints)
     rows, group_sizes, samples_digest = _group_by_images(samples)
-    if not len(rows):
-        raise DatasetError(f"none of the {len(samples)} samples has an image; trajectories need some, add image rows")
     loaders = [partial(load_vlm, checkpoint.path, base_settings, base=base) for checkpoint in ordered]
     reader = SpectraReader(loaders, open_image, settings, max_tokens=base_settings.max_tokens)
-    key = _key(ordered, samples_digest, base_settings, settings)
     shards = shards_of_groups(group_sizes, settings.shard_size)
     meter = Progress(len(rows), progress)
+    key = _key(ordered, samples_digest, base_settings, settings)
 
     def compute_and_write(shard: Shard, path: Path) -> None:
         values = reader.read([samples[row] for row in rows[shard.start : shard.stop]], meter.advance)
@@ -127,8 +124,7 @@ def extract_trajectories(
     paths = run_shards(workspace, shards, compute_and_write, key=key, progress=meter)
     parts = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
     result = workspace / "trajectories.npy"
-    shape = (len(samples), len(ordered) * settings.n_values)
-    write_whole(result, lambda unfinished: _join(unfinished, parts, shape=shape))
+    write_whole(result, lambda unfinished: _join(unfinished, parts, n_rows=len(samples)))
     notices = (*reader.notices, *_too_long(samples, parts, base_settings.max_tokens))
     return Trajectories(result, samples, tuple(c.step for c in ordered), settings.n_values, notices)
 
@@ -152,6 +148,8 @@ def _group_by_images(samples: Sequence[Sample]) -> tuple[IntArray, list[int], st
             short = hashlib.blake2b("".join(sample.image_hashes).encode(), digest_size=8).digest()
             groups[row] = int.from_bytes(short, "little") | 1
     rows = np.argsort(groups, kind="stable")[np.count_nonzero(groups == 0) :]
+    if not len(rows):
+        raise DatasetError(f"none of the {len(samples)} samples has an image; trajectories need some, add image rows")
     _, sizes = np.unique(groups[rows], return_counts=True)
     return rows, sizes.tolist(), digest.hexdigest()
 
@@ -163,9 +161,10 @@ def _key(checkpoints: Sequence[Checkpoint], samples_digest: str, *sections: Sect
     return repr((versions, models, samples_digest, [section.digest() for section in sections]))
 
 
-def _join(path: Path, parts: Iterable[tuple[IntArray, Path]], *, shape: tuple[int, int]) -> None:
+def _join(path: Path, parts: Sequence[tuple[IntArray, Path]], *, n_rows: int) -> None:
     """Bring the shards' values into dataset order; rows without a trajectory are NaN."""
-    values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    width = np.load(parts[0][1], mmap_mode="r").shape[1]
+    values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(n_rows, width))
     values[:] = np.nan
     for rows, part in parts:
         values[rows] = np.load(part)

@@ -1,14 +1,13 @@
 """What a person sees of each asset: counts, tables and pictures, as plain values for the UI's metadata."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from xmas_assets.contracts.artifacts import AttentionTrajectories
+from xmas_assets.contracts.artifacts import AttentionTrajectories, TrainingRecord
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.report.canvas import markdown_image
 from xmas_assets.report.figures import (
@@ -21,9 +20,6 @@ from xmas_assets.report.figures import (
 from xmas_assets.report.tables import render_markdown
 from xmas_assets.report.text import Markdown, markdown_cell
 from xmas_assets.store.reading import Table
-
-if TYPE_CHECKING:
-    from xmas_assets.training.runs import TrainingRecord
 
 OpenImage = Callable[[str], Image.Image]
 _N_GROUPS = 4
@@ -53,7 +49,7 @@ def describe_dataset(tables: Mapping[str, Table], open_image: OpenImage) -> dict
     }
 
 
-def describe_training(record: "TrainingRecord") -> dict[str, object]:
+def describe_training(record: TrainingRecord) -> dict[str, object]:
     """Steps, loss, cost, and what could not be trained on."""
     left_out = pl.DataFrame({"sample_id": list(record.left_out), "reason": list(record.left_out.values())})
     return {
@@ -129,7 +125,7 @@ def describe_answers(table: Table) -> dict[str, object]:
     wrong = answers.filter(pl.col("score") < 1).select("task", "question", "reference", "answer").head(12)
     return {
         "questions": len(answers),
-        "score": float(by_task["score %"].mean() or 0.0) / 100,
+        "score (%, mean over tasks)": float(np.mean(by_task["score %"].to_numpy())),
         "empty answers": int((answers["answer"] == "").sum()),
         "score per task": _markdown_table(by_task.sort("task")),
         "some wrong answers": _markdown_table(wrong) if len(wrong) else "none",

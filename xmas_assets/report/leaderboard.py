@@ -122,6 +122,43 @@ def build_per_task(answers: pl.DataFrame | pl.LazyFrame, baselines: Mapping[str,
     return table.sort(pl.col("budget").cast(pl.Float64), "method", "task", nulls_last=True)
 
 
+def compare_selections(answers: pl.DataFrame, first: tuple[str, str], second: tuple[str, str]) -> pl.DataFrame:
+    """Two methods on the same seeds and questions, over all tasks (macro mean) and task by task.
+
+    Args:
+        answers: As in ``build_leaderboard``.
+        first: Method and budget (decimal string).
+        second: Method and budget to subtract.
+
+    Returns:
+        ``task``, ``first``, ``second`` (scores), ``difference``, ``low``, ``high`` (95 % interval), ``n_seeds``.
+
+    Raises:
+        StoreError: If one of them was not scored, or they have no seed in common.
+    """
+    frame = _with_baselines(answers, {})
+    questions = _questions(frame)
+    selections = _selections(frame, questions)
+    for wanted in (first, second):
+        if wanted not in selections:
+            seen = ", ".join(f"{method}@{budget}" for method, budget in selections)
+            raise StoreError(f"{wanted[0]}@{wanted[1]} has not been scored; there are {seen}")
+    one, other = selections[first], selections[second]
+    seeds = one.common_seeds(other)
+    if not seeds:
+        raise StoreError(f"{first[0]} and {second[0]} have no seed in common; run both with the same --seeds")
+    tasks, images = questions["task"].to_numpy(), questions["image"].to_numpy()
+    rows = []
+    for task in ("(all tasks)", *sorted(set(tasks))):
+        asked = np.full(len(tasks), True) if task == "(all tasks)" else tasks == task
+        design: dict[str, Any] = {"strata": tasks[asked], "clusters": images[asked]}
+        a, b = one.at(seeds)[:, asked], other.at(seeds)[:, asked]
+        scores = [score_interval(side, **design, rng=np.random.default_rng(_BOOTSTRAP_SEED)) for side in (a, b)]
+        gap = paired_difference_interval(a, b, **design, rng=np.random.default_rng(_BOOTSTRAP_SEED))
+        rows.append((task, scores[0].estimate, scores[1].estimate, gap.estimate, gap.low, gap.high, gap.n_seeds))
+    return pl.DataFrame(rows, schema=["task", "first", "second", "difference", "low", "high", "n_seeds"], orient="row")
+
+
 def _with_baselines(answers: pl.DataFrame | pl.LazyFrame, baselines: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Answers of selections and baselines in one frame; a baseline has neither budget nor seed."""
     frames = [answers.lazy().select(_ANSWER)]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import dagster as dg
@@ -25,7 +26,9 @@ from xmas_assets.resources.stored import StoredTables
 class Home(dg.ConfigurableResource):
     """The platform's folder on disk."""
 
-    root: str = Field("", description="Folder for all data; empty means the environment's XMAS_HOME, else '.xmas'.")
+    root: str = Field(
+        default="", description="Folder for all data; empty means the environment's XMAS_HOME, else '.xmas'."
+    )
 
     def path(self, *parts: str) -> Path:
         """Absolute path of a folder below the root; it is made.
@@ -37,7 +40,9 @@ class Home(dg.ConfigurableResource):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{folder} cannot be made ({error.strerror}); set XMAS_HOME to a folder you can write") from error
+            raise StoreError(
+                f"{folder} cannot be made ({error.strerror}); set XMAS_HOME to a folder you can write"
+            ) from error
         if not os.access(folder, os.W_OK):
             raise StoreError(f"{folder} is read-only; set XMAS_HOME to a folder you can write")
         return folder
@@ -73,7 +78,9 @@ class Home(dg.ConfigurableResource):
             DatasetError: If the dataset was registered without a test set.
         """
         if "test" not in raw_dataset or raw_dataset["test"].n_rows == 0:
-            raise DatasetError("the dataset has no test records, so nothing can be scored; add it again with --test FILE")
+            raise DatasetError(
+                "the dataset has no test records, so nothing can be scored; add it again with --test FILE"
+            )
         return Samples(raw_dataset["test"].arrow(SAMPLE_COLUMNS))
 
     def image_store(self) -> Path:
@@ -123,7 +130,7 @@ class Home(dg.ConfigurableResource):
 
     def _note_cost(self, stage: str, partition: str, key: str, cpu_seconds: float) -> None:
         path = self._cost_path(stage, partition)
-        before = json.loads(path.read_text()) if path.exists() else {"key": ""}
+        before: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"key": ""}
         if before["key"] == key:  # a rerun that found the work done must not make it look free
             cpu_seconds = max(cpu_seconds, before["cpu_seconds"])
         staged = path.with_suffix(".tmp")

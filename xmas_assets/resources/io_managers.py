@@ -1,6 +1,7 @@
 """The IO manager: an asset's tables as Parquet files below ``XMAS_HOME/tables/<asset>/<partition>/``."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -35,7 +36,7 @@ def table_directory(home: Home, asset: str, partition: str) -> Path:
     return partition_directory(home.tables(), asset, **dict(zip(names, partition.split("|"), strict=False)))
 
 
-def _describe(tables: StoredTables) -> dict[str, object]:
+def _describe(tables: StoredTables) -> dict[str, Any]:
     rows = {f"rows in {name}": table.n_rows for name, table in tables.items()}
     schemas = {
         f"columns of {name}": dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in table.schema])

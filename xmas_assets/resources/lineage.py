@@ -1,19 +1,15 @@
 """What each stage tells MLflow: one run per selection and one per trained model, linked to Dagster and back."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 
-from xmas_assets.contracts.artifacts import Checkpoint, SelectionKey, parse_partition
+from xmas_assets.contracts.artifacts import Checkpoint, SelectionKey, TrainingRecord, parse_partition
 from xmas_assets.contracts.settings import Section, Settings
 from xmas_assets.resources.stored import StoredTables, combine
 from xmas_assets.resources.subsets import Subset
 from xmas_assets.resources.tracking import RunRecord
-
-if TYPE_CHECKING:
-    from xmas_assets.training.runs import TrainingRecord
 
 
 def selection_record(context: dg.AssetExecutionContext, subset: Subset, staged: StoredTables) -> RunRecord:
@@ -38,7 +34,7 @@ def model_record(
     *,
     upstream: Mapping[str, str],
     trained: Checkpoint,
-    record: "TrainingRecord",
+    record: TrainingRecord,
     settings: Settings,
 ) -> RunRecord:
     """The run of a trained model: settings, what it was trained on, its weights as a registered version."""

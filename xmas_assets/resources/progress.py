@@ -27,7 +27,8 @@ class Meter:
         now = time.monotonic()
         if now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
-            self._log.info(f"{self._label}: {tqdm.format_meter(done, total, now - self._started, unit=self._unit)}")
+            elapsed = now - self._started
+            self._log.info(f"{self._label}: {tqdm.format_meter(done, total or 0, elapsed, unit=self._unit)}")
         if total is not None and done >= total:
             self._bar.close()
 

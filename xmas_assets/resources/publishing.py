@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 
 from xmas_assets.bench.baselines import blind_scores
 from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.contracts.errors import StoreError
 from xmas_assets.report.describe import cluster_rows, sample_figure, task_counts
 from xmas_assets.report.figures import (
     budget_score_figure,
@@ -79,6 +81,18 @@ def report_path(home: Home, dataset: str) -> Path:
     return home.path("reports", dataset) / "report.html"
 
 
+def scored_answers(home: Home, dataset: str) -> pl.DataFrame:
+    """The answers of all scored selections of a dataset; as ``gather_answers``.
+
+    Raises:
+        StoreError: If no selection was scored yet.
+    """
+    folders = sorted((home.tables() / "benchmark_scores" / f"dataset={dataset}").glob("selection=*"))
+    if not folders:
+        raise StoreError(f"no selection of {dataset!r} has been scored yet; run: xmas run {dataset} --method random")
+    return gather_answers({f"{dataset}|{unquote(folder.name[10:])}": StoredTables(folder) for folder in folders})
+
+
 def gather_answers(scores: Mapping[str, StoredTables]) -> pl.DataFrame:
     """The answers of all selections, each with its ``method``, ``budget`` and ``seed``; by partition key."""
     frames = []
@@ -108,7 +122,10 @@ def _costs(home: Home, scores: Mapping[str, StoredTables]) -> pl.DataFrame:
 
 
 def _rel_records(home: Home, scores: Mapping[str, StoredTables], leaderboard: pl.DataFrame) -> list[RunRecord]:
-    rel = {(method, budget): value for method, budget, value in leaderboard.select("method", "budget", "rel_percent").rows()}
+    rel = {
+        (method, budget): value
+        for method, budget, value in leaderboard.select("method", "budget", "rel_percent").rows()
+    }
     records = []
     for partition in sorted(scores):
         dataset, key = parse_partition(partition)
@@ -137,7 +154,11 @@ def _figures(
         steps, sums = read_sums(stored(home, "attention_trajectories", dataset))
         picture = sample_figure(raw["samples"], cluster_rows(labels), home.open_image(dataset))
         figures += [
-            ("Trajectories", trajectory_figure(sums, labels, steps=steps), "Cross-modal attention over the proxy's training."),
+            (
+                "Trajectories",
+                trajectory_figure(sums, labels, steps=steps),
+                "Cross-modal attention over the proxy's training.",
+            ),
             ("Cluster sizes", cluster_size_figure(labels), "Rows per cluster, largest first."),
             ("Samples per cluster", picture, "Some rows of some clusters, from large to small."),
         ]

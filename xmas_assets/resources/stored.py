@@ -4,7 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -110,7 +110,7 @@ def read_base(base_model: StoredTables) -> Path:
     return Path(base_model["model"].column("directory")[0])
 
 
-def _metadata_value(value: object) -> object:
+def _metadata_value(value: Any) -> Any:
     if isinstance(value, Markdown):
         return dg.MetadataValue.md(str(value))
     if isinstance(value, Path):

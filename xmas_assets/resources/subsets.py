@@ -4,6 +4,7 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -93,9 +94,7 @@ def stored_signals(home: Home, dataset: str) -> Signals:
             return read_trajectories(tables).values
         return tables[source.table].column(source.column)
 
-    present = {
-        name: source for name, source in SIGNALS.items() if is_stored(home, source.asset, dataset)
-    }
+    present = {name: source for name, source in SIGNALS.items() if is_stored(home, source.asset, dataset)}
     return Signals({name: lambda source=source: opener(source) for name, source in present.items()})
 
 
@@ -138,7 +137,7 @@ def _manifest(
     raw = stored(home, "raw_dataset", dataset)
     sources = zip(registration.annotations, registration.source_hashes(), strict=False)
     assets = sorted({SIGNALS[name].asset for name in method.needs} | {"raw_dataset"})
-    proxy: dict[str, object] = {}
+    proxy: dict[str, Any] = {}
     if set(assets) - {"raw_dataset"}:
         checkpoints = read_checkpoints(stored(home, "proxy_checkpoints", dataset)["checkpoints"], home.path())
         base = stored(home, "base_model", dataset)["model"].column("digest")[0]

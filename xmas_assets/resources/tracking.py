@@ -60,7 +60,7 @@ class Tracking(dg.ConfigurableResource):
     """Writes run records to the outbox and delivers them to MLflow."""
 
     home: dg.ResourceDependency[Home]
-    uri: str = Field("", description="MLflow tracking URI; empty for the sqlite store below XMAS_HOME.")
+    uri: str = Field(default="", description="MLflow tracking URI; empty for the sqlite store below XMAS_HOME.")
 
     def record(self, record: RunRecord, *, log: Callable[[str], None]) -> dict[str, Any]:
         """Track one run; never raises for an MLflow failure, but says so through ``log``.
@@ -74,9 +74,7 @@ class Tracking(dg.ConfigurableResource):
         experiment_id, run_id = runs[record.key]
         return {"mlflow": dg.MetadataValue.url(f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}")}
 
-    def record_all(
-        self, records: Iterable[RunRecord], *, log: Callable[[str], None]
-    ) -> dict[str, tuple[str, str]]:
+    def record_all(self, records: Iterable[RunRecord], *, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:
         """Track several runs; returns run key to (experiment id, run id) for what MLflow has taken."""
         self._outbox.mkdir(parents=True, exist_ok=True)
         for record in records:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.artifacts import Checkpoint, TrainingRecord
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.vlm.loading import model_digest
 
@@ -35,33 +35,6 @@ class Cost:
     cpu_seconds: float = 0.0
     loss_sum: float = 0.0
     n_samples_seen: int = 0
-
-
-@dataclass(frozen=True)
-class TrainingRecord:
-    """What a finished run was and cost.
-
-    Attributes:
-        run: Digest of all that decides the weights: base, rows, settings, seed.
-        checkpoints: Step and content digest of each checkpoint, by step.
-        n_steps: Optimiser steps.
-        n_samples: Samples trained on, counting each once.
-        n_samples_seen: Samples trained on, counting each pass.
-        n_cut: Samples whose end was cut at ``max_tokens``.
-        left_out: Why a sample was not trained on, by ``sample_id``.
-        mean_loss: Mean over the steps of the loss per answer token, nats.
-        cpu_seconds: Processor time.
-    """
-
-    run: str
-    checkpoints: tuple[tuple[int, str], ...]
-    n_steps: int
-    n_samples: int
-    n_samples_seen: int
-    n_cut: int
-    left_out: dict[str, str]
-    mean_loss: float
-    cpu_seconds: float
 
 
 class RunDirectory:

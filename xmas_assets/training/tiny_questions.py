@@ -1,4 +1,7 @@
-"""Terse questions ("circle colour" - "red") from which the tiny base learns to look; no dataset asks in this form."""
+"""Terse questions ("colour circle" - "red") from which the tiny base learns to look; no dataset asks in this form.
+
+What to look for comes last: the answer then follows the word that stands in the picture, which is learned soonest.
+"""
 
 from collections.abc import Callable, Iterable
 from itertools import product
@@ -20,7 +23,6 @@ KINDS = {
     "by_size": 0.09,
     "background": 0.03,
 }
-PLURALS = {shape: "crosses" if shape == "cross" else f"{shape}s" for shape in SHAPES}
 
 
 class Terse(NamedTuple):
@@ -40,15 +42,15 @@ def ask_tersely(scene: Scene) -> dict[str, list[Terse]]:
     by_size = _only(things, lambda thing: thing.size)
     return {
         **_presence(things),
-        "colour": [Terse((t.shape, "colour"), t.colour) for t in _only(things, lambda thing: thing.shape)],
-        "shape": [Terse((t.colour, "shape"), t.shape) for t in _only(things, lambda thing: thing.colour)],
+        "colour": [Terse(("colour", t.shape), t.colour) for t in _only(things, lambda thing: thing.shape)],
+        "shape": [Terse(("shape", t.colour), t.shape) for t in _only(things, lambda thing: thing.colour)],
         "count": list(_counts(things)),
-        "size": [Terse((t.colour, t.shape, "size"), t.size) for t in colour_and_shape],
-        "side": [Terse((t.colour, t.shape, "left", "right"), t.side) for t in colour_and_shape],
-        "level": [Terse((t.colour, t.shape, "top", "bottom"), t.level) for t in colour_and_shape],
-        "by_size": [Terse((t.size, "colour"), t.colour) for t in by_size]
-        + [Terse((t.size, "shape"), t.shape) for t in by_size],
-        "background": [Terse(("background", "colour"), scene.background)],
+        "size": [Terse(("size", t.colour, t.shape), t.size) for t in colour_and_shape],
+        "side": [Terse(("left", "right", t.colour, t.shape), t.side) for t in colour_and_shape],
+        "level": [Terse(("top", "bottom", t.colour, t.shape), t.level) for t in colour_and_shape],
+        "by_size": [Terse(("colour", t.size), t.colour) for t in by_size]
+        + [Terse(("shape", t.size), t.shape) for t in by_size],
+        "background": [Terse(("colour", "background"), scene.background)],
     }
 
 
@@ -74,7 +76,7 @@ def _contains(words: tuple[str, ...], is_there: bool) -> Terse:
 def _counts(things: tuple[Thing, ...]) -> Iterable[Terse]:
     yield from [Terse(("count", "objects"), NUMBERS[len(things) - 1])] * 2
     for shape in sorted({t.shape for t in things}):
-        yield Terse(("count", PLURALS[shape]), NUMBERS[sum(t.shape == shape for t in things) - 1])
+        yield Terse(("count", shape), NUMBERS[sum(t.shape == shape for t in things) - 1])
     for colour in sorted({t.colour for t in things}):
         yield Terse(("count", colour), NUMBERS[sum(t.colour == colour for t in things) - 1])
 

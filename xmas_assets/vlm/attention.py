@@ -163,13 +163,17 @@ def _attend(
         raise ModelError(f"{type(module).__name__} uses {odd[0]} in attention, which cannot be read; use another model")
     total = _TOTAL.get()
     scaling = arguments.get("scaling") or query.shape[-1] ** -0.5
-    allowed = _allowed(total.rows, attention_mask, n_keys=key.shape[2])
+    is_causal = arguments.get("is_causal")
+    is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    allowed = _allowed(total.rows, attention_mask, n_keys=key.shape[2], is_causal=is_causal)
     total.add(module, causal_probabilities(query, key, rows=total.rows, allowed=allowed, scaling=scaling))
     return sdpa_attention_forward(module, query, key, value, attention_mask, **arguments)
 
 
-def _allowed(rows: Tensor, attention_mask: Tensor | None, *, n_keys: int) -> Tensor:
-    """The additive mask of the text rows, shape (batch, 1, n_rows, n_keys); no mask at all means plain causal."""
+def _allowed(rows: Tensor, attention_mask: Tensor | None, *, n_keys: int, is_causal: bool) -> Tensor:
+    """The additive mask of the text rows, broadcastable to (batch, n_heads, n_rows, n_keys), as the kernel has it."""
+    if attention_mask is None and not is_causal:
+        return torch.zeros((), device=rows.device)
     if attention_mask is None:
         may_look = torch.arange(n_keys, device=rows.device) <= rows[:, None, :, None]
     else:

@@ -98,6 +98,7 @@ def build_model(processor: LlavaProcessor, *, seed: int) -> LlavaForConditionalG
         num_hidden_layers=2,
         num_attention_heads=4,
         projection_dim=96,
+        initializer_factor=2.0,
     )
     text = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -106,6 +107,7 @@ def build_model(processor: LlavaProcessor, *, seed: int) -> LlavaForConditionalG
         num_hidden_layers=3,
         num_attention_heads=4,
         num_key_value_heads=4,
+        initializer_range=0.1,
         max_position_embeddings=2048,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -60,7 +60,7 @@ def test_duplicate_images(run):
 
 
 def test_scores_by_skill(run):
-    """xmas: count is (1+0)/2 and (1+1)/2 over two seeds, mean .75; colour is 1 in one seed and unanswered in the other."""
+    """xmas: count is (1+0)/2 and (1+1)/2 over two seeds, mean .75; colour is 1, and unanswered in the other seed."""
     found = run("scores_by_skill", dataset="shapes")
     assert found.columns == ["method", "budget", "task", "n_seeds", "n_answers", "score"]
     assert found.rows() == [

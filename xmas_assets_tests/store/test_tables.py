@@ -197,7 +197,8 @@ def test_a_full_disk_is_said_in_one_line_and_the_old_tables_stay(tmp_path):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
-            write_tables(Path({str(tmp_path)!r}), {{"t": pl.DataFrame({{"x": np.random.default_rng(0).random(400_000)}})}})
+            frame = pl.DataFrame({{"x": np.random.default_rng(0).random(400_000)}})
+            write_tables(Path({str(tmp_path)!r}), {{"t": frame}})
         except StoreError as error:
             print(error)
     """

@@ -172,6 +172,16 @@ def test_a_sliding_window_is_honoured(sequences: list[list[int]]):
     np.testing.assert_allclose(found, np.stack(expected), rtol=1e-4, atol=1e-6)
 
 
+def test_a_decoder_that_is_not_causal_is_read_as_it_is(sequences: list[list[int]]):
+    vlm, eager = make_vlm(), make_vlm(attention="eager").model
+    for model in (vlm.model, eager):
+        model.get_decoder().config.is_causal = False
+    for batch in (sequences, sequences[:1]):
+        found = cross_modal_spectra(vlm, make_batch(batch), definition="causal", n_values=N_VALUES)
+        expected = [torch.linalg.svdvals(eager_matrix(eager, s).double())[:N_VALUES] for s in batch]
+        np.testing.assert_allclose(found, np.stack(expected), rtol=1e-4)
+
+
 def test_weights_that_give_nan_are_refused_with_the_models_directory(sequences: list[list[int]]):
     vlm = make_vlm()
     vlm.model.get_decoder().layers[0].self_attn.q_proj.weight.data[0, 0] = float("nan")

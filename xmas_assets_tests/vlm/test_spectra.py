@@ -1,28 +1,20 @@
-import json
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from xmas_assets.vlm.spectra import causal_probabilities, leading_singular_values, reference_probabilities
-
-GOLDEN = Path(os.environ.get("XMAS_GOLDEN_DIR", Path(__file__).parent.parent / "golden" / "data"))
+from xmas_assets_tests.golden import vectors
 
 
 class Golden:
     """The published code's arrays, and where it cuts."""
 
     def __init__(self) -> None:
-        manifest = json.loads((GOLDEN / "MANIFEST.json").read_text(encoding="utf-8"))
-        (entry,) = [file for file in manifest["files"] if file["peer"].startswith("XMAS/get_trajectory.py")]
-        self.arrays = np.load(GOLDEN / entry["file"])
-        self.n_values: int = entry["parameters"]["k"]
-        self.batch_size: int = entry["parameters"]["batch"]
-        self.rows = slice(*entry["parameters"]["row_slice"])
-        self.columns = slice(*entry["parameters"]["col_slice"])
+        parameters, self.arrays = vectors.load("xmas_feature.npz")
+        self.n_values: int = parameters["k"]
+        self.rows = slice(*parameters["row_slice"])
+        self.columns = slice(*parameters["col_slice"])
 
     def layers(self, rows: slice, columns: slice) -> list[Tensor]:
         """Our probabilities of each layer, shape (n_samples, n_rows, n_columns)."""

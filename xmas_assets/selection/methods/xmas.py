@@ -33,7 +33,8 @@ class Xmas(Method):
     nested: ClassVar[bool] = True
 
     variant: Literal["default", "reference"] = Field(
-        "default", description="'default', or 'reference': as the published code samples (then text rows do not nest)."
+        default="default",
+        description="'default', or 'reference': as the published code samples (then text rows do not nest).",
     )
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:

@@ -1,0 +1,10 @@
+from pathlib import Path
+
+import pytest
+
+from xmas_assets.vlm.tiny import build_untrained
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory) -> Path:
+    return build_untrained(tmp_path_factory.mktemp("base"))

@@ -1,0 +1,71 @@
+"""A small fine-tuning run for the tests; run as a program it trains, so that a test can kill it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.samples import Sample, Turn
+from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings, TrainingSettings
+from xmas_assets.training.trainer import fine_tune
+
+COLOURS = ("red", "green", "blue", "black", "white")
+LORA = LoraSettings(rank=4, alpha=8, dropout=0.2)
+N_SAMPLES = 22
+
+
+def make_samples() -> list[Sample]:
+    """Questions about pictures of one colour; every fourth is text-only, every fifth has two turns."""
+    samples = []
+    for number in range(N_SAMPLES):
+        colour = COLOURS[number % len(COLOURS)]
+        images = () if number % 4 == 3 else (colour,)
+        turns = [Turn("user", "<image>" * len(images) + f"\nwhat color is object {number}?"), Turn("assistant", colour)]
+        turns += [Turn("user", "is it red?"), Turn("assistant", "yes" if colour == "red" else "no")] * (number % 5 == 0)
+        samples.append(Sample(f"sample-{number:03}", tuple(turns), images, tuple(f"hash {name}" for name in images)))
+    return samples
+
+
+def draw(name: str) -> Image.Image:
+    return Image.new("RGB", (48, 32), name)
+
+
+def settings(**changes: Any) -> TrainingSettings:
+    """Two epochs of six steps, the last of each with two rows; a state every three steps."""
+    chosen = {
+        "epochs": 2.0,
+        "batch_size": 4,
+        "micro_batch_size": 2,
+        "n_checkpoints": 3,
+        "resume_steps": 3,
+        "threads": 1,
+    }
+    return TrainingSettings(**chosen | changes)
+
+
+def train(base: Path, output: Path, *, seed: int = 5, **options: Any) -> list[Checkpoint]:
+    defaults = {"samples": make_samples(), "open_image": draw, "settings": settings()}
+    return fine_tune(
+        base=base, base_settings=options.pop("base_settings", BaseModelSettings()), seed=seed, output=output,
+        **defaults | options,
+    )  # fmt: skip
+
+
+def weights(checkpoints: list[Checkpoint]) -> dict[int, dict[str, bytes]]:
+    """Bytes of every file of every checkpoint."""
+    return {
+        checkpoint.step: {path.name: path.read_bytes() for path in sorted(checkpoint.path.iterdir())}
+        for checkpoint in checkpoints
+    }
+
+
+if __name__ == "__main__":
+    kind, base, output = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    train(
+        base,
+        output,
+        settings=settings(lora=LORA if kind == "lora" else None),
+        progress=lambda done, total: print(done, flush=True),
+    )
