@@ -2,25 +2,21 @@
 
 import dagster as dg
 
-from xmas_assets.assets.partitions import DATASETS, SELECTIONS
 
 JOBS = [
     dg.define_asset_job(
         "prepare_dataset",
         selection=["raw_dataset", "base_model", "proxy_checkpoints", "attention_trajectories", "clusters"],
-        partitions_def=DATASETS,
         description="Everything a dataset needs once, whatever the budget: read, train the proxy, follow attention.",
     ),
     dg.define_asset_job(
         "evaluate_selection",
         selection=["selected_subset", "target_model", "benchmark_scores"],
-        partitions_def=SELECTIONS,
         description="Select a subset, train on it, score it. Backfill it over all selections of a dataset.",
     ),
     dg.define_asset_job(
         "publish_leaderboard",
         selection=["leaderboard"],
-        partitions_def=DATASETS,
         description="Bring a dataset's scores together.",
     ),
 ]

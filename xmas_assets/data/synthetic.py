@@ -107,7 +107,7 @@ def generate(settings: SyntheticSettings, directory: Path) -> None:
     (directory / "images").mkdir(parents=True, exist_ok=True)
     dataset = _Dataset(rng)
     _add_training_rows(dataset, settings)
-    rng.shuffle(dataset.rows)  # pyright: ignore[reportArgumentType]
+    dataset.rows = [dataset.rows[row] for row in rng.permutation(len(dataset.rows))]
     _write("train", dataset, directory)
     dataset.rows, dataset.scenes = [], []
     _add_test_rows(dataset, settings.n_test)

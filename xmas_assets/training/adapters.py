@@ -39,9 +39,8 @@ def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
     tower.requires_grad_(False)
     if lora is not None:
         model = get_peft_model(model, _lora_config(model, tower, lora))
-    for weight in model.parameters():
-        if weight.requires_grad:
-            weight.data = weight.data.float()
+    for _, weight in trained_weights(model):
+        weight.data = weight.data.float()
     return model
 
 
@@ -58,7 +57,7 @@ def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, b
     Raises:
         ModelError: If a weight is not finite.
     """
-    bad = [name for name, weight in model.named_parameters() if weight.requires_grad and not weight.isfinite().all()]
+    bad = [name for name, weight in trained_weights(model) if not weight.isfinite().all()]
     if bad:
         raise ModelError(f"training made weights that are not finite: {bad[:3]}; lower the learning rate")
     if isinstance(model, PeftModel):
@@ -72,6 +71,11 @@ def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, b
         weights = {name: weight.to(dtype) for name, weight in model.state_dict().items()}
         model.save_pretrained(directory, state_dict=weights)
         vlm.processor.save_pretrained(directory)
+
+
+def trained_weights(model: Any) -> list[tuple[str, nn.Parameter]]:
+    """Names and values of the weights that training changes, each once (tied ones share a name)."""
+    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
 
 
 def _lora_config(model: Any, tower: nn.Module, lora: LoraSettings) -> LoraConfig:

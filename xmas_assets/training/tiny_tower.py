@@ -14,10 +14,18 @@ from xmas_assets.data.scenes import BACKGROUNDS, CELLS, COLOURS, SHAPES, Scene, 
 PRETRAINING_SPACE = SceneSpace(
     shapes=SHAPES, colours=tuple(COLOURS), n_things=(1, 4), small=(4.0, 7.0), big=(9.0, 17.0)
 )
-_NAMES = (("absent", "present"), SHAPES, tuple(COLOURS), ("small", "big"), tuple(BACKGROUNDS))
+_NAMES = (
+    ("absent", "present"),
+    SHAPES,
+    tuple(COLOURS),
+    ("small", "big"),
+    tuple(BACKGROUNDS),
+    ("left", "right"),
+    ("top", "bottom"),
+)
 _WIDTHS = [len(names) for names in _NAMES]
 # Shape is by far the hardest to see; presence is judged in 16 cells of which few hold anything.
-_WEIGHTS = (4.0, 2.0, 1.0, 1.0, 1.0)
+_WEIGHTS = (4.0, 2.0, 1.0, 1.0, 1.0, 0.5, 0.5)
 _UNKNOWN = -100
 
 
@@ -71,10 +79,12 @@ def see(tower: nn.Module, image_processor, pictures: NDArray[np.uint8]) -> Tenso
 
 
 def _label_cells(scene: Scene) -> NDArray[np.int64]:
-    """Say for each cell, shape (16, 5), which name of each of ``_NAMES`` holds, or -100 where none does."""
+    """Say for each cell, shape (16, 7), which name of each of ``_NAMES`` holds, or -100 where none does."""
     labels = np.full((CELLS**2, len(_NAMES)), _UNKNOWN)
+    row, column = np.divmod(np.arange(CELLS**2), CELLS)
     labels[:, 0] = 0
     labels[:, 4] = _NAMES[4].index(scene.background)
+    labels[:, 5], labels[:, 6] = 2 * column >= CELLS, 2 * row >= CELLS
     for thing in scene.things:
         words = ("present", thing.shape, thing.colour, thing.size)
         labels[thing.cell, :4] = [names.index(word) for names, word in zip(_NAMES, words, strict=False)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     PrinterCallback,
     Trainer,
@@ -24,13 +25,14 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError, SettingsError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
-from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained
+from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained, trained_weights
 from xmas_assets.training.runs import Cost, RunDirectory, milestones
 from xmas_assets.vlm.loading import load_vlm, model_digest, torch_threads
 from xmas_assets.vlm.pictures import OpenImage, Pictures
 from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
 
 Progress = Callable[[int, int], None]
+_TRAINED = "trained.safetensors"
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
@@ -106,7 +108,11 @@ def fine_tune(
 
 
 class _AnswerTrainer(Trainer):
-    """A Trainer whose loss runs the vocabulary layer on answers only, and stops at the first loss not finite."""
+    """A Trainer whose loss runs the vocabulary layer on answers only, and stops at the first loss not finite.
+
+    Its states hold the trained weights under the model's own names. The Trainer's do not come back: transformers 5
+    saves LLaVA under older names, and on resuming warns that all weights are missing and goes on without them.
+    """
 
     def __init__(self, cost: Cost, **options: Any) -> None:
         super().__init__(**options)
@@ -133,6 +139,16 @@ class _AnswerTrainer(Trainer):
         self._cost.loss_sum += value
         self._cost.n_samples_seen += len(inputs["input_ids"])
         return loss
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        assert output_dir is not None
+        Path(output_dir).mkdir(parents=True, exist_ok=True)
+        save_file({name: weight.data for name, weight in trained_weights(self.model)}, Path(output_dir) / _TRAINED)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        saved = load_file(Path(resume_from_checkpoint) / _TRAINED)
+        for name, weight in trained_weights(self.model):
+            weight.data.copy_(saved[name])
 
 
 class _Watch(TrainerCallback):
