@@ -91,9 +91,9 @@ class Home(dg.ConfigurableResource):
         """Root of the Parquet tables that assets write."""
         return self.path("tables")
 
-    def workspace(self, stage: str, key: str) -> Path:
+    def workspace(self, stage: str, partition: str, key: str) -> Path:
         """Folder for resumable work, named by a hash of everything that decides the result."""
-        return self.path("work", stage, key[:32])
+        return self.path("work", stage, quote(partition, safe=""), key[:32])
 
     @contextmanager
     def stage(self, stage: str, partition: str, key: str) -> Iterator[Path]:
@@ -118,7 +118,7 @@ class Home(dg.ConfigurableResource):
             ) from None
         try:
             started = time.process_time()
-            yield self.workspace(stage, key)
+            yield self.workspace(stage, partition, key)
             self._note_cost(stage, partition, key, time.process_time() - started)
         finally:
             lock.release()
