@@ -145,6 +145,12 @@ def status(dataset: Annotated[str | None, typer.Argument(help="One dataset; defa
 
 
 @app.command()
+def methods(markdown: Annotated[bool, typer.Option(help="Print the table as the README has it.")] = False) -> None:
+    """List the selection methods: paper, what each needs, cost, parameters."""
+    commands.list_methods(markdown=markdown)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is missing on this machine, and how to mend it."""
     raise typer.Exit(commands.doctor())

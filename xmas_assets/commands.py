@@ -14,6 +14,7 @@ from rich.text import Text
 from xmas_assets.contracts.artifacts import SelectionKey, check_dataset_name
 from xmas_assets.contracts.errors import SettingsError, StoreError
 from xmas_assets.contracts.manifest import Manifest
+from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.data.export import export_subset
 from xmas_assets.data.registration import Registration, load_registration, registered_names, registration_path
 from xmas_assets.data.synthetic import SyntheticSettings, generate
@@ -25,6 +26,7 @@ from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.resources.publishing import report_path, scored_answers
 from xmas_assets.resources.subsets import read_manifest, resolve_method, stored
 from xmas_assets.resources.subsets import verify as verify_manifest
+from xmas_assets.selection.registry import METHODS, method_table
 from xmas_assets.store.database import connect, query
 
 _OUT = Console(highlight=False)
@@ -107,8 +109,7 @@ def run(
     stages: Sequence[str] | None = None,
 ) -> None:
     """Bring selections up to date; then, if models were scored, print the leaderboard."""
-    keys = selection_keys(methods, budgets, seeds)
-    load_registration(Home().path(), dataset)
+    keys = selection_keys(methods, budgets, seeds, settings=Home().settings(dataset).methods)
     from xmas_assets.runs import SELECTION_STAGES, Platform, run_selections
 
     platform = Platform.open(Home(root=str(Home().path())))
@@ -124,7 +125,9 @@ def run(
             _OUT.print(f"{key}  {n_rows:,} rows", markup=False)
 
 
-def selection_keys(methods: Sequence[str], budgets: Sequence[str], seeds: int) -> list[SelectionKey]:
+def selection_keys(
+    methods: Sequence[str], budgets: Sequence[str], seeds: int, *, settings: MethodsSettings
+) -> list[SelectionKey]:
     """Every method at every budget and seed; ``full`` once per seed. Unknown methods are refused here."""
     keys = [
         SelectionKey.make(method, "1" if method == "full" else budget, seed)
@@ -133,7 +136,7 @@ def selection_keys(methods: Sequence[str], budgets: Sequence[str], seeds: int) -
         for seed in range(seeds)
     ]
     for key in keys:
-        resolve_method(key)
+        resolve_method(key, settings)
     return list(dict.fromkeys(keys))
 
 
@@ -184,16 +187,29 @@ def sql(text: str) -> None:
         _print_frame(query(connection, text))
 
 
+def list_methods(*, markdown: bool) -> None:
+    """Print the methods, for people or as the README's table."""
+    if markdown:
+        print(method_table())
+        return
+    table = Table("method", "paper", "needs", "cost", "nested")
+    for name, method in sorted(METHODS.items()):
+        needs = ", ".join(sorted(method.needs)) or "-"
+        table.add_row(name, method.paper, needs, method.cost, "yes" if method.nested else "no")
+    _OUT.print(table)
+
+
 def status(dataset: str | None) -> None:
     """Per dataset and asset: how many partitions are made, stale, missing."""
-    from xmas_assets.runs import Platform, freshness
+    from xmas_assets.runs import Platform
 
     home = Home(root=str(Home().path()))
     platform = Platform.open(home)
     names = [load_registration(home.path(), dataset).name] if dataset else registered_names(home.path())
     table = Table("dataset", "asset", "fresh", "stale", "missing")
     for name in names:
-        for asset, counts in freshness(platform, name).items():
+        platform.observe(name)
+        for asset, counts in platform.freshness().counts(name).items():
             table.add_row(name, asset, *(str(counts[state]) for state in ("FRESH", "STALE", "MISSING")))
     _OUT.print(table)
 
@@ -210,9 +226,7 @@ def _method_budget(text: str) -> tuple[str, str]:
     method, _, budget = text.partition("@")
     if not budget:
         raise SettingsError(f"{text!r} is not understood; write METHOD@BUDGET, for example xmas@0.20")
-    key = SelectionKey.make(method, budget, 0)
-    resolve_method(key)
-    return method, key.budget_text
+    return method, SelectionKey.make(method, budget, 0).budget_text
 
 
 def _counts(home: Home, dataset: str) -> tuple[str, str]:

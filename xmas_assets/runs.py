@@ -5,29 +5,29 @@ fresh (Dagster's own judgement, per partition) is run again.
 """
 
 import os
-import shutil
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import dagster as dg
-
-# What the UI shows as "stale" and what the CLI runs must be the same, so this uses the resolver behind the UI's badge.
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
-from dagster._core.loader import LoadingContextForTest
 from tqdm import tqdm
 
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import XmasError
+from xmas_assets.data.files import replacing
 from xmas_assets.definitions import build_defs
+from xmas_assets.freshness import Freshness
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.observing import observations
 from xmas_assets.selection.registry import METHODS
 from xmas_assets.selection.signals import SIGNALS
 
+_OUR_ERROR = re.compile(r"^xmas_assets\.[\w.]+: ")  # an XmasError explains itself, so its type is not shown
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
 
 
@@ -54,141 +54,68 @@ class Platform:
         for event in observations(self.instance, self.home, dataset):
             self.instance.report_runless_asset_event(event)
 
-    def stale(self, assets: Iterable[str], partition: str) -> list[str]:
-        """Those of ``assets`` that are missing or stale in ``partition``, with those among them that follow."""
-        graph = self.defs.resolve_asset_graph()
-        resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
-        wanted = [key for key in graph.toposorted_asset_keys if key.to_user_string() in set(assets)]
-        found: set[dg.AssetKey] = set()
-        for key in wanted:
-            fresh = resolver.get_status(key, partition) == StaleStatus.FRESH
-            if not fresh or found & graph.get_ancestor_asset_keys(key):
-                found.add(key)
-        return [key.to_user_string() for key in wanted if key in found]
-
-    def materialize(self, assets: Sequence[str], partition: str | dg.MultiPartitionKey) -> None:
-        """Run these assets for one partition, in this process.
-
-        Raises:
-            RunFailedError: If a step or a blocking check fails; an ``XmasError`` of a step keeps its message.
-        """
-        if not assets:
-            return
-        result = self.defs.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=self.instance,
-            partition_key=partition,
-            asset_selection=[dg.AssetKey(asset) for asset in assets],
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            raise_on_error=False,
-            tags={"xmas/from": "cli"},
-        )
-        if not result.success:
-            raise RunFailedError(_explain(result, partition))
-
-
-def open_instance(home: Home) -> dg.DagsterInstance:
-    """The Dagster instance of this home; ``DAGSTER_HOME`` is set to it for this process and its children."""
-    folder = home.path("dagster")
-    if not (folder / "dagster.yaml").exists():
-        shutil.copyfile(Path(__file__).parent / "instance" / "dagster.yaml", folder / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(folder)
-    return dg.DagsterInstance.get()
-
-
-def stages_needed(platform: Platform, methods: Iterable[str]) -> list[str]:
-    """Dataset-level assets that these methods (and training) stand on, in topological order."""
-    graph = platform.defs.resolve_asset_graph()
-    assets = {"raw_dataset", "base_model"}
-    assets |= {SIGNALS[signal].asset for method in methods for signal in METHODS[method].needs}
-    keys = {dg.AssetKey(asset) for asset in assets}
-    keys |= {ancestor for key in keys for ancestor in graph.get_ancestor_asset_keys(key)}
-    return [
-        key.to_user_string() for key in graph.toposorted_asset_keys if key in keys and not graph.get(key).is_external
-    ]
-
-
-def run_selections(
-    platform: Platform,
-    dataset: str,
-    keys: Sequence[SelectionKey],
-    *,
-    stages: Sequence[str] = SELECTION_STAGES,
-    workers: int = 1,
-    say: Callable[[str], None] = print,
-) -> None:
-    """Bring these selections of one dataset up to date, and everything they stand on, and nothing else.
-
-    Args:
-        platform: Definitions and instance.
-        dataset: A registered dataset.
-        keys: Selections; their partitions are added.
-        stages: Which 2-D assets to run; all three by default.
-        workers: Processes that run selections side by side. The results do not depend on it.
-        say: Receives one line per finished stage.
+    def _prepare(platform: Platform, dataset: str, methods: Sequence[str], *, say: Callable[[str], None]) -> dict[str, str]:
+    """Bring the dataset's own stages up to date; returns why a method cannot run, by method.
 
     Raises:
-        RunFailedError: After all other selections have finished, if any failed.
+        RunFailedError: If a stage that every method stands on fails.
     """
-    platform.observe(dataset)
-    platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
-    for asset in platform.stale(stages_needed(platform, {key.method for key in keys}), dataset):
-        say(f"{asset} ...")
-        platform.materialize([asset], dataset)
-    todo = [key for key in keys if platform.stale(stages, _partition(dataset, key))]
-    say(f"{len(todo)} of {len(keys)} selections to run")
-    failures = _run_parallel(platform, dataset, todo, stages=stages, workers=workers)
-    if "benchmark_scores" in stages:
-        platform.materialize(platform.stale(["leaderboard"], dataset), dataset)
-    if failures:
-        raise RunFailedError(f"{len(failures)} of {len(todo)} selections failed; the first: {failures[0]}")
+    _bring_up_to_date(platform, dataset, [], say=say)
+    failures = {}
+    for method in methods:
+        try:
+            _bring_up_to_date(platform, dataset, [method], say=say)
+        except RunFailedError as error:
+            failures[method] = str(error)
+    return failures
 
 
-def freshness(platform: Platform, dataset: str) -> dict[str, Counter[str]]:
-    """Per asset, how many of the dataset's partitions are FRESH, STALE or MISSING; selections that exist only."""
-    graph = platform.defs.resolve_asset_graph()
-    platform.observe(dataset)
-    resolver = CachingStaleStatusResolver(platform.instance, graph, LoadingContextForTest(platform.instance))
-    states: dict[str, Counter[str]] = {}
-    for key in graph.toposorted_asset_keys:
-        if graph.get(key).is_external:
-            continue
-        partitions = [dataset]
-        if isinstance(graph.get(key).partitions_def, dg.MultiPartitionsDefinition):
-            made = platform.instance.get_materialized_partitions(dg.AssetKey("selected_subset"))
-            partitions = sorted(partition for partition in made if partition.startswith(f"{dataset}|"))
-        states[key.to_user_string()] = Counter(resolver.get_status(key, partition).name for partition in partitions)
-    return states
+def _bring_up_to_date(platform: Platform, dataset: str, methods: Sequence[str], *, say: Callable[[str], None]) -> None:
+    for asset in stages_needed(platform, methods):
+        # Asked stage by stage: a stage that comes out as before leaves those after it fresh.
+        if platform.stale([asset], dataset):
+            say(f"{asset} ...")
+            platform.materialize([asset], dataset)
 
 
 def _run_parallel(
-    platform: Platform, dataset: str, keys: Sequence[SelectionKey], *, stages: Sequence[str], workers: int
-) -> list[str]:
-    with tqdm(total=len(keys), unit="selection", disable=None if keys else True) as bar:
-        if workers == 1 or len(keys) <= 1:
-            outcomes = (_run_selection(platform, dataset, key, stages) for key in keys)
-            return [failure for failure in _advance(bar, outcomes) if failure]
+    platform: Platform, dataset: str, todo: Mapping[SelectionKey, Sequence[str]], *, workers: int
+) -> dict[SelectionKey, str]:
+    """Run the stale stages of selections; returns the failures, each in one line."""
+    with tqdm(total=len(todo), unit="selection", disable=None if todo else True) as bar:
+        if workers == 1 or len(todo) <= 1:
+            outcomes = (_run_selection(platform, dataset, key, assets) for key, assets in todo.items())
+            return dict(_failed(bar, outcomes))
         with ProcessPoolExecutor(
             workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(str(platform.home.path()),)
         ) as pool:
-            futures: list[Future[str | None]] = [pool.submit(_run_in_worker, dataset, key, stages) for key in keys]
-            outcomes = (future.result() for future in as_completed(futures))
-            return [failure for failure in _advance(bar, outcomes) if failure]
+            futures: list[Future[Outcome]] = [pool.submit(_run_in_worker, dataset, *item) for item in todo.items()]
+            try:
+                return dict(_failed(bar, (future.result() for future in as_completed(futures))))
+            except BrokenProcessPool:
+                raise RunFailedError(
+                    "a worker process was killed (out of memory?); what is finished is kept: run again, with fewer "
+                    "--workers"
+                ) from None
 
 
-def _advance(bar: tqdm, outcomes: Iterable[str | None]) -> Iterable[str | None]:
-    for outcome in outcomes:
+Outcome = tuple[SelectionKey, str | None]
+
+
+def _failed(bar: tqdm, outcomes: Iterable[Outcome]) -> Iterable[tuple[SelectionKey, str]]:
+    for key, failure in outcomes:
         bar.update()
-        yield outcome
+        if failure is not None:
+            yield key, failure
 
 
-def _run_selection(platform: Platform, dataset: str, key: SelectionKey, stages: Sequence[str]) -> str | None:
-    """Run what is stale of one selection; returns the failure in one line, or None."""
-    partition = _partition(dataset, key)
+def _run_selection(platform: Platform, dataset: str, key: SelectionKey, assets: Sequence[str]) -> Outcome:
+    """Run these assets of one selection; returns the failure in one line, or None."""
     try:
-        platform.materialize(platform.stale(stages, partition), partition)
+        platform.materialize(assets, _partition(dataset, key))
     except RunFailedError as error:
-        return str(error)
-    return None
+        return key, str(error)
+    return key, None
 
 
 _worker_platform: list[Platform] = []
@@ -196,11 +123,20 @@ _worker_platform: list[Platform] = []
 
 def _start_worker(root: str) -> None:
     os.environ["TQDM_DISABLE"] = "1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker_platform.append(Platform.open(Home(root=root)))
 
 
-def _run_in_worker(dataset: str, key: SelectionKey, stages: Sequence[str]) -> str | None:
-    return _run_selection(_worker_platform[0], dataset, key, stages)
+def _end_with_parent() -> None:
+    """Leave no worker behind, holding locks, when the command is killed."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _run_in_worker(dataset: str, key: SelectionKey, assets: Sequence[str]) -> Outcome:
+    return _run_selection(_worker_platform[0], dataset, key, assets)
 
 
 def _partition(dataset: str, key: SelectionKey) -> dg.MultiPartitionKey:
@@ -218,5 +154,6 @@ def _explain(result: dg.ExecuteInProcessResult, partition: str) -> str:
             error = event.step_failure_data.error
             cause = error.cause if error is not None and error.cause is not None else error
             text = cause.message.strip().splitlines()[-1] if cause is not None else "unknown error"
+            text = _OUR_ERROR.sub("", text)
             return f"{event.step_key} of {partition}: {text}"
     return f"run {result.run_id} of {partition} failed"

@@ -25,6 +25,7 @@ SETTINGS = {
         "proxy": "How the proxy is fine-tuned.",
         "trajectories": "How cross-modal attention is read.",
         "clusters": "How trajectories are clustered.",
+        "methods": "Hyperparameters of selection methods.",
         "target": "How target models are fine-tuned.",
         "benchmark": "How target models are asked.",
     }.items()

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from xmas_assets.assets.partitions import OWNERS, SELECTIONS
+from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.report.describe import describe_subset
 from xmas_assets.resources.home import Home
@@ -14,7 +14,7 @@ from xmas_assets.resources.tracking import Tracking
 
 @dg.asset(
     partitions_def=SELECTIONS,
-    deps=["clusters"],
+    deps=["clusters", SETTINGS["methods"]],
     group_name="selection",
     kinds={"numpy", "parquet"},
     owners=OWNERS,

@@ -6,7 +6,7 @@ and nothing before it. A profile is one ``Settings``; a dataset's registration m
 
 import hashlib
 import json
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -117,6 +117,14 @@ class BenchmarkSettings(Section):
     threads: int = Field(default=2, ge=1, description="CPU threads.")
 
 
+class MethodsSettings(Section):
+    """Hyperparameters of selection methods that differ from their defaults (``xmas methods`` lists them)."""
+
+    parameters: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Method name to parameter to value, such as {xmas: {variant: reference}}."
+    )
+
+
 class Settings(Section):
     """A profile: the settings of all stages."""
 
@@ -124,5 +132,6 @@ class Settings(Section):
     proxy: ProxySettings = ProxySettings()
     trajectories: TrajectorySettings = TrajectorySettings()
     clusters: ClusterSettings = ClusterSettings()
+    methods: MethodsSettings = MethodsSettings()
     target: TrainingSettings = TrainingSettings()
     benchmark: BenchmarkSettings = BenchmarkSettings()

@@ -22,6 +22,9 @@ from xmas_assets.data.registration import Registration, load_registration
 from xmas_assets.data.samples import SAMPLE_COLUMNS, Samples
 from xmas_assets.resources.stored import StoredTables
 
+# Locks of the stages that this process is making; one is held on when a stage fails while it is described.
+_HELD: dict[Path, FileLock] = {}
+
 
 class Home(dg.ConfigurableResource):
     """The platform's folder on disk."""
@@ -99,7 +102,8 @@ class Home(dg.ConfigurableResource):
     def stage(self, stage: str, partition: str, key: str) -> Iterator[Path]:
         """Do one stage of one partition: hold its lock, give its workspace, note its CPU seconds.
 
-        The lock is the operating system's, so one left behind by a killed process or a reboot is free.
+        The lock stays held until ``release``, when the stage's tables are in their place. It is the operating
+        system's, so one left behind by a killed process or a reboot is free.
 
         Args:
             stage: Asset name.
@@ -107,12 +111,15 @@ class Home(dg.ConfigurableResource):
             key: Hash of everything that decides the result.
 
         Raises:
-            StoreError: If another run is making the same stage of the same partition.
+            StoreError: If another run is making the same stage of the same partition, or a folder cannot be written.
         """
-        lock = FileLock(self.path("locks") / f"{stage}__{quote(partition, safe='')}.lock")
+        self.path("tables", stage)  # refused now rather than after hours of work
+        path = self._lock_path(stage, partition)
+        lock = _HELD.setdefault(path, FileLock(path, thread_local=False))
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            del _HELD[path]
             raise StoreError(
                 f"{stage} of {partition} is being made by another run; wait for it to end, or cancel it in the UI"
             ) from None
@@ -120,8 +127,18 @@ class Home(dg.ConfigurableResource):
             started = time.process_time()
             yield self.workspace(stage, partition, key)
             self._note_cost(stage, partition, key, time.process_time() - started)
-        finally:
-            lock.release()
+        except BaseException:
+            self.release(stage, partition)
+            raise
+
+    def release(self, stage: str, partition: str) -> None:
+        """Let other runs make this stage of this partition."""
+        lock = _HELD.pop(self._lock_path(stage, partition), None)
+        if lock is not None:
+            lock.release(force=True)
+
+    def _lock_path(self, stage: str, partition: str) -> Path:
+        return self.path("locks") / f"{stage}__{quote(partition, safe='')}.lock"
 
     def cpu_seconds(self, stage: str, partition: str) -> float | None:
         """CPU seconds that the stage's result took, all threads; None if it was never made."""

@@ -16,9 +16,11 @@ class TablesIOManager(dg.ConfigurableIOManager):
     home: dg.ResourceDependency[Home]
 
     def handle_output(self, context: dg.OutputContext, obj: StoredTables) -> None:
-        """Replace the partition's tables by the staged ones and describe them."""
-        directory = table_directory(self.home, context.asset_key.to_user_string(), context.partition_key)
+        """Replace the partition's tables by the staged ones, let other runs at them, and describe them."""
+        asset = context.asset_key.to_user_string()
+        directory = table_directory(self.home, asset, context.partition_key)
         move_tables(obj.directory, directory)
+        self.home.release(asset, context.partition_key)
         context.add_output_metadata(_describe(StoredTables(directory)))
 
     def load_input(self, context: dg.InputContext) -> StoredTables | dict[str, StoredTables]:

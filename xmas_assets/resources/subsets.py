@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import SelectionError, SettingsError
 from xmas_assets.contracts.manifest import Manifest, SourceFile
+from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.data.samples import DIGEST_COLUMNS, dataset_digest
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.resources.stored import StoredTables, read_checkpoints, read_trajectories, stage
 from xmas_assets.selection.base import Method
-from xmas_assets.selection.registry import METHODS
+from xmas_assets.selection.registry import make_method
 from xmas_assets.selection.signals import SIGNALS, Signals, Source
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "peft", "polars", "xmas-assets")
@@ -48,7 +49,7 @@ def make_subset(home: Home, dataset: str, key: SelectionKey) -> Subset:
         SettingsError: If the method is not known.
         SelectionError: If a signal is missing or the budget cannot be met.
     """
-    method = resolve_method(key)
+    method = resolve_method(key, home.settings(dataset).methods)
     raw = stored(home, "raw_dataset", dataset)
     rows = method.select(stored_signals(home, dataset), key.budget, key.seed)
     sample_ids = raw["samples"].column("sample_id")[rows]
@@ -56,19 +57,17 @@ def make_subset(home: Home, dataset: str, key: SelectionKey) -> Subset:
     return Subset(dataset, key, frame, _manifest(home, dataset, key, method=method, rows=rows, sample_ids=sample_ids))
 
 
-def resolve_method(key: SelectionKey) -> Method:
-    """The key's method with its default parameters.
+def resolve_method(key: SelectionKey, settings: MethodsSettings) -> Method:
+    """The key's method with the dataset's parameters.
 
     Raises:
-        SettingsError: If there is no such method, or a budget that it does not take.
+        SelectionError: If there is no such method or parameter.
+        SettingsError: If the method does not take this budget.
     """
-    if key.method not in METHODS:
-        raise SettingsError(f"method {key.method!r} is not known; use one of {', '.join(sorted(METHODS))}")
+    method = make_method(key.method, settings.parameters.get(key.method, {}))
     if key.method == "full" and key.budget != 1:
-        raise SettingsError(
-            f"'full' keeps everything, so its budget is 1.00, not {key.budget}; write full_b1.00_s{key.seed}"
-        )
-    return METHODS[key.method]()
+        raise SettingsError(f"'full' keeps everything, so its budget is 1.00; write full_b1.00_s{key.seed}, not {key}")
+    return method
 
 
 def stored(home: Home, asset: str, partition: str) -> StoredTables:

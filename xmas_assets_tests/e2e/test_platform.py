@@ -7,7 +7,7 @@ import pytest
 
 from xmas_assets.data.registration import load_registration
 from xmas_assets.resources.subsets import stored
-from xmas_assets.runs import RunFailedError, freshness, run_selections
+from xmas_assets.runs import RunFailedError, run_selections
 from xmas_assets_tests.e2e.platforms import (
     DATASET_STAGES,
     QUICK,
@@ -46,7 +46,7 @@ def file_times(home, assets) -> dict[str, int]:
 
 def test_every_stage_ran_once_and_is_fresh(platform):
     assert counts(platform) == dict.fromkeys(DATASET_STAGES, 1) | dict.fromkeys(SELECTION_STAGES, 3)
-    states = freshness(platform, "shapes")
+    states = platform.freshness().counts("shapes")
     assert {asset: (state["FRESH"], state["STALE"]) for asset, state in states.items()} == dict.fromkeys(
         DATASET_STAGES, (1, 0)
     ) | dict.fromkeys(SELECTION_STAGES, (3, 0)) | {"leaderboard": (1, 0)}
