@@ -54,7 +54,96 @@ class Platform:
         for event in observations(self.instance, self.home, dataset):
             self.instance.report_runless_asset_event(event)
 
-    def _prepare(platform: Platform, dataset: str, methods: Sequence[str], *, say: Callable[[str], None]) -> dict[str, str]:
+    def freshness(self) -> Freshness:
+        """What is up to date now."""
+        return Freshness(self.instance, self.defs.resolve_asset_graph(), self.home)
+
+    def stale(self, assets: Iterable[str], partition: str) -> list[str]:
+        """Those of ``assets`` that are missing or stale in ``partition``, with those among them that follow."""
+        return self.freshness().stale(assets, partition)
+
+    def materialize(self, assets: Sequence[str], partition: str | dg.MultiPartitionKey) -> None:
+        """Run these assets for one partition, in this process.
+
+        Raises:
+            RunFailedError: If a step or a blocking check fails; an ``XmasError`` of a step keeps its message.
+        """
+        if not assets:
+            return
+        result = self.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self.instance,
+            partition_key=partition,
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+            tags={"xmas/from": "cli"},
+        )
+        if not result.success:
+            raise RunFailedError(_explain(result, partition))
+
+
+def open_instance(home: Home) -> dg.DagsterInstance:
+    """The Dagster instance of this home; ``DAGSTER_HOME`` is set to it for this process and its children."""
+    folder = home.path("dagster")
+    settings = folder / "dagster.yaml"
+    if not settings.exists():
+        with replacing(settings) as staged:
+            staged.write_bytes((Path(__file__).parent / "instance" / "dagster.yaml").read_bytes())
+    os.environ["DAGSTER_HOME"] = str(folder)
+    return dg.DagsterInstance.get()
+
+
+def stages_needed(platform: Platform, methods: Iterable[str]) -> list[str]:
+    """Dataset-level assets that these methods (and training) stand on, in topological order."""
+    graph = platform.defs.resolve_asset_graph()
+    assets = {"raw_dataset", "base_model"}
+    assets |= {SIGNALS[signal].asset for method in methods for signal in METHODS[method].needs}
+    keys = {dg.AssetKey(asset) for asset in assets}
+    keys |= {ancestor for key in keys for ancestor in graph.get_ancestor_asset_keys(key)}
+    return [
+        key.to_user_string() for key in graph.toposorted_asset_keys if key in keys and not graph.get(key).is_external
+    ]
+
+
+def run_selections(
+    platform: Platform,
+    dataset: str,
+    keys: Sequence[SelectionKey],
+    *,
+    stages: Sequence[str] = SELECTION_STAGES,
+    workers: int = 1,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Bring these selections of one dataset up to date, and everything they stand on, and nothing else.
+
+    Args:
+        platform: Definitions and instance.
+        dataset: A registered dataset.
+        keys: Selections; their partitions are added.
+        stages: Which 2-D assets to run; all three by default.
+        workers: Processes that run selections side by side. The results do not depend on it.
+        say: Receives one line per stage of the dataset.
+
+    Raises:
+        RunFailedError: After all other selections have finished, if any failed.
+    """
+    platform.observe(dataset)
+    platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
+    impossible = _prepare(platform, dataset, sorted({key.method for key in keys}), say=say)
+    failures = {key: impossible[key.method] for key in keys if key.method in impossible}
+    freshness = platform.freshness()
+    stale = {key: freshness.stale(stages, _partition(dataset, key)) for key in keys if key not in failures}
+    todo = {key: assets for key, assets in stale.items() if assets}
+    say(f"{len(todo)} of {len(keys)} selections to run")
+    failures |= _run_parallel(platform, dataset, todo, workers=workers)
+    if "benchmark_scores" in stages and failures.keys() != set(keys):
+        platform.materialize(platform.stale(["leaderboard"], dataset), dataset)
+    if failures:
+        first = next(iter(failures.values()))
+        raise RunFailedError(f"{len(failures)} of {len(keys)} selections failed; the first: {first}")
+
+
+def _prepare(platform: Platform, dataset: str, methods: Sequence[str], *, say: Callable[[str], None]) -> dict[str, str]:
     """Bring the dataset's own stages up to date; returns why a method cannot run, by method.
 
     Raises:

@@ -96,6 +96,7 @@ class TrajectorySettings(Section):
     shard_size: int = Field(
         default=4096, ge=1, description="Rows per committed shard; the result does not depend on it."
     )
+    threads: int = Field(default=2, ge=1, description="CPU threads; part of the settings because sums depend on it.")
 
 
 class ClusterSettings(Section):

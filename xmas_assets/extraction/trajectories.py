@@ -121,7 +121,8 @@ def extract_trajectories(
         with path.open("wb") as file:
             np.save(file, values.reshape(len(values), -1))
 
-    paths = run_shards(workspace, shards, compute_and_write, key=key, progress=meter)
+    with torch_threads(settings.threads):
+        paths = run_shards(workspace, shards, compute_and_write, key=key, progress=meter)
     parts = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
     result = workspace / "trajectories.npy"
     write_whole(result, lambda unfinished: _join(unfinished, parts, n_rows=len(samples)))

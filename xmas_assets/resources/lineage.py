@@ -68,7 +68,7 @@ def scores_record(context: dg.AssetExecutionContext, *, answers: pl.DataFrame, t
         experiment=dataset,
         name=f"train {key}",
         metrics=metrics | {"score": float(by_task["score"].mean())},  # pyright: ignore[reportArgumentType]
-        tags={"dagster.scores_run": context.run_id},
+        tags={"dagster.scores_run": context.run.run_id},
     )
 
 
@@ -98,10 +98,10 @@ def _flat(prefix: str, settings: Section) -> dict[str, str]:
 def _tags(context: dg.AssetExecutionContext, kind: str) -> dict[str, str]:
     return {
         "xmas.kind": kind,
-        "dagster.run": context.run_id,
+        "dagster.run": context.run.run_id,
         "dagster.partition": context.partition_key,
         "dagster.asset": context.asset_key.to_user_string(),
-        "dagster.url": f"http://127.0.0.1:3000/runs/{context.run_id}",
+        "dagster.url": f"http://127.0.0.1:3000/runs/{context.run.run_id}",
     }
 
 

@@ -59,7 +59,11 @@ class Pictures:
         return self._add(reference, content_hash)
 
     def _add(self, reference: str, content_hash: str) -> torch.Tensor:
-        pixels, self._tokens[content_hash] = _preprocess(self._processor, self._open_image(reference))
+        image = self._open_image(reference)
+        if self._same_tokens is None:
+            pixels, self._tokens[content_hash] = _preprocess(self._processor, image)
+        else:  # without the text half of the processor, which costs more than the pixels
+            pixels = _pixels_alone(self._processor, image)
         self._kept[content_hash] = pixels
         self._kept_bytes += pixels.nbytes
         while self._kept_bytes > self._limit_bytes and len(self._kept) > 1:
@@ -83,5 +87,12 @@ def _preprocess(processor: Any, image: Image.Image) -> tuple[torch.Tensor, tuple
 
 def _tokens_of_every_picture(processor: Any) -> tuple[int, ...] | None:
     """Return the token ids of a picture if a wide and a tall one get the same; None if they depend on the picture."""
-    wide, tall = (_preprocess(processor, Image.new("RGB", size)) for size in ((96, 32), (40, 200)))
-    return wide[1] if wide[1] == tall[1] and wide[0].shape == tall[0].shape else None
+    probes = [Image.effect_noise(size, 60).convert("RGB") for size in ((96, 32), (40, 200))]
+    wide, tall = (_preprocess(processor, probe) for probe in probes)
+    same = wide[1] == tall[1] and wide[0].shape == tall[0].shape
+    return wide[1] if same and torch.equal(wide[0], _pixels_alone(processor, probes[0])) else None
+
+
+def _pixels_alone(processor: Any, image: Image.Image) -> torch.Tensor:
+    """Make one picture's pixel values with the image half of the processor."""
+    return processor.image_processor(images=[image.convert("RGB")], return_tensors="pt")["pixel_values"]
