@@ -4,7 +4,7 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
-from xmas_assets.report.describe import describe_subset
+from xmas_assets.report.describe import describe_subset, subset_pictures
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.lineage import selection_record
 from xmas_assets.resources.stored import StoredTables, emit
@@ -28,6 +28,7 @@ def selected_subset(
     with home.stage("selected_subset", context.partition_key, key=raw_dataset.version) as workspace:
         subset = make_subset(home, dataset, key)
         staged = stage_subset(workspace, subset)
-    described = describe_subset(staged["subset"].column("row"), raw_dataset["samples"], home.open_image(dataset))
-    link = tracking.record(selection_record(context, subset, staged), log=context.log.warning)
-    return emit(staged, described | link)
+    rows, samples = staged["subset"].column("row"), raw_dataset["samples"]
+    pictures = subset_pictures(rows, samples, home.open_image(dataset))
+    link = tracking.record(selection_record(context, subset, staged, pictures=pictures), log=context.log.warning)
+    return emit(staged, describe_subset(rows, samples, pictures) | link)

@@ -72,7 +72,7 @@ class TrainingSettings(Section):
     resume_steps: int = Field(
         default=200, ge=1, description="Steps between resumable states, so that a kill loses no more."
     )
-    threads: int = Field(default=2, ge=1, description="CPU threads; part of the settings because sums depend on it.")
+    threads: int = Field(default=1, ge=1, description="CPU threads; part of the settings because sums depend on it.")
 
 
 class ProxySettings(TrainingSettings):
@@ -96,7 +96,7 @@ class TrajectorySettings(Section):
     shard_size: int = Field(
         default=4096, ge=1, description="Rows per committed shard; the result does not depend on it."
     )
-    threads: int = Field(default=2, ge=1, description="CPU threads; part of the settings because sums depend on it.")
+    threads: int = Field(default=1, ge=1, description="CPU threads; part of the settings because sums depend on it.")
 
 
 class ClusterSettings(Section):
@@ -115,7 +115,7 @@ class BenchmarkSettings(Section):
     max_new_tokens: int = Field(default=16, ge=1, description="Longest generated answer, tokens; decoding is greedy.")
     batch_size: int = Field(default=256, ge=1, description="Questions per forward pass.")
     max_questions: int | None = Field(default=None, ge=1, description="Ask a seeded sample of this many; default all.")
-    threads: int = Field(default=2, ge=1, description="CPU threads.")
+    threads: int = Field(default=1, ge=1, description="CPU threads.")
 
 
 class MethodsSettings(Section):

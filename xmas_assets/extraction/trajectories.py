@@ -21,7 +21,7 @@ from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, Section, TrajectorySettings
 from xmas_assets.extraction.passes import SpectraReader
 from xmas_assets.scale.shards import Progress, ProgressReport, Shard, run_shards, shards_of_groups, write_whole
-from xmas_assets.vlm.loading import load_vlm
+from xmas_assets.vlm.loading import load_vlm, torch_threads
 from xmas_assets.vlm.pictures import OpenImage
 
 # Raised when the same inputs would give other values, so that shards of an older version are not taken for ours.

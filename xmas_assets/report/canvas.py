@@ -22,6 +22,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _WIDTH_INCHES = 8.0  # shown at 800 px, where 10 pt type is 14 px high
 _DPI = 160
+_DIALOG_PIXELS = 960  # what Dagster's metadata dialog shows whole in a window of 1280; it does not scale pictures down
 _STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that a picture is the same on every machine
     "font.size": 10,
@@ -65,12 +66,15 @@ def data_uri(png: bytes) -> str:
 
 
 def markdown_image(png: bytes, *, limit_bytes: int = 500_000) -> Markdown:
-    """The picture as inline Markdown for Dagster metadata, halved in size until its PNG fits the limit."""
-    while len(png) > limit_bytes:
-        image = Image.open(io.BytesIO(png)).convert("RGB")
-        buffer = io.BytesIO()
-        image.resize((max(1, image.width // 2), max(1, image.height // 2)), Image.Resampling.LANCZOS).save(
-            buffer, "PNG"
-        )
-        png = buffer.getvalue()
+    """The picture as inline Markdown for Dagster metadata, as wide as its dialog, halved until it fits the limit."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    image.thumbnail((_DIALOG_PIXELS, image.height), Image.Resampling.LANCZOS)
+    while len(png := _png(image)) > limit_bytes:
+        image.thumbnail((max(1, image.width // 2), image.height), Image.Resampling.LANCZOS)
     return Markdown(f"![]({data_uri(png)})")
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

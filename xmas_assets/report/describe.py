@@ -24,6 +24,7 @@ from xmas_assets.store.reading import Table
 OpenImage = Callable[[str], Image.Image]
 _N_GROUPS = 4
 _N_PER_GROUP = 6
+_N_SHOWN_CHARACTERS = 60
 
 
 def describe_dataset(tables: Mapping[str, Table], open_image: OpenImage) -> dict[str, object]:
@@ -37,15 +38,13 @@ def describe_dataset(tables: Mapping[str, Table], open_image: OpenImage) -> dict
     compositions = {"training": task_counts(tables["samples"])}
     if "test" in tables and tables["test"].n_rows:
         compositions["test"] = task_counts(tables["test"])
-    rows = np.linspace(0, tables["samples"].n_rows - 1, _N_PER_GROUP * 2).round().astype(int)
-    shown = np.unique(rows)
+    shown = np.array_split(_evenly(np.arange(tables["samples"].n_rows), 2 * _N_PER_GROUP), 2)
+    groups = {f"rows {rows[0]:,} to {rows[-1]:,}": rows for rows in shown if len(rows)}
     return {
-        "ledger": _markdown_table(tables["ledger"].scan().collect()),
+        "ledger": _markdown_table(tables["ledger"].scan().with_columns(pl.col("notices").replace("{}", "")).collect()),
         "quarantined records": _markdown_table(quarantine) if len(quarantine) else "none",
         "tasks": markdown_image(task_composition_figure(compositions)),
-        "some samples": markdown_image(
-            sample_figure(tables["samples"], {"samples": shown[:_N_PER_GROUP], " ": shown[_N_PER_GROUP:]}, open_image)
-        ),
+        "some samples": markdown_image(sample_figure(tables["samples"], groups, open_image)),
     }
 
 
@@ -55,9 +54,9 @@ def describe_training(record: TrainingRecord) -> dict[str, object]:
     return {
         "optimiser steps": record.n_steps,
         "rows trained on": record.n_samples,
-        "mean training loss (nats per answer token)": record.mean_loss,
-        "cpu seconds": record.cpu_seconds,
-        "rows cut at the longest length": record.n_cut,
+        "mean loss (nats per answer token)": round(record.mean_loss, 4),
+        "CPU seconds": round(record.cpu_seconds, 1),
+        "rows cut to the longest length": record.n_cut,
         "rows left out": _markdown_table(left_out.head(20)) if len(left_out) else "none",
     }
 
@@ -70,7 +69,9 @@ def describe_trajectories(trajectories: AttentionTrajectories, *, notices: Seque
         "rows with a trajectory": len(sums),
         "checkpoints at steps": ", ".join(map(str, trajectories.steps)),
         "notices": "\n".join(notices) or "none",
-        "development by quartile": markdown_image(trajectory_figure(sums, quartile, steps=trajectories.steps)),
+        "development by quartile": markdown_image(
+            trajectory_figure(sums, quartile + 1, steps=trajectories.steps, noun="quartile")
+        ),
     }
 
 
@@ -98,21 +99,32 @@ def describe_clusters(
     }
 
 
-def describe_subset(rows: NDArray[np.integer], samples: Table, open_image: OpenImage) -> dict[str, object]:
-    """How many rows, the mix of tasks beside the whole dataset's, and some of the rows.
+def describe_subset(rows: NDArray[np.integer], samples: Table, pictures: Mapping[str, bytes]) -> dict[str, object]:
+    """How many rows, and their pictures.
+
+    Args:
+        rows: Selected rows, ascending.
+        samples: The dataset's samples.
+        pictures: As from ``subset_pictures``.
+    """
+    return {
+        "selected": f"{len(rows):,} of {samples.n_rows:,} rows ({100 * len(rows) / samples.n_rows:.1f} %)",
+        **{name: markdown_image(png) for name, png in pictures.items()},
+    }
+
+
+def subset_pictures(rows: NDArray[np.integer], samples: Table, open_image: OpenImage) -> dict[str, bytes]:
+    """The mix of tasks beside the whole dataset's, and some of the rows, as PNG bytes.
 
     Args:
         rows: Selected rows, ascending.
         samples: The dataset's samples.
         open_image: Opens a sample's image.
     """
-    shown = rows[np.unique(np.linspace(0, len(rows) - 1, _N_PER_GROUP).round().astype(int))]
     compositions = {"dataset": task_counts(samples), "subset": task_counts(samples, rows)}
     return {
-        "rows selected": len(rows),
-        "share of the dataset": len(rows) / samples.n_rows,
-        "tasks": markdown_image(task_composition_figure(compositions)),
-        "some samples": markdown_image(sample_figure(samples, {"selected": shown}, open_image)),
+        "tasks": task_composition_figure(compositions),
+        "some samples": sample_figure(samples, {"selected": _evenly(rows, _N_PER_GROUP)}, open_image),
     }
 
 
@@ -123,9 +135,10 @@ def describe_answers(table: Table) -> dict[str, object]:
         pl.len().alias("questions"), (100 * pl.col("score").mean()).round(1).alias("score %")
     )
     wrong = answers.filter(pl.col("score") < 1).select("task", "question", "reference", "answer").head(12)
+    wrong = wrong.with_columns(pl.col("answer").replace("", "(empty)").str.slice(0, _N_SHOWN_CHARACTERS))
     return {
+        "score (%, mean over tasks)": round(float(np.mean(by_task["score %"].to_numpy())), 2),
         "questions": len(answers),
-        "score (%, mean over tasks)": float(np.mean(by_task["score %"].to_numpy())),
         "empty answers": int((answers["answer"] == "").sum()),
         "score per task": _markdown_table(by_task.sort("task")),
         "some wrong answers": _markdown_table(wrong) if len(wrong) else "none",
@@ -144,9 +157,9 @@ def cluster_rows(labels: NDArray[np.integer]) -> dict[str, NDArray[np.integer]]:
     """Some rows of some clusters, taken evenly along the ranking by size, by the title they are shown under."""
     sizes = np.bincount(labels[labels >= 0])
     ranked = np.argsort(-sizes, kind="stable")
-    chosen = ranked[np.unique(np.linspace(0, len(ranked) - 1, _N_GROUPS).round().astype(int))]
     return {
-        f"cluster {label} ({sizes[label]:,} rows)": np.flatnonzero(labels == label)[:_N_PER_GROUP] for label in chosen
+        f"cluster {label} ({sizes[label]:,} rows)": np.flatnonzero(labels == label)[:_N_PER_GROUP]
+        for label in _evenly(ranked, _N_GROUPS)
     }
 
 
@@ -168,6 +181,11 @@ def task_counts(samples: Table, rows: NDArray[np.integer] | None = None) -> dict
         frame = frame.filter(pl.col("row").is_in(rows.tolist()))
     counts = frame.group_by(pl.col("task").fill_null("(none)")).len().sort("task").collect()
     return dict(counts.iter_rows())
+
+
+def _evenly(values: NDArray[np.integer], n_shown: int) -> NDArray[np.integer]:
+    """At most so many of the values, evenly spaced, the first and the last among them."""
+    return values[np.unique(np.linspace(0, len(values) - 1, n_shown).round().astype(int))]
 
 
 def _markdown_table(frame: pl.DataFrame) -> Markdown:

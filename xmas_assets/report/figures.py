@@ -17,7 +17,12 @@ _THUMBNAIL_PIXELS = 192
 
 
 def trajectory_figure(
-    trajectories: NDArray[np.floating], labels: NDArray[np.integer], *, steps: Sequence[int], n_shown: int = 12
+    trajectories: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    *,
+    steps: Sequence[int],
+    n_shown: int = 12,
+    noun: str = "cluster",
 ) -> bytes:
     """Attention over training in some clusters: line = median row, band = 10th to 90th percentile.
 
@@ -26,6 +31,7 @@ def trajectory_figure(
         labels: Cluster of each row, shape (n_samples,); negative (no image) is left out.
         steps: Optimiser step of each checkpoint, ascending.
         n_shown: Panels at most; clusters are taken evenly along the ranking by size, the largest first.
+        noun: What a label stands for, in the panels' titles.
     """
     clusters, sizes = _by_size(labels)
     shown = np.unique(np.linspace(0, len(clusters) - 1, min(n_shown, len(clusters))).round().astype(int))
@@ -37,7 +43,7 @@ def trajectory_figure(
             low, median, high = np.percentile(trajectories[labels == clusters[rank]], (10, 50, 90), axis=0)
             panel.fill_between(steps, low, high, color=COLOURS[0], alpha=0.25, linewidth=0)
             panel.plot(steps, median, color=COLOURS[0])
-            panel.set_title(f"cluster {clusters[rank]}: {sizes[rank]:,} rows")
+            panel.set_title(f"{noun} {clusters[rank]}: {sizes[rank]:,} rows")
         for panel in panels[len(shown) :]:
             panel.set_visible(False)
         figure.supxlabel("optimiser steps")
@@ -87,7 +93,7 @@ def cluster_sample_figure(groups: Sequence[tuple[str, Sequence[tuple[Image.Image
                     panel.text(0.5, 0.5, "no image", transform=panel.transAxes, ha="center", va="center", color=GREY)
                 panel.text(0.5, -0.05, _wrapped(caption), transform=panel.transAxes, ha="center", va="top", fontsize=8)
 
-    return draw(paint, height=0.3 + len(groups) * (7.0 / n_columns + 0.85))
+    return draw(paint, height=0.3 + len(groups) * (7.0 / n_columns + 0.8))
 
 
 def budget_score_figure(leaderboard: pl.DataFrame) -> bytes:
@@ -200,7 +206,7 @@ def _thumbnail(image: Image.Image | None) -> NDArray[np.uint8]:
     return np.asarray(small)
 
 
-def _wrapped(caption: str, width: int = 22, n_lines: int = 4) -> str:
+def _wrapped(caption: str, width: int = 18, n_lines: int = 4) -> str:
     """The caption in short lines, cut off after the last."""
     lines = textwrap.wrap(visible(caption, 200), width, max_lines=n_lines, placeholder=" …")
     return "\n".join(figure_text(line, width) for line in lines)

@@ -1,31 +1,36 @@
 """What each stage tells MLflow: one run per selection and one per trained model, linked to Dagster and back."""
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import dagster as dg
 import polars as pl
 
 from xmas_assets.contracts.artifacts import Checkpoint, SelectionKey, TrainingRecord, parse_partition
 from xmas_assets.contracts.settings import Section, Settings
+from xmas_assets.resources.addresses import Addresses
 from xmas_assets.resources.stored import StoredTables, combine
 from xmas_assets.resources.subsets import Subset
 from xmas_assets.resources.tracking import RunRecord
 
 
-def selection_record(context: dg.AssetExecutionContext, subset: Subset, staged: StoredTables) -> RunRecord:
-    """The run of a selection: its parameters, what it was made from, and the mix of tasks it kept."""
+def selection_record(
+    context: dg.AssetExecutionContext, subset: Subset, staged: StoredTables, *, pictures: Mapping[str, bytes]
+) -> RunRecord:
+    """The run of a selection: its parameters, what it was made from, its manifest (which holds the rows), pictures."""
     manifest = subset.manifest
+    said = f"{manifest.n_selected:,} of {manifest.n_samples:,} rows of `{subset.dataset}`, chosen as `{subset.key}`."
     parameters = {f"method.{name}": str(value) for name, value in manifest.parameters.items()}
     return RunRecord(
         key=combine("selection", subset.dataset, str(subset.key), staged.version),
         experiment=subset.dataset,
         name=f"select {subset.key}",
         params=_key_params(subset.key) | parameters,
-        tags=_tags(context, "selection") | {f"upstream.{name}": v for name, v in manifest.upstream.items()},
+        tags=_tags(context, "selection", said) | {f"upstream.{name}": v for name, v in manifest.upstream.items()},
         metrics={"n_selected": manifest.n_selected, "n_samples": manifest.n_samples},
         inputs={subset.dataset: manifest.dataset_digest},
-        artifacts={"subset": [table.path for table in staged.values()]},
-        files={"subset/manifest.json": manifest.to_bytes().decode()},
+        files={"manifest.json": manifest.to_bytes().decode()},
+        pictures={f"pictures/{name}.png": png for name, png in pictures.items()},
     )
 
 
@@ -39,12 +44,13 @@ def model_record(
 ) -> RunRecord:
     """The run of a trained model: settings, what it was trained on, its weights as a registered version."""
     dataset, key = parse_partition(context.partition_key)
+    said = f"The base model fine-tuned on the {record.n_samples:,} rows of `{dataset}` that `{key}` chose."
     return RunRecord(
         key=model_run_key(dataset, key, trained.digest),
         experiment=dataset,
         name=f"train {key}",
         params=_key_params(key) | _flat("target", settings.target) | _flat("base_model", settings.base_model),
-        tags=_tags(context, "model") | {f"upstream.{name}": version for name, version in upstream.items()},
+        tags=_tags(context, "model", said) | {f"upstream.{name}": version for name, version in upstream.items()},
         metrics={
             "training_cpu_seconds": record.cpu_seconds,
             "training_loss": record.mean_loss,
@@ -95,13 +101,19 @@ def _flat(prefix: str, settings: Section) -> dict[str, str]:
     return {f"{prefix}.{name}": str(value) for name, value in settings.model_dump(mode="json").items()}
 
 
-def _tags(context: dg.AssetExecutionContext, kind: str) -> dict[str, str]:
+def _tags(context: dg.AssetExecutionContext, kind: str, said: str) -> dict[str, str]:
+    """Where the run came from; and its description, which the MLflow UI shows with links that can be clicked."""
+    dagster = Addresses.read(context.resources.home).dagster
+    asset, partition = context.asset_key.to_user_string(), context.partition_key
+    run = f"{dagster}/runs/{context.run_id}"
+    page = f"{dagster}/assets/{asset}?view=partitions&partition={quote(partition)}"
     return {
         "xmas.kind": kind,
-        "dagster.run": context.run.run_id,
-        "dagster.partition": context.partition_key,
-        "dagster.asset": context.asset_key.to_user_string(),
-        "dagster.url": f"http://127.0.0.1:3000/runs/{context.run.run_id}",
+        "dagster.run": context.run_id,
+        "dagster.partition": partition,
+        "dagster.asset": asset,
+        "dagster.url": run,
+        "mlflow.note.content": f"{said} In Dagster: [{asset}]({page}), [run {context.run_id[:8]}]({run}).",
     }
 
 

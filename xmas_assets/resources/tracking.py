@@ -6,6 +6,7 @@ file lock, because parallel processes on a fresh sqlite store race.
 """
 
 import hashlib
+import io
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 from filelock import FileLock
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from xmas_assets.resources.addresses import Addresses
 from xmas_assets.resources.home import Home
 
 if TYPE_CHECKING:
@@ -37,11 +40,12 @@ class RunRecord(BaseModel):
         inputs: Dataset name to content digest.
         artifacts: Artifact folder name to local files or directories.
         files: Artifact path to text.
+        pictures: Artifact path to PNG bytes.
         model: Folder among ``artifacts`` to register as a version of the model named like the experiment.
         alias: Registered-model alias for that version.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
     key: str
     experiment: str
@@ -52,6 +56,7 @@ class RunRecord(BaseModel):
     inputs: dict[str, str] = Field(default_factory=dict)
     artifacts: dict[str, list[Path]] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+    pictures: dict[str, bytes] = Field(default_factory=dict)
     model: str | None = None
     alias: str | None = None
 
@@ -72,41 +77,33 @@ class Tracking(dg.ConfigurableResource):
         if record.key not in runs:
             return {"mlflow": dg.MetadataValue.text("waiting in the outbox; 'xmas doctor' shows why")}
         experiment_id, run_id = runs[record.key]
-        return {"mlflow": dg.MetadataValue.url(f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}")}
+        page = Addresses.read(self.home).mlflow_page(f"experiments/{experiment_id}/runs/{run_id}")
+        return {"mlflow": dg.MetadataValue.url(page)}
 
     def record_all(self, records: Iterable[RunRecord], *, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:
         """Track several runs; returns run key to (experiment id, run id) for what MLflow has taken."""
-        self._outbox.mkdir(parents=True, exist_ok=True)
-        for record in records:
-            text = record.model_dump_json()
-            name = f"{time.time_ns():020d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-            staged = self._outbox / f".{name}.tmp"
-            staged.write_text(text)
-            staged.rename(self._outbox / name)
-        return self.deliver(log=log)
+        with self._lock():  # else a parallel process might deliver them, and only it would learn their addresses
+            for record in records:
+                text = record.model_dump_json()
+                name = f"{time.time_ns():020d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+                staged = self._outbox / f".{name}.tmp"
+                staged.write_text(text)
+                staged.rename(self._outbox / name)
+            return self._send(log)
 
     def deliver(self, *, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:
         """Send everything in the outbox; returns run key to (experiment id, run id) for what was sent."""
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
+        with self._lock():
+            return self._send(log)
 
-        sent: dict[str, tuple[str, str]] = {}
-        if not self._outbox.is_dir():
-            return sent
-        with FileLock(self._outbox / ".lock"):
-            for path in sorted(self._outbox.glob("[0-9]*.json")):
-                record = RunRecord.model_validate_json(path.read_text())
-                try:
-                    sent[record.key] = _Delivery.open(self.tracking_uri(), self._artifacts).deliver(record)
-                except (MlflowException, SQLAlchemyError, OSError) as error:
-                    log(f"MLflow did not take '{record.name}' ({_first_line(error)}); it waits in {self._outbox}")
-                    break
-                path.unlink()
-        return sent
+    def prepare(self) -> None:
+        """Create the store if it is not there, so that a server and a run need not race for it."""
+        with self._lock():
+            _Delivery.open(self.tracking_uri(), self._artifacts).client.search_experiments(max_results=1)
 
     def waiting(self) -> int:
         """Records in the outbox that MLflow has not taken yet."""
-        return len(list(self._outbox.glob("[0-9]*.json"))) if self._outbox.is_dir() else 0
+        return len(list(self._outbox.glob("[0-9]*.json")))
 
     def tracking_uri(self) -> str:
         """Where runs go: the configured URI, or the sqlite store below ``XMAS_HOME``."""
@@ -114,11 +111,29 @@ class Tracking(dg.ConfigurableResource):
 
     @property
     def _outbox(self) -> Path:
-        return self.home.path("mlflow") / "outbox"
+        return self.home.path("mlflow", "outbox")
 
     @property
     def _artifacts(self) -> Path:
-        return self.home.path("mlflow") / "artifacts"
+        return self.home.path("mlflow", "artifacts")
+
+    def _lock(self) -> FileLock:
+        return FileLock(self._outbox / ".lock")
+
+    def _send(self, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        sent: dict[str, tuple[str, str]] = {}
+        for path in sorted(self._outbox.glob("[0-9]*.json")):
+            record = RunRecord.model_validate_json(path.read_text())
+            try:
+                sent[record.key] = _Delivery.open(self.tracking_uri(), self._artifacts).deliver(record)
+            except (MlflowException, SQLAlchemyError, OSError) as error:
+                log(f"MLflow did not take '{record.name}' ({_first_line(error)}); it waits in {self._outbox}")
+                break
+            path.unlink()
+        return sent
 
 
 class _Delivery:
@@ -144,22 +159,15 @@ class _Delivery:
         run_id = run.info.run_id
         now = time.time_ns() // 1_000_000
         new_params = [Param(k, v[:6000]) for k, v in record.params.items() if k not in run.data.params]
-        self.client.log_batch(
-            run_id,
-            metrics=[Metric(k, v, now, 0) for k, v in record.metrics.items()],
-            params=new_params,
-            tags=[RunTag(k, v[:5000]) for k, v in record.tags.items()],
-        )
+        new_metrics = [Metric(k, v, now, 0) for k, v in record.metrics.items() if run.data.metrics.get(k) != v]
+        tags = [RunTag(k, v[:5000]) for k, v in record.tags.items()]
+        self.client.log_batch(run_id, metrics=new_metrics, params=new_params, tags=tags)
         self._log_inputs(run_id, record.inputs)
-        for folder, paths in record.artifacts.items():
-            for path in paths:
-                log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
-                log(run_id, str(path), folder)
-        for name, text in record.files.items():
-            self.client.log_text(run_id, text, name)
+        self._log_artifacts(run_id, record)
         if record.model and "xmas.model_version" not in run.data.tags:
             self._register(run_id, record)
-        self.client.set_terminated(run_id, _FINISHED)
+        if run.info.status != _FINISHED:  # its end stays when scores are added later
+            self.client.set_terminated(run_id, _FINISHED)
         return run.info.experiment_id, run_id
 
     def _find_or_create(self, record: RunRecord) -> "Run":
@@ -186,6 +194,19 @@ class _Delivery:
         ]
         if datasets:
             self.client.log_inputs(run_id, datasets=datasets)
+
+    def _log_artifacts(self, run_id: str, record: RunRecord) -> None:
+        for folder, paths in record.artifacts.items():
+            for path in paths:
+                if not path.exists():  # after an outage; one lost file must not hold up all that waits behind it
+                    self.client.set_tag(run_id, "xmas.artifact_gone", str(path))
+                    continue
+                log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
+                log(run_id, str(path), folder)
+        for name, text in record.files.items():
+            self.client.log_text(run_id, text, name)
+        for name, png in record.pictures.items():
+            self.client.log_image(run_id, Image.open(io.BytesIO(png)), name)
 
     def _register(self, run_id: str, record: RunRecord) -> None:
         from mlflow.exceptions import MlflowException
