@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from xmas_assets import commands
+from xmas_assets import commands, dataset_commands
 from xmas_assets.contracts.errors import XmasError
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def dataset_add(
     embedded: Annotated[bool, typer.Option(help="Generate the embedded dataset instead of reading files.")] = False,
 ) -> None:
     """Register a dataset: writes XMAS_HOME/datasets/NAME.yaml, which you may edit."""
-    commands.add_dataset(
+    dataset_commands.add_dataset(
         name,
         annotations=annotations,
         test=test,
@@ -61,13 +61,13 @@ def dataset_add(
 @dataset_app.command("list")
 def dataset_list() -> None:
     """List registered datasets."""
-    commands.list_datasets()
+    dataset_commands.list_datasets()
 
 
 @dataset_app.command("show")
 def dataset_show(name: Dataset) -> None:
     """Show a dataset's registration, its rows and what was quarantined."""
-    commands.show_dataset(name)
+    dataset_commands.show_dataset(name)
 
 
 @dataset_app.command("remove")
@@ -78,7 +78,7 @@ def dataset_remove(
     """Forget a dataset: its registration and stored tables; never the source files."""
     if not yes:
         typer.confirm(f"Remove the registration and all stored tables of {name}?", abort=True)
-    commands.remove_dataset(name)
+    dataset_commands.remove_dataset(name)
 
 
 @app.command()

@@ -1,35 +1,27 @@
 """What each CLI command does. Parsing of arguments is ``cli.py``'s; running assets is ``runs.py``'s."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
-from xmas_assets.contracts.artifacts import SelectionKey, check_dataset_name
-from xmas_assets.contracts.errors import SettingsError, StoreError
+from xmas_assets.contracts.artifacts import SelectionKey
+from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.data.export import export_subset
-from xmas_assets.data.registration import Registration, load_registration, registered_names, registration_path
-from xmas_assets.data.synthetic import SyntheticSettings, generate
+from xmas_assets.data.registration import load_registration, registered_names, registration_path
+from xmas_assets.dataset_commands import OUT, add_dataset, print_frame
 from xmas_assets.report.leaderboard import compare_selections
 from xmas_assets.report.tables import render_text
-from xmas_assets.report.text import visible
 from xmas_assets.resources.home import Home
-from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.resources.publishing import report_path, scored_answers
 from xmas_assets.resources.subsets import read_manifest, resolve_method, stored
 from xmas_assets.resources.subsets import verify as verify_manifest
 from xmas_assets.selection.registry import METHODS, method_table
 from xmas_assets.store.database import connect, query
 
-_OUT = Console(highlight=False)
 _ERR = Console(stderr=True, highlight=False)
 _DEMO = "demo"
 
@@ -37,66 +29,6 @@ _DEMO = "demo"
 def announce_home() -> None:
     """Say where everything lives, as the first line."""
     _ERR.print(f"XMAS_HOME {Home().path()}", style="dim", markup=False)
-
-
-def add_dataset(name: str, *, annotations: list[Path], embedded: bool, **fields: Any) -> None:
-    """Register a dataset, after a look that its files are there and a format is recognised."""
-    home = Home().path()
-    if registration_path(home, name).exists():
-        raise SettingsError(
-            f"dataset {name!r} is there already; edit {registration_path(home, name)}, or remove it first"
-        )
-    if embedded:
-        folder = Home().path("embedded", check_dataset_name(name))
-        generate(SyntheticSettings(), folder)
-        annotations, fields["test"], fields["images"] = [folder / "train.json"], [folder / "test.json"], folder
-    if not annotations:
-        raise SettingsError(
-            "no annotation file was given; add --annotations FILE, or --embedded for the built-in dataset"
-        )
-    registration = Registration.create(name, annotations, **fields)
-    registration.check_sources()
-    Home(root=str(home)).check_settings(registration)
-    _OUT.print(f"registered {name}: {registration.save(home)}", markup=False)
-
-
-def list_datasets() -> None:
-    """One line per registered dataset."""
-    home = Home()
-    table = Table("dataset", "rows", "quarantined", "selections", "profile")
-    for name in registered_names(home.path()):
-        rows, quarantined = _counts(home, name)
-        selections = len(list((home.tables() / "benchmark_scores" / f"dataset={name}").glob("selection=*")))
-        table.add_row(name, rows, quarantined, str(selections), load_registration(home.path(), name).profile)
-    _OUT.print(table)
-
-
-def show_dataset(name: str) -> None:
-    """The registration, the rows and the quarantined records by reason."""
-    home = Home()
-    path = registration_path(home.path(), load_registration(home.path(), name).name)
-    _OUT.print(path.read_text(), markup=False)
-    if not table_directory(home, "raw_dataset", name).exists():
-        _OUT.print(f"not read yet; run: xmas run {name} --method random")
-        return
-    tables = stored(home, "raw_dataset", name)
-    _print_frame(tables["ledger"].scan().collect())
-    counts = tables["quarantine"].scan().group_by("split", "reason").len("rows").sort("split", "reason").collect()
-    _print_frame(counts)
-
-
-def remove_dataset(name: str) -> None:
-    """Delete the registration, the stored tables and the embedded files; never a user's own."""
-    home = Home()
-    path = registration_path(home.path(), load_registration(home.path(), name).name)
-    for folder in home.tables().glob(f"*/dataset={name}"):
-        shutil.rmtree(folder)
-    shutil.rmtree(home.path() / "embedded" / name, ignore_errors=True)
-    path.unlink()
-    from xmas_assets.runs import open_instance
-
-    open_instance(home).delete_dynamic_partition("dataset", name)
-    _OUT.print(f"removed {name}; its source files are where they were")
 
 
 def run(
@@ -122,7 +54,7 @@ def run(
     else:
         for key in keys:
             n_rows = stored(Home(), "selected_subset", f"{dataset}|{key}")["subset"].n_rows
-            _OUT.print(f"{key}  {n_rows:,} rows", markup=False)
+            OUT.print(f"{key}  {n_rows:,} rows", markup=False)
 
 
 def selection_keys(
@@ -145,15 +77,15 @@ def show_leaderboard(dataset: str) -> None:
     home = Home()
     load_registration(home.path(), dataset)
     table = stored(home, "leaderboard", dataset)["leaderboard"].scan().collect()
-    _OUT.print(render_text(table, title=f"Leaderboard of {dataset}"))
-    _OUT.print(f"Report: {report_path(home, dataset)}", markup=False, soft_wrap=True)
-    _OUT.print("Open the UI: make ui   (or: xmas ui), then http://127.0.0.1:3000", markup=False)
+    OUT.print(render_text(table, title=f"Leaderboard of {dataset}"))
+    OUT.print(f"Report: {report_path(home, dataset)}", markup=False, soft_wrap=True)
+    OUT.print("Open the UI: make ui   (or: xmas ui), then http://127.0.0.1:3000", markup=False)
 
 
 def compare(dataset: str, first: str, second: str) -> None:
     """Print the paired difference of two methods, overall and per task."""
     frame = compare_selections(scored_answers(Home(), dataset), _method_budget(first), _method_budget(second))
-    _print_frame(frame)
+    print_frame(frame)
 
 
 def export(dataset: str, selection: str, *, to: Path, format: str | None) -> None:  # noqa: A002
@@ -173,18 +105,18 @@ def export(dataset: str, selection: str, *, to: Path, format: str | None) -> Non
         to=to,
         file_format=format,
     )
-    _OUT.print(f"{manifest.n_selected:,} records in {to}, manifest in {written}", markup=False, soft_wrap=True)
+    OUT.print(f"{manifest.n_selected:,} records in {to}, manifest in {written}", markup=False, soft_wrap=True)
 
 
 def verify(path: Path) -> None:
     """Replay a manifest."""
-    _OUT.print(f"verified: {verify_manifest(Home(), Manifest.read(path))}", markup=False)
+    OUT.print(f"verified: {verify_manifest(Home(), Manifest.read(path))}", markup=False)
 
 
 def sql(text: str) -> None:
     """Run one query on the stored tables."""
     with connect(Home().tables()) as connection:
-        _print_frame(query(connection, text))
+        print_frame(query(connection, text))
 
 
 def list_methods(*, markdown: bool) -> None:
@@ -196,7 +128,7 @@ def list_methods(*, markdown: bool) -> None:
     for name, method in sorted(METHODS.items()):
         needs = ", ".join(sorted(method.needs)) or "-"
         table.add_row(name, method.paper, needs, method.cost, "yes" if method.nested else "no")
-    _OUT.print(table)
+    OUT.print(table)
 
 
 def status(dataset: str | None) -> None:
@@ -211,7 +143,7 @@ def status(dataset: str | None) -> None:
         platform.observe(name)
         for asset, counts in platform.freshness().counts(name).items():
             table.add_row(name, asset, *(str(counts[state]) for state in ("FRESH", "STALE", "MISSING")))
-    _OUT.print(table)
+    OUT.print(table)
 
 
 def demo(*, workers: int) -> None:
@@ -229,21 +161,6 @@ def _method_budget(text: str) -> tuple[str, str]:
     return method, SelectionKey.make(method, budget, 0).budget_text
 
 
-def _counts(home: Home, dataset: str) -> tuple[str, str]:
-    try:
-        tables = stored(home, "raw_dataset", dataset)
-    except StoreError:
-        return "not read yet", "-"
-    return f"{tables['samples'].n_rows:,}", f"{tables['quarantine'].n_rows:,}"
-
-
-def _print_frame(frame: pl.DataFrame) -> None:
-    table = Table(*(escape(visible(name)) for name in frame.columns))
-    for row in frame.iter_rows():
-        table.add_row(*(Text(visible(f"{cell:.4g}" if isinstance(cell, float) else cell)) for cell in row))
-    _OUT.print(table)
-
-
 def doctor() -> int:
     """Print what this machine lacks; returns the exit code."""
     from xmas_assets.serving import findings
@@ -251,7 +168,7 @@ def doctor() -> int:
     bad = 0
     for finding in findings(Home()):
         mark = "ok  " if finding.ok else "BAD "
-        _OUT.print(f"{mark} {finding.seen}" + ("" if finding.ok else f"  ->  {finding.remedy}"), markup=False)
+        OUT.print(f"{mark} {finding.seen}" + ("" if finding.ok else f"  ->  {finding.remedy}"), markup=False)
         bad += not finding.ok
     return 2 if bad else 0
 

@@ -22,6 +22,7 @@ from xmas_assets.contracts.errors import XmasError
 from xmas_assets.data.files import replacing
 from xmas_assets.definitions import build_defs
 from xmas_assets.freshness import Freshness
+from xmas_assets.processes import PROCESS_TAG, end_killed_runs, process_claim
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.observing import observations
 from xmas_assets.selection.registry import METHODS
@@ -76,7 +77,7 @@ class Platform:
             asset_selection=[dg.AssetKey(asset) for asset in assets],
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
-            tags={"xmas/from": "cli"},
+            tags={PROCESS_TAG: process_claim(self.home.path("locks"))},
         )
         if not result.success:
             raise RunFailedError(_explain(result, partition))
@@ -127,6 +128,7 @@ def run_selections(
     Raises:
         RunFailedError: After all other selections have finished, if any failed.
     """
+    end_killed_runs(platform.instance, platform.home.path("locks"))
     platform.observe(dataset)
     platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
     impossible = _prepare(platform, dataset, sorted({key.method for key in keys}), say=say)
