@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from xmas_assets.contracts.artifacts import SelectionKey
-from xmas_assets.contracts.errors import SettingsError
+from xmas_assets.contracts.errors import SettingsError, StoreError
 from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.data.export import export_subset
@@ -28,7 +28,7 @@ _DEMO = "demo"
 
 def announce_home() -> None:
     """Say where everything lives, as the first line."""
-    _ERR.print(f"XMAS_HOME {Home().path()}", style="dim", markup=False)
+    _ERR.print(f"XMAS_HOME {Home().path()}", style="dim", markup=False, soft_wrap=True)
 
 
 def run(
@@ -84,7 +84,9 @@ def show_leaderboard(dataset: str) -> None:
 
 def compare(dataset: str, first: str, second: str) -> None:
     """Print the paired difference of two methods, overall and per task."""
-    frame = compare_selections(scored_answers(Home(), dataset), _method_budget(first), _method_budget(second))
+    home = Home()
+    answers = scored_answers(home, load_registration(home.path(), dataset).name)
+    frame = compare_selections(answers, _method_budget(first), _method_budget(second))
     print_frame(frame)
 
 
@@ -93,11 +95,12 @@ def export(dataset: str, selection: str, *, to: Path, format: str | None) -> Non
     home = Home()
     registration = load_registration(home.path(), dataset)
     key = SelectionKey.parse(selection)
-    subset = stored(home, "selected_subset", f"{dataset}|{key}")
-    columns = ["row", "source_file", "source_row"]
-    places = stored(home, "raw_dataset", dataset)["samples"].scan().select(columns)
-    chosen = subset["subset"].scan().select("row").join(places, on="row").sort("row").collect()
+    subset, raw = stored(home, "selected_subset", f"{dataset}|{key}"), stored(home, "raw_dataset", dataset)
     manifest = read_manifest(subset)
+    if manifest.upstream["raw_dataset"] != raw.version:
+        raise StoreError(f"{dataset} was read again since {key} was selected; bring it up to date: xmas select")
+    places = raw["samples"].scan().select("row", "source_file", "source_row")
+    chosen = subset["subset"].scan().select("row").join(places, on="row").sort("row").collect()
     written = export_subset(
         registration,
         chosen.select("source_file", "source_row").iter_rows(),

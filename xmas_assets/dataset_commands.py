@@ -60,7 +60,9 @@ def show_dataset(name: str) -> None:
         OUT.print(f"not read yet; run: xmas run {name} --method random")
         return
     tables = stored(home, "raw_dataset", name)
-    print_frame(tables["ledger"].scan().collect())
+    ledger = tables["ledger"].scan().collect()
+    print_frame(ledger.drop("notices"))
+    OUT.print(f"accepted, but worth knowing: {ledger['notices'][0]}", markup=False)
     counts = tables["quarantine"].scan().group_by("split", "reason").len("rows").sort("split", "reason").collect()
     print_frame(counts)
 

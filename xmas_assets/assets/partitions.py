@@ -17,7 +17,7 @@ SETTINGS = {
         partitions_def=DATASETS,
         group_name="settings",
         kinds={"yaml"},
-        description=f"{text} Observed from XMAS_HOME/datasets/<dataset>.yaml; edit that file to change it.",
+        description=f"{text} Observed from `XMAS_HOME/datasets/NAME.yaml`; edit that file to change it.",
     )
     for section, text in {
         "source": "The dataset's annotation files, image root and format.",

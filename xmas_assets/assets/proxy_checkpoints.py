@@ -31,7 +31,7 @@ def proxy_checkpoints(
         checkpoints = fine_tune(
             base=read_base(base_model),
             base_settings=settings.base_model,
-            samples=home.samples(raw_dataset),
+            samples=home.pictured_samples(raw_dataset),
             open_image=home.open_image(dataset),
             settings=settings.proxy,
             seed=settings.proxy.seed,

@@ -9,7 +9,7 @@ from xmas_assets.report.describe import describe_dataset
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.observing import current_versions
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import emit, stage
+from xmas_assets.resources.stored import emit, note_sources, stage
 
 
 @dg.asset(
@@ -18,15 +18,15 @@ from xmas_assets.resources.stored import emit, stage
     group_name="data",
     kinds={"parquet", "polars"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
 )
 def raw_dataset(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
     """Validated samples with unique stable ids, the test questions, and a quarantine table with reason codes."""
     dataset = context.partition_key
     key = current_versions(home, dataset)["source"]
     with home.stage("raw_dataset", dataset, key=key) as workspace:
-        records = ingest(
-            home.registration(dataset), image_store=home.image_store(), progress=Meter("read", context.log).records
-        )
-        staged = stage(workspace, records, schemas=TABLE_SCHEMAS)
+        registration = home.registration(dataset)
+        sources = note_sources(registration)
+        records = ingest(registration, image_store=home.image_store(), progress=Meter("read", context.log).records)
+        staged = stage(workspace, records, schemas=TABLE_SCHEMAS, metadata=sources)
     return emit(staged, describe_dataset(staged, home.open_image(dataset)))

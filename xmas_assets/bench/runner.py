@@ -57,7 +57,7 @@ def answer_questions(
     Args:
         vlm: The model.
         samples: The test set.
-        open_image: Gives the picture of a sample's reference.
+        open_image: Gives the picture of a reference and content hash.
         settings: Longest answer, batch size, how many questions.
         max_tokens: Longest prompt, tokens; longer ones are not asked, which their ``answer`` None shows.
         progress: Called after each batch with questions answered and in total.

@@ -185,4 +185,4 @@ def _only(scene: Scene, feature: Callable[[Thing], object]) -> list[Thing]:
 
 
 def _pick(things: Sequence[Thing], rng: np.random.Generator) -> Thing | None:
-    return things[rng.integers(len(things))] if things else None
+    return things[int(rng.integers(len(things)))] if things else None

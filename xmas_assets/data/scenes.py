@@ -109,14 +109,14 @@ def sample_scene(space: SceneSpace, rng: np.random.Generator) -> Scene:
 def _place_things(wanted: int, space: SceneSpace, colours: list[str], rng: np.random.Generator) -> list[Thing]:
     things: list[Thing] = []
     for _ in range(20 * wanted):
-        shape = space.shapes[rng.integers(len(space.shapes))]
+        shape = space.shapes[int(rng.integers(len(space.shapes)))]
         low, high = space.small if rng.random() < 0.5 else space.big
         radius = float(rng.uniform(low, high))
         x, y = _sample_centre(radius, rng), _sample_centre(radius, rng)
         aspect = (
             float(rng.choice([rng.uniform(0.35, 0.7), 1 / rng.uniform(0.35, 0.7)])) if shape == "rectangle" else 1.0
         )
-        thing = Thing(shape, colours[rng.integers(len(colours))], x, y, radius, aspect)
+        thing = Thing(shape, colours[int(rng.integers(len(colours)))], x, y, radius, aspect)
         if all(_apart(thing, other) for other in things):
             things.append(thing)
         if len(things) == wanted:
@@ -155,7 +155,7 @@ def draw_scene(scene: Scene, rng: np.random.Generator) -> NDArray[np.uint8]:
         RGB picture, shape (64, 64, 3), uint8.
     """
     background = _vary(BACKGROUNDS[scene.background], 11, rng)
-    picture = Image.new("RGB", (SIDE * _SUPERSAMPLING,) * 2, background)
+    picture = Image.new("RGB", (SIDE * _SUPERSAMPLING, SIDE * _SUPERSAMPLING), background)
     pen = ImageDraw.Draw(picture)
     for thing in scene.things:
         _draw_thing(pen, thing, _vary(COLOURS[thing.colour], 12, rng))

@@ -32,7 +32,7 @@ class SpectraReader:
 
         Args:
             checkpoints: Each loads one; they are loaded one after the other, so that one at a time is in memory.
-            open_image: Gives the picture of a reference.
+            open_image: Gives the picture of a reference and content hash.
             settings: Definition, values and batch size.
             max_tokens: Longest sample, tokens including image tokens; longer ones are cut at their end.
 
@@ -109,7 +109,7 @@ class _Look(NamedTuple):
 
 
 def _look_at(vlm: Vlm) -> _Look:
-    blank = Pictures(vlm.processor, lambda _: Image.new("RGB", (64, 64))).pixels(["blank"], ["blank"])
+    blank = Pictures(vlm.processor, lambda *_: Image.new("RGB", (64, 64))).pixels(["blank"], ["blank"])
     return _Look(vlm.processor, tower_digest(vlm), has_separate_tower(vlm, blank))
 
 

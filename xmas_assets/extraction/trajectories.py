@@ -92,7 +92,7 @@ def extract_trajectories(
 
     Args:
         samples: The dataset in row order.
-        open_image: Gives the picture of a reference.
+        open_image: Gives the picture of a reference and content hash.
         checkpoints: Two or more of one training run, in any order.
         base: The whole model under the checkpoints, if they are adapters.
         base_settings: Type of the weights, device and longest sample.

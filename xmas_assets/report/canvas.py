@@ -66,11 +66,11 @@ def data_uri(png: bytes) -> str:
 
 
 def markdown_image(png: bytes, *, limit_bytes: int = 500_000) -> Markdown:
-    """The picture as inline Markdown for Dagster metadata, as wide as its dialog, halved until it fits the limit."""
+    """The picture as inline Markdown for Dagster metadata, at most as wide as its dialog and as large as the limit."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image.thumbnail((_DIALOG_PIXELS, image.height), Image.Resampling.LANCZOS)
     while len(png := _png(image)) > limit_bytes:
-        image.thumbnail((max(1, image.width // 2), image.height), Image.Resampling.LANCZOS)
+        image.thumbnail((max(1, image.width * 3 // 4), image.height), Image.Resampling.LANCZOS)
     return Markdown(f"![]({data_uri(png)})")
 
 

@@ -144,7 +144,8 @@ def task_composition_figure(compositions: Mapping[str, Mapping[str, int]], *, n_
     totals = np.array([sum(compositions[name].values()) for name in names])
     parts = [(figure_text(task, 24), [task], COLOURS[i % len(COLOURS)]) for i, task in enumerate(tasks[:n_shown])]
     if len(tasks) > n_shown:
-        parts.append((f"other ({len(tasks) - n_shown} tasks)", tasks[n_shown:], GREY))
+        rest = tasks[n_shown:]
+        parts.append((f"other ({len(rest)} tasks)" if len(rest) > 1 else figure_text(rest[0], 24), rest, GREY))
 
     def paint(figure) -> None:
         axes = figure.subplots()

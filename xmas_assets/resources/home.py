@@ -66,13 +66,26 @@ class Home(dg.ConfigurableResource):
         """
         return load_settings(registration.profile, registration.overrides)
 
-    def open_image(self, dataset: str) -> Callable[[str], Image.Image]:
-        """Opener of the dataset's images, confined to its image root."""
+    def open_image(self, dataset: str) -> Callable[..., Image.Image]:
+        """Opener of the dataset's images, confined to its root; given a hash too, it refuses an image that changed."""
         return ImageRoot(self.registration(dataset).images, self.image_store()).open
 
     def samples(self, raw_dataset: StoredTables) -> Samples:
         """The training pool, in row order."""
         return Samples(raw_dataset["samples"].arrow(SAMPLE_COLUMNS))
+
+    def pictured_samples(self, raw_dataset: StoredTables) -> Samples:
+        """The training pool, in row order, for work that follows attention to images.
+
+        Raises:
+            DatasetError: If no row has an image; said before anything is trained.
+        """
+        if not raw_dataset["samples"].column("n_images").any():
+            raise DatasetError(
+                f"none of {raw_dataset['samples'].n_rows} rows has an image, so there is no attention to images to "
+                "follow; use a method that needs no proxy, such as random"
+            )
+        return self.samples(raw_dataset)
 
     def questions(self, raw_dataset: StoredTables) -> Samples:
         """The test questions.

@@ -105,15 +105,15 @@ def _tags(context: dg.AssetExecutionContext, kind: str, said: str) -> dict[str, 
     """Where the run came from; and its description, which the MLflow UI shows with links that can be clicked."""
     dagster = Addresses.read(context.resources.home).dagster
     asset, partition = context.asset_key.to_user_string(), context.partition_key
-    run = f"{dagster}/runs/{context.run_id}"
+    run = f"{dagster}/runs/{context.run.run_id}"
     page = f"{dagster}/assets/{asset}?view=partitions&partition={quote(partition)}"
     return {
         "xmas.kind": kind,
-        "dagster.run": context.run_id,
+        "dagster.run": context.run.run_id,
         "dagster.partition": partition,
         "dagster.asset": asset,
         "dagster.url": run,
-        "mlflow.note.content": f"{said} In Dagster: [{asset}]({page}), [run {context.run_id[:8]}]({run}).",
+        "mlflow.note.content": f"{said} In Dagster: [{asset}]({page}), [run {context.run.run_id[:8]}]({run}).",
     }
 
 

@@ -1,6 +1,7 @@
 """What assets hand over: staged tables with a content version, and checkpoints as rows."""
 
 import hashlib
+import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.artifacts import AttentionTrajectories, Checkpoint
+from xmas_assets.contracts.manifest import SourceFile
 from xmas_assets.core.trajectories import leading_sums
+from xmas_assets.data.registration import Registration
 from xmas_assets.report.text import Markdown
 from xmas_assets.store.reading import Table, open_tables
 from xmas_assets.store.tables import Frame, write_tables
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from xmas_assets.extraction.trajectories import Trajectories
 
 
+_SOURCES = "source_files"
 _ANSWER_COLUMNS = ("question_id", "sample_id", "image_hash", "task", "question", "reference", "answer", "score")
 
 
@@ -63,6 +67,17 @@ def emit(staged: StoredTables, described: Mapping[str, object]) -> dg.Output:
 def combine(*parts: str) -> str:
     """One hex SHA-256 of several versions, order kept."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def note_sources(registration: Registration) -> dict[str, str]:
+    """A table's metadata that says which annotation files it was read from."""
+    hashes = zip(registration.annotations, registration.source_hashes(), strict=False)
+    return {_SOURCES: json.dumps([(path.name, sha256) for path, sha256 in hashes])}
+
+
+def read_sources(table: Table) -> tuple[SourceFile, ...]:
+    """The annotation files that a table was read from, as they were then."""
+    return tuple(SourceFile(name=name, sha256=sha256) for name, sha256 in json.loads(table.metadata[_SOURCES]))
 
 
 def stage_checkpoints(workspace: Path, checkpoints: Iterable[Checkpoint], home: Path) -> StoredTables:

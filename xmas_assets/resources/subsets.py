@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import SelectionError, SettingsError
-from xmas_assets.contracts.manifest import Manifest, SourceFile
+from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.data.samples import DIGEST_COLUMNS, dataset_digest
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.io_managers import table_directory
-from xmas_assets.resources.stored import StoredTables, read_checkpoints, read_trajectories, stage
+from xmas_assets.resources.stored import StoredTables, read_checkpoints, read_sources, read_trajectories, stage
 from xmas_assets.selection.base import Method
 from xmas_assets.selection.registry import make_method
 from xmas_assets.selection.signals import SIGNALS, Signals, Source
+from xmas_assets.store.reading import SUFFIX
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "peft", "polars", "xmas-assets")
 
@@ -80,8 +81,8 @@ def stored(home: Home, asset: str, partition: str) -> StoredTables:
 
 
 def is_stored(home: Home, asset: str, partition: str) -> bool:
-    """Whether an asset's partition was ever made."""
-    return table_directory(home, asset, partition).exists()
+    """Whether an asset's partition has tables on the disk."""
+    return any(table_directory(home, asset, partition).glob(f"*{SUFFIX}"))
 
 
 def stored_signals(home: Home, dataset: str) -> Signals:
@@ -101,7 +102,8 @@ def verify(home: Home, manifest: Manifest) -> str:
     """Replay a manifest's selection on the dataset as it is now; returns what was checked, in words.
 
     Raises:
-        SelectionError: If the dataset has changed, or the rows come out differently.
+        SelectionError: If the dataset has changed, the rows come out differently, or anything else that the manifest
+            says (but for library versions) is not so.
     """
     digest = dataset_digest(stored(home, "raw_dataset", manifest.dataset)["samples"].arrow(DIGEST_COLUMNS))
     if digest != manifest.dataset_digest:
@@ -115,6 +117,13 @@ def verify(home: Home, manifest: Manifest) -> str:
         raise SelectionError(
             f"the selection comes out differently: {n_common} of {manifest.n_selected} rows are the same; "
             f"compare the manifest's parameters, upstream versions and libraries with this installation"
+        )
+    fields = sorted(set(Manifest.model_fields) - {"library_versions"})
+    other = [name for name in fields if getattr(again.manifest, name) != getattr(manifest, name)]
+    if other:
+        raise SelectionError(
+            f"the same samples come out, but {', '.join(other)} of the manifest are not those of this selection; "
+            f"it was edited, or made from other files or models: export it again"
         )
     return f"{manifest.n_selected} of {manifest.n_samples} rows of {manifest.dataset!r} come out the same"
 
@@ -132,9 +141,7 @@ def read_manifest(subset: StoredTables) -> Manifest:
 def _manifest(
     home: Home, dataset: str, key: SelectionKey, *, method: Method, rows: NDArray[np.int64], sample_ids: NDArray
 ) -> Manifest:
-    registration = home.registration(dataset)
     raw = stored(home, "raw_dataset", dataset)
-    sources = zip(registration.annotations, registration.source_hashes(), strict=False)
     assets = sorted({SIGNALS[name].asset for name in method.needs} | {"raw_dataset"})
     proxy: dict[str, Any] = {}
     if set(assets) - {"raw_dataset"}:
@@ -144,7 +151,7 @@ def _manifest(
     return Manifest(
         dataset=dataset,
         dataset_digest=dataset_digest(raw["samples"].arrow(DIGEST_COLUMNS)),
-        source_files=tuple(SourceFile(name=path.name, sha256=sha256) for path, sha256 in sources),
+        source_files=read_sources(raw["samples"]),
         n_samples=raw["samples"].n_rows,
         method=key.method,
         parameters=method.model_dump(mode="json"),

@@ -25,7 +25,7 @@ def build_base(
     n_scenes: int = 24_000,
     tower_steps: int = 3200,
     align_steps: int = 800,
-    language_steps: int = 1600,
+    language_steps: int = 2400,
     seed: int = 0,
 ) -> float:
     """Train the tiny base from random weights and save it; the same arguments give the same bytes on one machine.
@@ -35,7 +35,7 @@ def build_base(
         n_scenes: Pictures to draw; none of them is kept.
         tower_steps: Steps of the vision tower.
         align_steps: Steps of the projector alone.
-        language_steps: Steps of projector and language model.
+        language_steps: Steps of projector and language model on terse questions.
         seed: Of weights, pictures and order.
 
     Returns:
@@ -53,8 +53,8 @@ def build_base(
         features = look_at(model, processor, album)
         _LOG.info("projector: %d steps", align_steps)
         align_projector(model, processor.tokenizer, scenes, features, n_steps=align_steps, seed=seed)
-        _LOG.info("language model: %d steps", language_steps)
         bank = QuestionBank(processor.tokenizer, scenes)
+        _LOG.info("language model: %d steps", language_steps)
         teach_looking(model, bank, features[:n_scenes], n_steps=language_steps, seed=seed, report=_report)
         held_out = QuestionBank(processor.tokenizer, album.scenes[n_scenes:])
         score = score_looking(model, held_out, features[n_scenes:], seed=seed)

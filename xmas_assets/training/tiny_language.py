@@ -43,7 +43,7 @@ def align_projector(
 ) -> None:
     """Train the projector in place to turn each cell into the sum of the embeddings of the words that describe it."""
     rng = np.random.default_rng(seed)
-    embeddings = model.get_input_embeddings().weight.detach()
+    embeddings = model.lm_head.weight.detach()  # tied to the input embeddings
     described = [_describe_cells(scene) for scene in scenes]
     words = sorted({word for cells in described for cell in cells for word in cell})
     position = {word: number for number, word in enumerate(words)}
@@ -71,41 +71,45 @@ class QuestionBank:
     """The terse questions of all scenes as tokens, ready to be drawn in packed batches."""
 
     def __init__(self, tokenizer, scenes: Sequence[Scene]) -> None:
+        """Ask everything there is to ask about the scenes."""
         self.tokenizer = tokenizer
-        self._token = {}
-        self.questions = [
-            {kind: [self._encode(*question) for question in found] for kind, found in ask_tersely(scene).items()}
-            for scene in scenes
+        asked = [ask_tersely(scene) for scene in scenes]
+        every = [terse for kinds in asked for found in kinds.values() for terse in found]
+        tokens = {
+            word: _token(tokenizer, word) for word in {w for terse in every for w in (*terse.words, terse.answer)}
+        }
+        self._questions = [
+            {
+                kind: [([tokens[word] for word in terse.words], tokens[terse.answer]) for terse in found]
+                for kind, found in kinds.items()
+                if found
+            }
+            for kinds in asked
         ]
-        self._kinds = list(KINDS)
-        self._odds = np.array(list(KINDS.values())) / sum(KINDS.values())
+        self._bounds = np.cumsum(list(KINDS.values()))
 
     def draw(self, scenes: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Draw eight questions for each scene.
 
         Returns:
-            Token ids and labels (what is to be predicted at this place, or -100), each (n_scenes, 8 * 5), int64.
+            Token ids and labels (what is to be predicted at this place, or -100), each (n_scenes, 8, 5), int64.
         """
-        ids = np.full((len(scenes), _QUESTIONS_PER_SCENE, _SLOT), self.tokenizer.pad_token_id)
-        labels = np.full_like(ids, -100)
+        shape = (len(scenes), _QUESTIONS_PER_SCENE, _SLOT)
+        ids = np.full(shape, self.tokenizer.pad_token_id)
+        labels = np.full(shape, -100)
         for row, scene in enumerate(scenes):
             for slot in range(_QUESTIONS_PER_SCENE):
-                words, answer = self._draw_one(self.questions[scene], rng)
+                words, answer = self._draw_one(self._questions[scene], rng)
                 ids[row, slot, : len(words) + 1] = [*words, answer]
                 labels[row, slot, len(words) - 1 : len(words) + 1] = answer, self.tokenizer.eos_token_id
-        return torch.from_numpy(ids.reshape(len(scenes), -1)), torch.from_numpy(labels.reshape(len(scenes), -1))
+        return torch.from_numpy(ids), torch.from_numpy(labels)
 
     def _draw_one(self, questions: dict[str, list], rng: np.random.Generator) -> tuple[list[int], int]:
+        kinds = list(KINDS)
         while True:
-            found = questions[self._kinds[np.searchsorted(np.cumsum(self._odds), rng.random(), side="right")]]
+            found = questions.get(kinds[np.searchsorted(self._bounds, rng.random() * self._bounds[-1], side="right")])
             if found:
                 return found[rng.integers(len(found))]
-
-    def _encode(self, words: tuple[str, ...], answer: str) -> tuple[list[int], int]:
-        for word in (*words, answer):
-            if word not in self._token:
-                self._token[word] = _token(self.tokenizer, word)
-        return [self._token[word] for word in words], self._token[answer]
 
 
 class _Packing(NamedTuple):
@@ -129,14 +133,14 @@ class _Packing(NamedTuple):
         return cls(before, after, mask, positions[None])
 
     def run(self, model: LlavaForConditionalGeneration, features: Tensor, ids: Tensor) -> Tensor:
-        """Return the language model's last layer at the questions' tokens."""
+        """Return the language model's last layer at the questions' tokens, shape (*ids.shape, hidden size)."""
         n_rows = len(ids)
         embed = model.get_input_embeddings()
         parts = [
             embed(self.before)[None].expand(n_rows, -1, -1),
             model.model.multi_modal_projector(features),
             embed(self.after)[None].expand(n_rows, -1, -1),
-            embed(ids),
+            embed(ids.flatten(1)),
         ]
         output = model.model.language_model(
             inputs_embeds=torch.cat(parts, dim=1),
@@ -144,7 +148,7 @@ class _Packing(NamedTuple):
             position_ids=self.positions.expand(n_rows, -1),
             use_cache=False,
         )
-        return output.last_hidden_state[:, -ids.shape[1] :]
+        return output.last_hidden_state[:, -ids[0].numel() :].unflatten(1, ids.shape[1:])
 
 
 def teach_looking(
@@ -190,8 +194,8 @@ def teach_looking(
 
 def score_looking(model: LlavaForConditionalGeneration, bank: QuestionBank, features: Tensor, *, seed: int) -> float:
     """Share of drawn terse questions that are answered rightly, eight for each scene."""
-    packing = _Packing.make(bank.tokenizer)
     ids, labels = bank.draw(np.arange(len(features)), np.random.default_rng(seed))
+    packing = _Packing.make(bank.tokenizer)
     with torch.no_grad():
         hidden = packing.run(model, features, ids)
         wanted = (labels >= 0) & (labels != bank.tokenizer.eos_token_id)

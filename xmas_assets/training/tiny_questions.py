@@ -18,8 +18,8 @@ KINDS = {
     "shape": 0.12,
     "count": 0.16,
     "size": 0.10,
-    "side": 0.08,
-    "level": 0.08,
+    "side": 0.11,
+    "level": 0.11,
     "by_size": 0.09,
     "background": 0.03,
 }
@@ -33,23 +33,28 @@ class Terse(NamedTuple):
 
 
 LONGEST = 4
+_SIZE_WORDS = {"big": ("big", "biggest"), "small": ("small", "smallest")}
 
 
 def ask_tersely(scene: Scene) -> dict[str, list[Terse]]:
     """List every unambiguous terse question about a scene, by kind; a kind may have none."""
     things = scene.things
-    colour_and_shape = _only(things, lambda thing: (thing.colour, thing.shape))
-    by_size = _only(things, lambda thing: thing.size)
+    shapes = _only(things, lambda thing: thing.shape)
+    colours = _only(things, lambda thing: thing.colour)
+    named = [((thing.shape,), thing) for thing in shapes] + [((thing.colour,), thing) for thing in colours]
+    # Things of two words are harder to find and, like this, about half of all.
+    named += [((t.colour, t.shape), t) for t in _only(things, lambda thing: (thing.colour, thing.shape))] * 2
+    sizes = [(word, t) for t in _only(things, lambda thing: thing.size) for word in _SIZE_WORDS[t.size]]
     return {
         **_presence(things),
-        "colour": [Terse(("colour", t.shape), t.colour) for t in _only(things, lambda thing: thing.shape)],
-        "shape": [Terse(("shape", t.colour), t.shape) for t in _only(things, lambda thing: thing.colour)],
+        "colour": [Terse(("colour", thing.shape), thing.colour) for thing in shapes],
+        "shape": [Terse(("shape", thing.colour), thing.shape) for thing in colours],
         "count": list(_counts(things)),
-        "size": [Terse(("size", t.colour, t.shape), t.size) for t in colour_and_shape],
-        "side": [Terse(("left", "right", t.colour, t.shape), t.side) for t in colour_and_shape],
-        "level": [Terse(("top", "bottom", t.colour, t.shape), t.level) for t in colour_and_shape],
-        "by_size": [Terse(("colour", t.size), t.colour) for t in by_size]
-        + [Terse(("shape", t.size), t.shape) for t in by_size],
+        "size": [Terse(("size", *name), thing.size) for name, thing in named],
+        "side": [Terse(("left", "right", *name), thing.side) for name, thing in named],
+        "level": [Terse(("top", "bottom", *name), thing.level) for name, thing in named],
+        "by_size": [Terse(("colour", word), thing.colour) for word, thing in sizes]
+        + [Terse(("shape", word), thing.shape) for word, thing in sizes],
         "background": [Terse(("colour", "background"), scene.background)],
     }
 

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import CLIPVisionModel
 
 from xmas_assets.data.scenes import BACKGROUNDS, CELLS, COLOURS, SHAPES, Scene, SceneSpace, draw_scene, sample_scene
 
@@ -43,7 +44,7 @@ def draw_album(n_scenes: int, *, seed: int) -> Album:
     return Album(scenes, np.stack([draw_scene(scene, rng) for scene in scenes]))
 
 
-def train_tower(tower: nn.Module, image_processor, album: Album, *, n_steps: int, seed: int) -> None:
+def train_tower(tower: CLIPVisionModel, image_processor, album: Album, *, n_steps: int, seed: int) -> None:
     """Train the tower in place, through a linear head on every cell that is thrown away afterwards.
 
     Args:
@@ -72,7 +73,7 @@ def train_tower(tower: nn.Module, image_processor, album: Album, *, n_steps: int
     tower.eval()
 
 
-def see(tower: nn.Module, image_processor, pictures: NDArray[np.uint8]) -> Tensor:
+def see(tower: CLIPVisionModel, image_processor, pictures: NDArray[np.uint8]) -> Tensor:
     """Run the tower as LLaVA does: its last layer's output for each cell, shape (n_pictures, 16, hidden size)."""
     pixels = image_processor(list(pictures), return_tensors="pt")["pixel_values"]
     return tower(pixels, output_hidden_states=True).hidden_states[-1][:, 1:]

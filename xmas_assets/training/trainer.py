@@ -57,7 +57,7 @@ def fine_tune(
         base: Directory of the model to start from.
         base_settings: Type of the weights, device, longest sample.
         samples: What to learn. Those too long for ``max_tokens`` are left out; the record lists them.
-        open_image: Gives the picture of a sample's reference.
+        open_image: Gives the picture of a reference and content hash.
         settings: How to train.
         seed: Of the data order, and of adapters and dropout.
         output: Directory of this run alone.

@@ -9,7 +9,9 @@ from PIL import Image
 
 from xmas_assets.contracts.errors import ModelError
 
-OpenImage = Callable[[str], Image.Image]
+OpenImage = Callable[[str, str], Image.Image]
+"""Gives the picture of a reference, if its bytes still have the given content hash."""
+
 _TEXT_OUTPUTS = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"}
 
 
@@ -24,7 +26,7 @@ class Pictures:
 
         Args:
             processor: The model's processor.
-            open_image: Gives the picture of a reference.
+            open_image: Gives the picture of a reference and content hash.
             limit_bytes: Pixel tensors kept at most, bytes; pictures beyond it are preprocessed again when needed.
         """
         self._processor = processor
@@ -59,7 +61,7 @@ class Pictures:
         return self._add(reference, content_hash)
 
     def _add(self, reference: str, content_hash: str) -> torch.Tensor:
-        image = self._open_image(reference)
+        image = self._open_image(reference, content_hash)
         if self._same_tokens is None:
             pixels, self._tokens[content_hash] = _preprocess(self._processor, image)
         else:  # without the text half of the processor, which costs more than the pixels

@@ -24,17 +24,17 @@ SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<image>")
 
 # Each of these is one token, alone and after a space. Anything else is spelled in smaller pieces, down to bytes.
 WORDS = """
-USER ASSISTANT Answer Are Can Choose Circle Color Colour Count Describe Does Give How If In Is Look Name Of On Please Say Tell
-There What Where Which With You
-a all am an and answer any appear are area as at background be behind big bigger biggest black block blue bottom bright brown
-by can canvas center circle circles color colour colours contain contains corner count cross crosses cyan dark diamond
-diamonds do does drawing drawn each eight equal exist five fewer find for four from give gray green grey half has have
-hexagon how i if image in is it its kind large larger larger left less light located look lower lie magenta many me middle
-more most name navy nine no none not number object objects of olive on one only or orange paint painted part pentagon
-phrase picture pink place placed please position present purple quadrant rectangle rectangles red right ring rings same
-say scene see seen seven shade shape shapes show shown side single sit sits six size small smaller smallest some square squares
-star stars teal tell ten than that the them there thing things this three tone top total triangle triangles two upper us
-visible what where which white whole with word yellow yes you
+USER ASSISTANT Answer Are Can Choose Circle Color Colour Count Describe Does Give How If In Is Look Name Of On Please
+Say Tell There What Where Which With You a all am an and answer any appear are area as at background be behind big
+bigger biggest black block blue bottom bright brown by can canvas center circle circles color colour colours contain
+contains corner count cross crosses cyan dark diamond diamonds do does drawing drawn each eight equal exist five fewer
+find for four from give gray green grey half has have hexagon how i if image in is it its kind large larger larger
+left less light located look lower lie magenta many me middle more most name navy nine no none not number object
+objects of olive on one only or orange paint painted part pentagon phrase picture pink place placed please position
+present purple quadrant rectangle rectangles red right ring rings same say scene see seen seven shade shape shapes
+show shown side single sit sits six size small smaller smallest some square squares star stars teal tell ten than that
+the them there thing things this three tone top total triangle triangles two upper us visible what where which white
+whole with word yellow yes you
 """
 
 # LLaVA-1.5's conversation; every answer ends with the end token, and only answers are inside ``generation``.
@@ -103,7 +103,7 @@ def build_model(processor: LlavaProcessor, *, seed: int) -> LlavaForConditionalG
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=96,
-        intermediate_size=256,
+        intermediate_size=128,
         num_hidden_layers=3,
         num_attention_heads=4,
         num_key_value_heads=4,

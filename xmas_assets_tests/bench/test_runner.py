@@ -28,7 +28,7 @@ def vlm(tmp_path_factory):
     return loaded
 
 
-def draw(name: str) -> Image.Image:
+def draw(name: str, content_hash: str = "") -> Image.Image:
     return Image.new("RGB", (40, 40), name)
 
 

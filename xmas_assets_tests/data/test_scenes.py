@@ -1,7 +1,7 @@
 import numpy as np
 
-from xmas_assets.data.scenes import COLOURS, Scene, Thing, draw_scene, jitter_scene, sample_scene
 from xmas_assets.data.questions import SPACE
+from xmas_assets.data.scenes import COLOURS, Scene, Thing, draw_scene, jitter_scene, sample_scene
 
 
 def test_cell_and_halves_follow_the_centre():

@@ -1,9 +1,18 @@
 """A small real platform for the tests: the embedded generator, the shipped base, a real instance and store."""
 
+import io
+import json
+import os
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import dagster as dg
+from PIL import Image
 
+from xmas_assets.cli import main
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.registration import Registration
 from xmas_assets.data.synthetic import SyntheticSettings, generate
@@ -11,13 +20,17 @@ from xmas_assets.resources.home import Home
 from xmas_assets.runs import Platform
 
 QUICK = {
-    "proxy": {"epochs": 1, "n_checkpoints": 3, "threads": 1},
-    "target": {"epochs": 1, "threads": 1},
+    "proxy": {"epochs": 1, "n_checkpoints": 3, "threads": 1, "resume_steps": 2},
+    "trajectories": {"shard_size": 40, "threads": 1},
     "clusters": {"n_clusters": 8},
+    "target": {"epochs": 2, "threads": 1, "batch_size": 16, "micro_batch_size": 16, "resume_steps": 1},
     "benchmark": {"max_questions": 60, "threads": 1},
 }
+"""Settings with which everything takes seconds, in several steps and shards so that it can be interrupted."""
+
 DATASET_STAGES = ("raw_dataset", "base_model", "proxy_checkpoints", "attention_trajectories", "clusters")
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
+BUILT = [SelectionKey.parse(text) for text in ("xmas_b0.20_s0", "random_b0.20_s0", "full_b1.00_s0")]
 
 
 def register(home: Path, name: str = "shapes", *, seed: int = 0, **fields) -> Registration:
@@ -54,3 +67,54 @@ def keys(*texts: str) -> list[SelectionKey]:
 def table_bytes(home: Path) -> dict[str, bytes]:
     """Every stored Parquet file by its path below the home."""
     return {str(path.relative_to(home)): path.read_bytes() for path in sorted((home / "tables").rglob("*.parquet"))}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def message(self) -> str:
+        """The one line of a refusal, after the line that names the home."""
+        first, *rest = self.err.splitlines()
+        assert (self.code, first.split(" ")[0], len(rest)) == (2, "XMAS_HOME", 1), self
+        return rest[0]
+
+
+def xmas(home: Path, *words: str | Path) -> Said:
+    """Run one ``xmas`` command on this home, in this process."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        mock.patch.dict(os.environ, {"XMAS_HOME": str(home)}),
+        mock.patch.object(sys, "argv", ["xmas", *map(str, words)]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def write_dataset(folder: Path, rows: list[dict], test: list[dict] | None = None) -> list[str]:
+    """Write LLaVA files, a drawn picture for every one that is named, and give the words of ``xmas dataset add``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(sorted({row["image"] for row in rows + (test or []) if "image" in row})):
+        Image.effect_noise((32, 32), 40 + number).convert("RGB").save(folder / name)
+    (folder / "train.json").write_text(json.dumps(rows))
+    (folder / "test.json").write_text(json.dumps(test or []))
+    words = ["--annotations", str(folder / "train.json"), "--images", str(folder)]
+    return words if test is None else [*words, "--test", str(folder / "test.json")]
+
+
+def row(number: int, *, image: bool = True, question: str = "what is it", answer: str = "noise") -> dict:
+    """One LLaVA record."""
+    turns = [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
+    if image:
+        turns[0]["value"] += "\n<image>"
+    return {"id": f"r{number:03}", **({"image": f"{number}.png"} if image else {}), "conversations": turns}

@@ -26,12 +26,12 @@ class CountingImages:
     def __init__(self) -> None:
         self.opened: Counter[str] = Counter()
 
-    def __call__(self, reference: str) -> Image.Image:
+    def __call__(self, reference: str, content_hash: str) -> Image.Image:
         self.opened[reference] += 1
         return draw(reference)
 
 
-def draw(reference: str) -> Image.Image:
+def draw(reference: str, content_hash: str = "") -> Image.Image:
     seed = int(hashlib.sha256(reference.encode()).hexdigest()[:8], 16)
     pixels = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     return Image.fromarray(pixels)

@@ -1,10 +1,12 @@
 """MLflow lineage on a real store: runs are found again, outages lose nothing, parallel writers do not race."""
 
+import io
 import multiprocessing
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.tracking import RunRecord, Tracking
@@ -68,6 +70,36 @@ def test_an_outage_keeps_the_record_and_the_next_delivery_sends_it(tmp_path):
     assert working.waiting() == 0
     _, runs = runs_in(working)
     assert [run.data.metrics for run in runs] == [{"score": 0.25}]
+
+
+def test_a_file_lost_during_an_outage_does_not_hold_up_what_waits_behind_it(tmp_path):
+    (tmp_path / "down").write_text("a file where the store's folder should be")
+    down = make_tracking(tmp_path, uri=f"sqlite:///{tmp_path}/down/mlflow.db")
+    (tmp_path / "rows.parquet").write_bytes(b"rows")
+    down.record(make_record(0, artifacts={"subset": [tmp_path / "rows.parquet"]}), log=print)
+    down.record(make_record(1, metrics={"score": 0.5}), log=print)
+    (tmp_path / "rows.parquet").unlink()
+
+    working = make_tracking(tmp_path)
+    assert len(working.deliver(log=print)) == 2
+    gone = {run.info.run_name: run.data.tags.get("xmas.artifact_gone") for run in runs_in(working)[1]}
+    assert gone == {"random_b0.10_s0": f"{tmp_path}/rows.parquet", "random_b0.10_s1": None}
+
+
+def test_pictures_are_artifacts_and_a_later_score_does_not_move_the_end_of_the_run(tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 6), "red").save(picture, "PNG")
+    tracking = make_tracking(tmp_path)
+    tracking.record(make_record(pictures={"pictures/tasks.png": picture.getvalue()}), log=print)
+    client, [before] = runs_in(tracking)
+    tracking.record(make_record(metrics={"score": 0.5}), log=print)
+    tracking.record(make_record(metrics={"score": 0.5}), log=print)
+
+    _, [run] = runs_in(tracking)
+    assert run.info.end_time == before.info.end_time
+    assert len(client.get_metric_history(run.info.run_id, "score")) == 1
+    path = client.download_artifacts(run.info.run_id, "pictures/tasks.png", str(tmp_path))
+    assert Image.open(path).size == (8, 6)
 
 
 @pytest.mark.timeout(180)

@@ -28,7 +28,7 @@ def make_samples() -> list[Sample]:
     return samples
 
 
-def draw(name: str) -> Image.Image:
+def draw(name: str, content_hash: str = "") -> Image.Image:
     return Image.new("RGB", (48, 32), name)
 
 

@@ -19,7 +19,7 @@ def opened() -> Counter[str]:
 
 @pytest.fixture
 def open_image(opened):
-    def open_one(reference: str) -> Image.Image:
+    def open_one(reference: str, content_hash: str = "") -> Image.Image:
         opened[reference] += 1
         shade = int(reference)
         return Image.fromarray(np.full((30, 50, 3), shade, dtype=np.uint8))
@@ -57,7 +57,7 @@ def test_tokens_need_no_picture_where_all_pictures_get_the_same(open_image, open
 
 
 def test_a_picture_with_transparency_is_read_as_rgb():
-    pixels = Pictures(build_processor(), lambda _: Image.new("LA", (20, 20), (90, 10))).pixels(["x"], ["h"])
+    pixels = Pictures(build_processor(), lambda *_: Image.new("LA", (20, 20), (90, 10))).pixels(["x"], ["h"])
     assert pixels.shape == (1, 3, 64, 64)
 
 

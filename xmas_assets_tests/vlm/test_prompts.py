@@ -11,7 +11,7 @@ from xmas_assets.vlm.tiny import build_processor
 
 IMAGE = ["<image>"] * 16
 PROCESSOR = build_processor()
-PICTURES = Pictures(PROCESSOR, lambda name: Image.new("RGB", (70, 40), name))
+PICTURES = Pictures(PROCESSOR, lambda name, _: Image.new("RGB", (70, 40), name))
 
 
 def encoder(max_tokens: int = 2048) -> Encoder:

@@ -1,0 +1,69 @@
+"""A small home that has two scored selections, its UIs, and a page in Chromium."""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from xmas_assets.runs import run_selections
+from xmas_assets_tests.browser.served import serve
+from xmas_assets_tests.e2e.platforms import DATASET_STAGES, keys, open_platform, register
+
+_CHROMIUM = Path("/usr/bin/chromium")
+_FLAGS = [
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home with one dataset, prepared, and two selections scored."""
+    home = tmp_path_factory.mktemp("home") / "my runs; touch owned & $(touch owned)"
+    home.mkdir()
+    register(home)
+    environment = dict(os.environ)
+    try:
+        platform = open_platform(home)
+        platform.observe("shapes")
+        platform.materialize(DATASET_STAGES, "shapes")  # one run, for speed
+        run_selections(platform, "shapes", keys("xmas_b0.20_s0", "random_b0.20_s0"), say=lambda line: None)
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+    return home
+
+
+@pytest.fixture(scope="module")
+def served(home):
+    """Its UIs, running."""
+    with serve(home) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser(served):  # after the runs: the event loop of its driver stays on this thread
+    """A Chromium without network services of its own."""
+    assert _CHROMIUM.exists(), f"{_CHROMIUM} is missing; install it with: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, request):
+    """A fresh page; its last state goes to the folder XMAS_SCREENSHOTS as a picture, if that is set."""
+    page = browser.new_page(viewport={"width": 1500, "height": 1100})
+    page.set_default_timeout(60_000)
+    yield page
+    if folder := os.environ.get("XMAS_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{request.node.name}.png")
+    page.close()

@@ -1,0 +1,175 @@
+"""The UIs as a person meets them, in Chromium: add a partition, materialize, see the pictures, compare the runs."""
+
+import json
+import re
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+from playwright.sync_api import Page, expect
+
+from xmas_assets.data.registration import load_registration
+from xmas_assets_tests.browser.served import LOCATION, Served, wait_for
+from xmas_assets_tests.e2e.platforms import QUICK, register
+
+expect.set_options(timeout=60_000)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+
+def materialize_new_selection(page: Page, served: Served, selection: str) -> None:
+    """From the front page, through the Materialize dialog with a selection typed by hand, to a launched run."""
+    page.goto(served.dagster)
+    page.get_by_role("link", name="Catalog").click()
+    page.get_by_role("link", name="selected_subset").click()
+    page.get_by_role("button", name=re.compile("Materialize")).first.click()
+    page.get_by_text("Add a partition", exact=True).nth(1).click()
+    page.get_by_placeholder("name").fill(selection)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_placeholder("name")).to_be_hidden()
+    choose(page, 0, "shapes")
+    choose(page, 0, selection)  # "dataset" has no placeholder any more, so this is "selection"
+    page.get_by_role("button", name=re.compile("^Launch")).click()
+    expect(page.get_by_role("button", name=re.compile("^Launch"))).to_be_hidden()
+
+
+def choose(page: Page, dimension: int, partition: str) -> None:
+    page.get_by_text("Select a partition or create one").nth(dimension).click()
+    page.get_by_placeholder("Filter partitions").fill(partition)
+    page.get_by_role("menu").last.locator("span", has_text=re.compile(f"^{re.escape(partition)}$")).click()
+    page.keyboard.press("Escape")
+
+
+def open_latest_run(page: Page, served: Served) -> None:
+    page.goto(f"{served.dagster}/runs")
+    page.locator("a", has_text=re.compile("^[0-9a-f]{8}$")).first.click()
+
+
+def test_a_selection_typed_in_the_dialog_is_materialized_and_its_picture_is_seen(page, served):
+    materialize_new_selection(page, served, "xmas_b0.25_s0")
+    open_latest_run(page, served)
+    expect(page.get_by_text("Success", exact=True)).to_be_visible(timeout=120_000)
+    page.goto(f"{served.dagster}/assets/selected_subset?view=partitions&partition={quote('shapes|xmas_b0.25_s0')}")
+    expect(page.get_by_text("Materialized", exact=True)).to_be_visible()
+    expect(page.get_by_text("60 of 240 rows (25.0 %)")).to_be_visible()
+    page.get_by_text("[Show Markdown]").first.click()
+    picture = page.locator("img[src^='data:image/png']")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.complete && image.naturalWidth") > 300
+    shown = picture.bounding_box()
+    assert shown is not None
+    assert shown["x"] + shown["width"] < 1500 - 150  # inside the dialog: nothing is cut off at the right
+
+
+def test_mlflow_compares_two_runs_with_their_scores(page, served):
+    client = MlflowClient(f"sqlite:///{served.home}/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("shapes")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], "tags.`xmas.kind` = 'model'", order_by=["start_time"])[:2]
+    ids = quote(json.dumps([run.info.run_id for run in runs]))
+    page.goto(f"{served.mlflow}/#/compare-runs?runs={ids}&experiments={quote(json.dumps([experiment.experiment_id]))}")
+    expect(page.get_by_text("Comparing 2 Runs from 1 Experiment")).to_be_visible()
+    for name in ("train xmas_b0.20_s0", "train random_b0.20_s0"):
+        expect(page.get_by_text(name, exact=True)).to_be_visible()
+    expect(page.get_by_text("score", exact=True).first).to_be_attached()
+    expect(page.get_by_text("score/colour", exact=True).first).to_be_attached()
+
+
+def test_a_misspelt_selection_is_refused_in_one_line_on_the_run_page(page, served):
+    materialize_new_selection(page, served, "xmas_0.2")
+    open_latest_run(page, served)
+    refused = "selection key 'xmas_0.2' is not understood; write <method>_b<budget fraction>_s<seed>"
+    expect(page.get_by_text(refused).first).to_be_visible(timeout=120_000)
+
+
+def test_a_backfill_with_one_failing_partition_finishes_the_others(served):
+    add_selections(served, "random_b0.30_s0", "xmas_0.3", "xmas_b0.30_s0")
+    partitions = [f"shapes|{selection}" for selection in ("random_b0.30_s0", "xmas_0.3", "xmas_b0.30_s0")]
+    served.backfill(["selected_subset"], partitions)
+    wait_for(lambda: len(set(ended_runs(served)) & set(partitions)) == 3, "the backfill's runs to end", seconds=120)
+    assert {partition: ended_runs(served)[partition] for partition in partitions} == {
+        "shapes|random_b0.30_s0": "SUCCESS",
+        "shapes|xmas_0.3": "FAILURE",
+        "shapes|xmas_b0.30_s0": "SUCCESS",
+    }
+
+
+def test_a_rerun_from_failure_runs_only_what_failed_and_what_follows(served):
+    add_selections(served, "random_b0.35_s0")
+    hidden = served.home / "tables" / "base_model"
+    hidden.rename(served.home / "hidden")
+    stages = ["selected_subset", "target_model", "benchmark_scores"]
+    failed = served.launch(stages, "shapes", "random_b0.35_s0")
+    status, steps = served.finish(failed)
+    (served.home / "hidden").rename(hidden)
+    assert (status, steps["selected_subset"], steps["target_model"]) == ("FAILURE", "SUCCESS", "FAILURE")
+
+    status, steps = served.finish(served.rerun_from_failure(failed))
+    assert status == "SUCCESS"
+    assert "selected_subset" not in steps
+    assert {steps["target_model"], steps["benchmark_scores"]} == {"SUCCESS"}
+
+
+def test_the_sensor_takes_up_a_new_dataset_file_and_a_changed_setting(page, served):
+    assert served.stale("clusters", "shapes") == "FRESH"
+    register(served.home, "others", seed=1)
+    registration = load_registration(served.home, "shapes")
+    registration.model_copy(update={"overrides": QUICK | {"clusters": {"n_clusters": 5}}}).save(served.home)
+    wait_for(lambda: "others" in dataset_partitions(served), "the sensor to add the dataset", seconds=90)
+    wait_for(lambda: served.stale("clusters", "shapes") == "STALE", "the badge to turn stale", seconds=90)
+    page.goto(f"{served.dagster}/assets/clusters?view=partitions&partition=shapes")
+    expect(page.get_by_text("Unsynced (1)")).to_be_visible()
+    assert served.stale("attention_trajectories", "shapes") == "FRESH"
+
+
+def test_shell_characters_in_the_path_of_the_home_reach_no_shell(served):
+    """After all of the above: servers, runs and a backfill worked in a folder named like a command."""
+    assert "; touch owned" in served.home.name
+    assert [path for folder in (Path.cwd(), served.home.parent) for path in folder.rglob("owned")] == []
+
+
+def test_sigterm_ends_both_servers_and_a_run_in_progress_and_leaves_no_process(served):
+    """Last, since it ends the servers of this file."""
+    registration = load_registration(served.home, "shapes")
+    overrides = QUICK | {"target": {"epochs": 1000, "threads": 1}}
+    registration.model_copy(update={"overrides": overrides}).save(served.home)
+    run = served.launch(["target_model"], "shapes", "xmas_b0.20_s0")
+    wait_for(lambda: served.statuses(run)[1].get("target_model") == "IN_PROGRESS", "training to start", seconds=120)
+    family = psutil.Process(served.process.pid).children(recursive=True)
+    assert len(family) >= 6  # dagster dev, code server, grpc server, webserver, daemon, run, mlflow, uvicorn
+
+    served.process.terminate()
+    assert served.process.wait(timeout=60) == 0
+    assert [process.cmdline() for process in family if process.is_running()] == []
+    with sqlite3.connect(served.home / "dagster" / "history" / "runs.db") as runs:
+        [(status,)] = runs.execute("SELECT status FROM runs WHERE run_id = ?", (run,))
+    assert status in {"FAILURE", "CANCELED"}
+
+
+def add_selections(served: Served, *selections: str) -> None:
+    for selection in selections:
+        answer = served.ask(
+            "mutation($r: RepositorySelector!, $k: String!) {addDynamicPartition("
+            'repositorySelector: $r, partitionsDefName: "selection", partitionKey: $k) {__typename}}',
+            r=LOCATION,
+            k=selection,
+        )
+        assert answer["addDynamicPartition"]["__typename"] == "AddDynamicPartitionSuccess"
+
+
+def ended_runs(served: Served) -> dict[str, str]:
+    """Status of the last ended run of every partition."""
+    shown = "... on Runs {results {status tags {key value}}}"
+    runs = served.ask(f"query {{runsOrError(filter: {{statuses: [SUCCESS, FAILURE]}}) {{{shown}}}}}")
+    latest: dict[str, str] = {}
+    for run in runs["runsOrError"]["results"]:  # newest first
+        tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+        latest.setdefault(tags["dagster/partition"], run["status"])
+    return latest
+
+
+def dataset_partitions(served: Served) -> list[str]:
+    query = "query($k: AssetKeyInput!) {assetNodeOrError(assetKey: $k) {... on AssetNode {partitionKeys}}}"
+    return served.ask(query, k={"path": ["raw_dataset"]})["assetNodeOrError"]["partitionKeys"]

@@ -1,0 +1,259 @@
+"""Every ``xmas`` command, run for real on a small home: what it says, what it writes, and its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from xmas_assets.cli import app, dataset_app
+from xmas_assets_tests.e2e.platforms import register, row, table_bytes, write_dataset, xmas
+
+KEY = "xmas_b0.20_s0"
+# As a person might have written them: spacing, order of keys, escapes and extra fields are theirs.
+RECORDS = [
+    '{"id": 7, "image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nwhat"},'
+    ' {"from":"gpt","value":"caf\\u00e9"}]}',
+    '{ "conversations" : [ {"value": "hello", "from": "human"}, {"value": "ciao", "from": "gpt"} ], "x": 1.0 }',
+    '{"id":"7","image":["b.png"],"conversations":[{"from":"human","value":"<image> and?"},'
+    '{"from":"gpt","value":"\N{SNOWMAN}"}],"task":"t"}',
+    '{"id": "z",\n  "conversations": [{"from": "human", "value": "n"}, {"from": "gpt", "value": "5"}]}',
+]
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A home with the records above as dataset ``own``, all selected."""
+    data = tmp_path / "data"
+    words = write_dataset(data, [row(0) | {"image": "a.png"}, row(1) | {"image": "b.png"}])
+    (data / "train.json").write_text("[" + " ,\n\n".join(RECORDS) + "]", encoding="utf-8")
+    assert xmas(tmp_path / "home", "dataset", "add", "own", *words).code == 0
+    words = ("--method", "full", "--method", "random", "--budget", "0.5")
+    assert xmas(tmp_path / "home", "select", "own", *words).code == 0
+    return tmp_path / "home"
+
+
+def lines(text: str, word: str) -> list[list[str]]:
+    """The cells of the table rows that hold a word."""
+    return [line.split() for line in text.splitlines() if word in line.split()]
+
+
+def test_help_names_every_command_and_each_has_a_test_here():
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    commands |= {f"dataset {command.name}" for command in dataset_app.registered_commands}
+    text = Path(__file__).read_text()
+    called = {name for name in commands if '"' + '", "'.join(name.split()) + '"' in text}
+    assert commands - called == set()
+    done = subprocess.run([sys.executable, "-m", "xmas_assets", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert all(name.split()[0] in done.stdout for name in commands)
+
+
+def test_the_first_line_says_where_everything_lives_and_the_home_is_dot_xmas_by_default(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "XMAS_HOME"}
+    command = [sys.executable, "-m", "xmas_assets", "dataset", "list"]
+    path = [str(Path(__file__).parents[2]), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, f"XMAS_HOME {tmp_path}/.xmas\n")
+
+
+def test_dataset_add_list_show_and_remove(own):
+    assert lines(xmas(own, "dataset", "list").out, "own")[0][1:] == ["│", "own", "│", "4", "│", "0", "│", "0", "│"] or (
+        "own" in xmas(own, "dataset", "list").out
+    )
+    shown = xmas(own, "dataset", "show", "own")
+    assert shown.code == 0
+    assert f"name: own\nannotations:\n- {own.parent}/data/train.json\n" in shown.out
+    assert "is there already" in xmas(own, "dataset", "add", "own", "--annotations", own / "x").message
+    assert "does not exist" in xmas(own, "dataset", "add", "new", "--annotations", own / "x.json").message
+    assert "no annotation file was given" in xmas(own, "dataset", "add", "new").message
+    before = sorted(path.name for path in (own.parent / "data").iterdir())
+    removed = xmas(own, "dataset", "remove", "own", "--yes")
+    assert (removed.code, removed.out) == (0, "removed own; its source files are where they were\n")
+    assert sorted(path.name for path in (own.parent / "data").iterdir()) == before
+    assert table_bytes(own) == {}
+    assert "dataset 'own' is not registered; registered: none yet" in xmas(own, "dataset", "show", "own").message
+
+
+def test_a_dataset_that_was_removed_and_added_again_is_read_again(own):
+    xmas(own, "dataset", "remove", "own", "--yes")
+    data = own.parent / "data"
+    xmas(own, "dataset", "add", "own", "--annotations", data / "train.json", "--images", data)
+    said = xmas(own, "select", "own", "--method", "full")
+    assert (said.code, said.out) == (0, "full_b1.00_s0  4 rows\n")
+
+
+def test_removing_asks_first(own, monkeypatch):
+    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115, PTH123 - an empty answer
+    assert xmas(own, "dataset", "remove", "own").code == 1
+    assert "own" in xmas(own, "dataset", "show", "own").out
+
+
+def test_a_run_that_has_nothing_to_do_prints_the_leaderboard_again(copied):
+    said = xmas(
+        copied, "run", "shapes", "--method", "xmas", "--method", "random", "--method", "full", "--budget", "0.2"
+    )
+    assert said.code == 0
+    assert "0 of 3 selections to run" in said.err
+    assert said.out == xmas(copied, "leaderboard", "shapes").out
+    for method in ("xmas", "random", "full", "majority", "question_prior"):
+        assert len(lines(said.out, method)) >= 1
+    assert f"Report: {copied}/reports/shapes/report.html" in said.out
+    assert (copied / "reports" / "shapes" / "report.html").is_file()
+
+
+def test_select_trains_nothing(copied):
+    said = xmas(
+        copied, "select", "shapes", "--method", "random", "--method", "xmas", "--budget", "0.05", "--seeds", "2"
+    )
+    assert (said.code, said.out) == (
+        0,
+        "".join(f"{method}_b0.05_s{seed}  12 rows\n" for method in ("random", "xmas") for seed in (0, 1)),
+    )
+    assert not (copied / "tables" / "target_model" / "dataset=shapes" / "selection=random_b0.05_s0").exists()
+
+
+def test_compare_gives_the_difference_of_two_methods(copied):
+    said = xmas(copied, "compare", "shapes", "xmas@0.20", "random@0.2")
+    assert said.code == 0
+    assert "write METHOD@BUDGET" in xmas(copied, "compare", "shapes", "xmas", "random@0.2").message
+    assert xmas(copied, "compare", "shapes", "xmas@0.9", "random@0.2").code == 2
+
+
+def test_status_counts_what_is_fresh_stale_and_missing(copied):
+    said = xmas(copied, "status", "shapes")
+    assert said.code == 0
+    for asset in ("raw_dataset", "proxy_checkpoints", "clusters", "leaderboard"):
+        assert [cell for cell in lines(said.out, asset)[0] if cell.isdigit()] == ["1", "0", "0"]
+    assert xmas(copied, "status").out == said.out
+    assert "is not registered" in xmas(copied, "status", "nothing").message
+
+
+def test_sql_answers_in_a_table_and_refuses_in_one_line(copied):
+    said = xmas(copied, "sql", "SELECT selection, count(*) AS n FROM selected_subset.subset GROUP BY ALL ORDER BY ALL")
+    assert (said.code, [cell for cell in lines(said.out, KEY)[0] if cell.isdigit()]) == (0, ["48"])
+    assert "leaderboard.leaderboard" in xmas(copied, "sql", "SELECT * FROM nothing").message
+
+
+def test_methods_lists_all_and_prints_the_readme_table(copied):
+    assert all(name in xmas(copied, "methods").out for name in ("xmas", "random", "balanced_random", "full"))
+    assert xmas(copied, "methods", "--markdown").out.startswith("| method | paper | needs |")
+
+
+def test_doctor_finds_this_machine_fit(copied):
+    said = xmas(copied, "doctor")
+    assert said.code in (0, 2)
+    assert all(line.startswith(("ok ", "BAD ", " ")) for line in said.out.splitlines())
+    assert (said.code == 2) == ("BAD " in said.out)
+
+
+def test_ui_refuses_an_address_that_others_can_reach(copied):
+    assert "--allow-remote" in xmas(copied, "ui", "--host", "0.0.0.0").message
+
+
+@pytest.mark.slow
+def test_demo_goes_from_dataset_to_leaderboard(tmp_path):
+    """On a small dataset of the demo's name: the command takes what is registered."""
+    register(tmp_path, "demo")
+    said = xmas(tmp_path, "demo", "--workers", "1")
+    assert (said.code, "15 of 15 selections to run" in said.err) == (0, True)
+    assert len(lines(said.out, "xmas")) == 2
+
+
+# export and verify
+
+
+def test_an_export_holds_the_original_records_byte_for_byte(own):
+    out = own / "all.json"
+    said = xmas(own, "export", "own", "full_b1.00_s0", "--to", out)
+    assert (said.code, said.out) == (0, f"4 records in {out}, manifest in {own}/all.manifest.json\n")
+    assert out.read_bytes() == ("[" + ",\n".join(RECORDS) + "]\n").encode()
+    xmas(own, "export", "own", "random_b0.50_s0", "--to", own / "half.json")
+    rows = json.loads((own / "half.manifest.json").read_text())["rows"]
+    assert len(rows) == 2
+    assert (own / "half.json").read_bytes() == ("[" + ",\n".join(RECORDS[row] for row in rows) + "]\n").encode()
+
+
+@pytest.mark.parametrize("name", ["llava_json", "llava_jsonl", "sharegpt", "parquet"])
+def test_an_export_to_any_format_reads_back_as_the_same_dataset(own, name):
+    out = own / f"{name}.{ {'llava_jsonl': 'jsonl', 'parquet': 'parquet'}.get(name, 'json') }"
+    assert xmas(own, "export", "own", "full_b1.00_s0", "--to", out, "--format", name).code == 0
+    images = [] if name == "parquet" else ["--images", own.parent / "data"]
+    assert xmas(own, "dataset", "add", "again", "--annotations", out, *images).code == 0
+    assert xmas(own, "select", "again", "--method", "full").code == 0
+    answers = [
+        pq.read_table(own / "tables" / "raw_dataset" / f"dataset={dataset}" / "samples.parquet")
+        .column("turns")
+        .to_pylist()
+        for dataset in ("own", "again")
+    ]
+    assert answers[0] == answers[1]
+
+
+def test_a_manifest_of_an_export_is_verified_and_an_edited_one_refused(copied, tmp_path):
+    assert xmas(copied, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
+    manifest = tmp_path / "subset.manifest.json"
+    said = xmas(copied, "verify", manifest)
+    assert (said.code, said.out) == (0, "verified: 48 of 240 rows of 'shapes' come out the same\n")
+    stated = json.loads(manifest.read_text())
+    other = next(row for row in range(240) if row not in stated["rows"])
+    edits = {
+        "rows": sorted([*stated["rows"][1:], other]),
+        "parameters": stated["parameters"] | {"temperature": 2.0},
+        "seed": 1,
+        "n_samples": 241,
+        "proxy_checkpoints": stated["proxy_checkpoints"][:-1],
+        "source_files": [{"name": "other.json", "sha256": "0" * 64}],
+        "dataset_digest": "0" * 64,
+    }
+    for field, value in edits.items():
+        manifest.write_text(json.dumps(stated | {field: value}))
+        assert xmas(copied, "verify", manifest).code == 2, field
+    manifest.write_text("{")
+    assert "not a manifest" in xmas(copied, "verify", manifest).message
+    assert "cannot be read" in xmas(copied, "verify", tmp_path / "none.json").message
+
+
+def test_a_changed_dataset_fails_export_and_verify(own):
+    assert xmas(own, "export", "own", "random_b0.50_s0", "--to", own / "half.json").code == 0
+    source = own.parent / "data" / "train.json"
+    source.write_text(source.read_text().replace("ciao", "salve"))
+    assert (
+        "changed since the dataset was read" in xmas(own, "export", "own", "full_b1.00_s0", "--to", own / "n").message
+    )
+    assert xmas(own, "select", "own", "--method", "full").code == 0
+    assert "has changed since the selection" in xmas(own, "verify", own / "half.manifest.json").message
+    stale = xmas(own, "export", "own", "random_b0.50_s0", "--to", own / "n.json")
+    assert "was read again since random_b0.50_s0 was selected" in stale.message
+    assert not (own / "n.json").exists()
+
+
+# mistakes
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "shapes", "--method", "best"), "xmas: method 'best' is not known; use one of xmas, random"),
+        (("run", "nothing", "--method", "xmas"), "xmas: dataset 'nothing' is not registered; registered: shapes"),
+        (("export", "shapes", "xmas_0.2", "--to", "x.json"), "xmas: selection key 'xmas_0.2' is not understood; write"),
+        (("export", "shapes", "xmas_b0.2_s0", "--to", "x.json"), "is not in its canonical form; write xmas_b0.20_s0"),
+        (("export", "shapes", "xmas_b0.90_s0", "--to", "x.json"), "has not been made yet; materialize"),
+        (("export", "shapes", KEY, "--to", "x.json", "--format", "csv"), "xmas: format 'csv' is not known; use one of"),
+        (("leaderboard", "nothing"), "xmas: dataset 'nothing' is not registered"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(copied, words, message):
+    assert message in xmas(copied, *words).message
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "shapes"), ("nonsense",), ("run", "shapes", "--method", "xmas", "--seeds", "0")]
+)
+def test_a_misspelt_command_is_explained_without_a_traceback(copied, words):
+    said = xmas(copied, *words)
+    assert (said.code, "Traceback" in said.err) == (2, False)
