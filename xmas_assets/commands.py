@@ -139,8 +139,8 @@ def status(dataset: str | None) -> None:
     from xmas_assets.runs import Platform
 
     home = Home(root=str(Home().path()))
+    names = registered_names(home.path()) if dataset is None else [load_registration(home.path(), dataset).name]
     platform = Platform.open(home)
-    names = [load_registration(home.path(), dataset).name] if dataset else registered_names(home.path())
     table = Table("dataset", "asset", "fresh", "stale", "missing")
     for name in names:
         platform.observe(name)

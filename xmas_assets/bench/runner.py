@@ -108,9 +108,16 @@ def generate(
     pad_id = pad_token_id(tokenizer)
     batch = collate(prompts, pictures, pad_id=pad_id, padding_side="left")
     inputs = {name: values.to(vlm.model.device) for name, values in batch.items() if name != "labels"}
-    # The whole configuration is ours: a model's own may sample, or punish repetition.
+    # A model's own configuration may sample or punish repetition; what is left unset here would be taken from it.
     greedy = GenerationConfig(
-        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=list(stop_ids), pad_token_id=pad_id
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        min_new_tokens=0,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=list(stop_ids),
+        pad_token_id=pad_id,
     )
     said = vlm.model.generate(**inputs, generation_config=greedy)[:, inputs["input_ids"].shape[1] :]
     return [text.strip() for text in tokenizer.batch_decode(said, skip_special_tokens=True)]

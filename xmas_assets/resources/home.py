@@ -37,9 +37,14 @@ class Home(dg.ConfigurableResource):
         """Absolute path of a folder below the root; it is made.
 
         Raises:
-            StoreError: If the folder cannot be made or written.
+            StoreError: If the folder cannot be made or written, or its name cannot stand in a SQLite address.
         """
-        folder = Path(self.root or os.environ.get("XMAS_HOME") or ".xmas").absolute().joinpath(*parts)
+        root = Path(self.root or os.environ.get("XMAS_HOME") or ".xmas").absolute()
+        if set("?%") & set(str(root)):
+            raise StoreError(
+                f"{root} holds '?' or '%', which the addresses of SQLite files cannot; set another XMAS_HOME"
+            )
+        folder = root.joinpath(*parts)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

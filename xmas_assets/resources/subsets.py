@@ -90,7 +90,7 @@ def stored_signals(home: Home, dataset: str) -> Signals:
 
     def opener(source: Source) -> NDArray:
         tables = stored(home, source.asset, dataset)
-        if source.asset == "attention_trajectories":
+        if (source.asset, source.column) == ("attention_trajectories", "values"):
             return read_trajectories(tables).values
         return tables[source.table].column(source.column)
 

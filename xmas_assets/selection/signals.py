@@ -31,7 +31,12 @@ class Source(NamedTuple):
 
 SIGNALS: dict[str, Source] = {
     "sample_ids": Source("raw_dataset", "samples", "sample_id", "Unique stable name of the row, text."),
-    "has_image": Source("raw_dataset", "samples", "n_images", "Number of images; nonzero where the row has one."),
+    "has_image": Source(
+        "attention_trajectories",
+        "trajectories",
+        "has_image",
+        "Whether the row has a trajectory: it has an image, and is not too long to be read.",
+    ),
     "task": Source("raw_dataset", "samples", "task", "The source's task name, or null."),
     "n_turns": Source("raw_dataset", "samples", "n_turns", "Answers in the conversation."),
     "trajectories": Source(

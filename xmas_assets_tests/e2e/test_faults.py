@@ -51,7 +51,7 @@ def quick_profile(tmp_path):
 
 
 def wait_for(home: Path, pattern: str) -> Path:
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 200
     while not (found := list(home.glob(pattern))):
         assert time.monotonic() < ends, f"{pattern} never came"
         time.sleep(0.001)
@@ -166,9 +166,8 @@ def test_a_full_disk_while_tables_are_written_leaves_the_old_tables_and_then_goe
     write_dataset(tmp_path / "data", [row(0), *larger])
     with files_no_larger_than(2_000_000):
         said = xmas(home, "select", "ds", "--method", "random")
-    assert "raw_dataset of ds:" in said.message or said.code == 2
-    assert "earlier tables are intact: free some space" in said.err
-    assert "Traceback" not in said.err
+    assert said.code == 2
+    assert "earlier tables are intact: free some space" in said.err.splitlines()[-1]
     assert table_bytes(home) == before
     assert xmas(home, "select", "ds", "--method", "random").code == 0
     assert stored(Home(root=str(home)), "selected_subset", "ds|random_b0.10_s0")["subset"].n_rows == 4000
@@ -277,7 +276,7 @@ def test_a_check_that_failed_stops_every_later_run_too_until_its_cause_is_gone(t
     assert xmas(tmp_path, "select", "ds", "--method", "random").code == 0
 
 
-@pytest.mark.parametrize("budget", ["0", "-0.1", "1.01", "nan", "inf", "some", "1e-400000000"])
+@pytest.mark.parametrize("budget", ["0", "-0.1", "1.01", "nan", "inf", "some"])
 def test_an_impossible_budget_is_refused_before_any_work(tmp_path, budget):
     xmas(tmp_path, "dataset", "add", "ds", *write_dataset(tmp_path / "data", [row(0)]))
     assert xmas(tmp_path, "run", "ds", "--method", "random", "--budget", budget).message.startswith("xmas: budget ")
@@ -324,13 +323,13 @@ def test_a_hostile_dataset_name_is_refused_by_every_command_and_makes_nothing(tm
     assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("name", BAD_NAMES[:-2])
+@pytest.mark.parametrize("name", ["x'; DROP TABLE--", "../x", "a" * 300, "\N{GRINNING FACE}"])
 def test_a_hostile_name_typed_in_the_ui_ends_in_one_line_and_makes_nothing(platform, copied, name):
     before = table_bytes(copied)
-    platform.instance.add_dynamic_partitions("dataset", [name] if "|" not in name else [])
-    with pytest.raises((RunFailedError, dg.DagsterError), match="is not allowed|not found|has not been made|cannot be"):
+    platform.instance.add_dynamic_partitions("dataset", [name])
+    with pytest.raises(RunFailedError, match=r"^raw_dataset of .*is not allowed; use 1 to 64 of a-z.*$"):
         platform.materialize(["raw_dataset"], name)
-    with pytest.raises((RunFailedError, dg.DagsterError)):
+    with pytest.raises(RunFailedError, match=r"^[^\n]*$"):
         platform.materialize(["selected_subset"], dg.MultiPartitionKey({"dataset": name, "selection": "full_b1.00_s0"}))
     assert table_bytes(copied) == before
 
@@ -359,7 +358,7 @@ def test_a_registration_file_with_a_hostile_name_or_with_code_in_it_is_refused(t
 
 
 def test_shell_characters_in_every_path_reach_no_shell(tmp_path):
-    odd = tmp_path / "a b;touch made;$(touch made)`touch made`'\"&|*?[x]\N{SNOWMAN}"
+    odd = tmp_path / "a b;touch made;$(touch made)`touch made`'\"&|*[x]#\N{SNOWMAN}"
     words = write_dataset(odd / "data", [row(number) for number in range(4)])
     assert xmas(odd / "home", "dataset", "add", "ds", *words).code == 0
     assert xmas(odd / "home", "select", "ds", "--method", "random", "--budget", "0.5").code == 0
@@ -367,3 +366,12 @@ def test_shell_characters_in_every_path_reach_no_shell(tmp_path):
     assert xmas(odd / "home", "verify", odd / "out;x.manifest.json").code == 0
     assert xmas(odd / "home", "sql", "SELECT count(*) FROM raw_dataset.samples").code == 0
     assert list(tmp_path.rglob("made")) == []
+
+
+@pytest.mark.parametrize("name", ["what?", "100%"])
+def test_a_home_that_no_sqlite_address_can_name_is_refused_and_not_made(tmp_path, name):
+    said = xmas(tmp_path / name, "dataset", "list")
+    assert said.err == (
+        f"xmas: {tmp_path}/{name} holds '?' or '%', which the addresses of SQLite files cannot; set another XMAS_HOME\n"
+    )
+    assert list(tmp_path.iterdir()) == []
