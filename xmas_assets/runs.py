@@ -68,6 +68,7 @@ class Platform:
 
         Raises:
             RunFailedError: If a step or a blocking check fails; an ``XmasError`` of a step keeps its message.
+            KeyboardInterrupt: If the run was interrupted.
         """
         if not assets:
             return
@@ -183,6 +184,9 @@ def _run_parallel(
             futures: list[Future[Outcome]] = [pool.submit(_run_in_worker, dataset, *item) for item in todo.items()]
             try:
                 return dict(_failed(bar, (future.result() for future in as_completed(futures))))
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
             except BrokenProcessPool:
                 raise RunFailedError(
                     "a worker process was killed (out of memory?); what is finished is kept: run again, with fewer "
@@ -243,6 +247,8 @@ def _explain(result: dg.ExecuteInProcessResult, partition: str) -> str:
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
+            if error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+                raise KeyboardInterrupt
             cause = error.cause if error is not None and error.cause is not None else error
             text = cause.message.strip().splitlines()[-1] if cause is not None else "unknown error"
             text = _OUR_ERROR.sub("", text)
