@@ -42,7 +42,8 @@ def run(
 ) -> None:
     """Bring selections up to date; then, if models were scored, print the leaderboard."""
     keys = selection_keys(methods, budgets, seeds, settings=Home().settings(dataset).methods)
-    from xmas_assets.runs import SELECTION_STAGES, Platform, run_selections
+    from xmas_assets.platforms import Platform
+    from xmas_assets.runs import SELECTION_STAGES, run_selections
 
     platform = Platform.open(Home(root=str(Home().path())))
     stages = stages or SELECTION_STAGES
@@ -136,7 +137,7 @@ def list_methods(*, markdown: bool) -> None:
 
 def status(dataset: str | None) -> None:
     """Per dataset and asset: how many partitions are made, stale, missing."""
-    from xmas_assets.runs import Platform
+    from xmas_assets.platforms import Platform
 
     home = Home(root=str(Home().path()))
     names = registered_names(home.path()) if dataset is None else [load_registration(home.path(), dataset).name]

@@ -80,7 +80,7 @@ def remove_dataset(name: str) -> None:
         for cost in home.path("costs").glob(f"*/{partition}.json"):
             cost.unlink()
     path.unlink()
-    from xmas_assets.runs import open_instance
+    from xmas_assets.platforms import open_instance
 
     open_instance(home).delete_dynamic_partition("dataset", name)
     OUT.print(f"removed {name}; its source files are where they were")

@@ -51,7 +51,7 @@ def serve(home: Home, *, host: str, port: int, mlflow_port: int, allow_remote: b
         raise SettingsError(f"port {port} was given to both UIs; choose another --port or --mlflow-port")
     for number in (port, mlflow_port):
         _check_free(host, number)
-    from xmas_assets.runs import open_instance
+    from xmas_assets.platforms import open_instance
 
     open_instance(home)
     tracking = Tracking(home=home)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import psutil
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 from playwright.sync_api import Page, expect
 
@@ -114,6 +115,8 @@ def test_a_rerun_from_failure_runs_only_what_failed_and_what_follows(served):
 
 def test_the_sensor_takes_up_a_new_dataset_file_and_a_changed_setting(page, served):
     assert served.stale("clusters", "shapes") == "FRESH"
+    broken = served.home / "datasets" / "broken.yaml"
+    broken.write_text("annotations: [")  # must not hide the others
     register(served.home, "others", seed=1)
     registration = load_registration(served.home, "shapes")
     registration.model_copy(update={"overrides": QUICK | {"clusters": {"n_clusters": 5}}}).save(served.home)
@@ -122,6 +125,8 @@ def test_the_sensor_takes_up_a_new_dataset_file_and_a_changed_setting(page, serv
     page.goto(f"{served.dagster}/assets/clusters?view=partitions&partition=shapes")
     expect(page.get_by_text("Unsynced (1)")).to_be_visible()
     assert served.stale("attention_trajectories", "shapes") == "FRESH"
+    assert "broken" not in dataset_partitions(served)
+    broken.unlink()
 
 
 def test_shell_characters_in_the_path_of_the_home_reach_no_shell(served):
@@ -146,6 +151,8 @@ def test_sigterm_ends_both_servers_and_a_run_in_progress_and_leaves_no_process(s
     with sqlite3.connect(served.home / "dagster" / "history" / "runs.db") as runs:
         [(status,)] = runs.execute("SELECT status FROM runs WHERE run_id = ?", (run,))
     assert status in {"FAILURE", "CANCELED"}
+    for path in (served.home / "locks").glob("*.lock"):
+        FileLock(path).acquire(timeout=0)
 
 
 def add_selections(served: Served, *selections: str) -> None:

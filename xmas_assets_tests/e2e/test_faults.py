@@ -18,10 +18,11 @@ import yaml
 from PIL import Image
 
 from xmas_assets.data.registration import load_registration
+from xmas_assets.platforms import RunFailedError
 from xmas_assets.processes import PROCESS_TAG, end_killed_runs
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.subsets import stored
-from xmas_assets.runs import RunFailedError, run_selections
+from xmas_assets.runs import run_selections
 from xmas_assets.store.database import connect, query
 from xmas_assets_tests.e2e.platforms import QUICK, keys, open_platform, register, row, table_bytes, write_dataset, xmas
 
@@ -286,20 +287,22 @@ def test_an_impossible_budget_is_refused_before_any_work(tmp_path, budget):
 # 98 settings that changed between two attempts
 
 
-def test_settings_changed_between_a_kill_and_the_next_run_leave_nothing_of_the_old_behind(tmp_path):
+def test_settings_changed_between_an_interrupted_run_and_the_next_leave_nothing_of_the_old_behind(tmp_path):
     changed = QUICK | {"proxy": QUICK["proxy"] | {"learning_rate": 0.0005}}
-    killed, straight = tmp_path / "killed", tmp_path / "straight"
-    register(killed)
+    stopped, straight = tmp_path / "stopped", tmp_path / "straight"
+    register(stopped)
     register(straight, overrides=changed)
     command = [sys.executable, "-m", "xmas_assets", "select", "shapes", "--method", "xmas"]
-    process = subprocess.Popen(command, env=os.environ | {"XMAS_HOME": str(killed)}, stderr=subprocess.PIPE)
-    wait_for(killed, "work/proxy_checkpoints/shapes/*/run/state/checkpoint-*/committed.json")
-    process.kill()
-    process.communicate()
-    load_registration(killed, "shapes").model_copy(update={"overrides": changed}).save(killed)
-    for home in (killed, straight):
+    environment = os.environ | {"XMAS_HOME": str(stopped)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    wait_for(stopped, "work/proxy_checkpoints/shapes/*/run/state/checkpoint-*/committed.json")
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=100)[1]
+    assert (process.returncode, "attention_trajectories" in errors) == (130, False)
+    load_registration(stopped, "shapes").model_copy(update={"overrides": changed}).save(stopped)
+    for home in (stopped, straight):
         run_selections(open_platform(home), "shapes", keys("xmas_b0.20_s0"), stages=("selected_subset",))
-    assert table_bytes(killed) == table_bytes(straight)
+    assert table_bytes(stopped) == table_bytes(straight)
 
 
 # 105 names, 107 YAML, 108 paths

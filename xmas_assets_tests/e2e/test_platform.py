@@ -6,8 +6,9 @@ import dagster as dg
 import pytest
 
 from xmas_assets.data.registration import load_registration
+from xmas_assets.platforms import RunFailedError
 from xmas_assets.resources.subsets import stored
-from xmas_assets.runs import RunFailedError, run_selections
+from xmas_assets.runs import run_selections
 from xmas_assets_tests.e2e.platforms import (
     DATASET_STAGES,
     QUICK,
