@@ -34,3 +34,15 @@ def strata_of(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
     text_only = int(labels[has_image].max()) + 1
     strata = np.where(has_image, labels, text_only).astype(np.int64)
     return strata, np.bincount(strata, minlength=text_only + 1)
+
+
+def tasks_of(signals: OrderedSignals) -> tuple[NDArray[np.str_], IntArray]:
+    """The tasks' names in ascending order, and each row's task as a position among them, shape (n_samples,).
+
+    Rows without a task are a task of their own, named "".
+
+    Args:
+        signals: With ``task``.
+    """
+    names, tasks = np.unique([task or "" for task in signals["task"].tolist()], return_inverse=True)
+    return names, tasks.astype(np.int64)
