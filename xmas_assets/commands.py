@@ -172,7 +172,9 @@ def doctor() -> int:
     bad = 0
     for finding in findings(Home()):
         mark = "ok  " if finding.ok else "BAD "
-        OUT.print(f"{mark} {finding.seen}" + ("" if finding.ok else f"  ->  {finding.remedy}"), markup=False)
+        OUT.print(
+            f"{mark} {finding.seen}" + ("" if finding.ok else f"  ->  {finding.remedy}"), markup=False, soft_wrap=True
+        )
         bad += not finding.ok
     return 2 if bad else 0
 

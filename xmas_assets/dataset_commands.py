@@ -55,14 +55,14 @@ def show_dataset(name: str) -> None:
     """The registration, the rows and the quarantined records by reason."""
     home = Home()
     path = registration_path(home.path(), load_registration(home.path(), name).name)
-    OUT.print(path.read_text(), markup=False)
+    OUT.print(path.read_text(), markup=False, soft_wrap=True)
     if not is_stored(home, "raw_dataset", name):
         OUT.print(f"not read yet; run: xmas run {name} --method random")
         return
     tables = stored(home, "raw_dataset", name)
     ledger = tables["ledger"].scan().collect()
     print_frame(ledger.drop("notices"))
-    OUT.print(f"accepted, but worth knowing: {ledger['notices'][0]}", markup=False)
+    OUT.print(f"accepted, but worth knowing: {ledger['notices'][0]}", markup=False, soft_wrap=True)
     counts = tables["quarantine"].scan().group_by("split", "reason").len("rows").sort("split", "reason").collect()
     print_frame(counts)
 

@@ -73,7 +73,7 @@ class Table:
 
     def scan(self) -> pl.LazyFrame:
         """The table as a lazy polars frame."""
-        return pl.scan_parquet(self.path, hive_partitioning=False)
+        return pl.scan_parquet(self.path, hive_partitioning=False, glob=False)
 
     def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The table, or some of its columns in the given order, as a polars frame in memory."""

@@ -151,7 +151,7 @@ def test_sigterm_ends_both_servers_and_a_run_in_progress_and_leaves_no_process(s
     with sqlite3.connect(served.home / "dagster" / "history" / "runs.db") as runs:
         [(status,)] = runs.execute("SELECT status FROM runs WHERE run_id = ?", (run,))
     assert status in {"FAILURE", "CANCELED"}
-    for path in (served.home / "locks").glob("*.lock"):
+    for path in (served.home / "locks").glob("target_model__*.lock"):
         FileLock(path).acquire(timeout=0)
 
 

@@ -1,7 +1,6 @@
 """What goes wrong around a run: other processes, full and read-only disks, changed inputs, hostile names."""
 
 import ctypes
-import hashlib
 import os
 import resource
 import signal
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -158,12 +158,12 @@ def files_no_larger_than(n_bytes: int):
 
 
 def test_a_full_disk_while_tables_are_written_leaves_the_old_tables_and_then_goes_on(tmp_path):
-    home, noise = tmp_path / "home", [hashlib.sha512(bytes([i % 256, i // 256])).hexdigest() for i in range(40_000)]
+    home, noise = tmp_path / "home", np.random.default_rng(0).bytes(6_000_000).hex()
     words = write_dataset(tmp_path / "data", [row(0)])
     assert xmas(home, "dataset", "add", "ds", *words).code == 0
     assert xmas(home, "select", "ds", "--method", "random").code == 0
     before = table_bytes(home)
-    larger = [row(number, image=False, question=noise[number]) for number in range(1, 40_000)]
+    larger = [row(number, image=False, question=noise[number * 3000 :][:3000]) for number in range(1, 4_000)]
     write_dataset(tmp_path / "data", [row(0), *larger])
     with files_no_larger_than(2_000_000):
         said = xmas(home, "select", "ds", "--method", "random")
@@ -171,7 +171,7 @@ def test_a_full_disk_while_tables_are_written_leaves_the_old_tables_and_then_goe
     assert "earlier tables are intact: free some space" in said.err.splitlines()[-1]
     assert table_bytes(home) == before
     assert xmas(home, "select", "ds", "--method", "random").code == 0
-    assert stored(Home(root=str(home)), "selected_subset", "ds|random_b0.10_s0")["subset"].n_rows == 4000
+    assert stored(Home(root=str(home)), "selected_subset", "ds|random_b0.10_s0")["subset"].n_rows == 400
 
 
 def without_right_to_pass_permissions() -> None:
@@ -243,7 +243,7 @@ def test_prompts_that_are_too_long_are_counted_at_every_stage_and_stop_nothing(t
     assert stored(home, "clusters", "ds")["clusters"].column("label").tolist().index(-1) == 0
     (trained,) = platform.instance.fetch_materializations(dg.AssetKey("proxy_checkpoints"), limit=1).records
     told = trained.asset_materialization.metadata
-    assert (told["rows trained on"].value, "too_long" in told["rows left out"].value) == (23, True)
+    assert (told["rows trained on"].value, r"too\_long" in told["rows left out"].value) == (23, True)
     answers = stored(home, "benchmark_scores", "ds|full_b1.00_s0")["answers"].frame(["question_id", "score"])
     assert [score is None for score in answers["score"]] == [True, False]
 
