@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,15 +25,24 @@ RECORDS = [
 ]
 
 
-@pytest.fixture
-def own(tmp_path):
-    """A home with the records above as dataset ``own``, all selected."""
-    data = tmp_path / "data"
-    words = write_dataset(data, [row(0) | {"image": "a.png"}, row(1) | {"image": "b.png"}])
-    (data / "train.json").write_text("[" + " ,\n\n".join(RECORDS) + "]", encoding="utf-8")
-    assert xmas(tmp_path / "home", "dataset", "add", "own", *words).code == 0
+@pytest.fixture(scope="module")
+def own_once(tmp_path_factory):
+    """A home with the records above as dataset ``own``, all selected and half of them."""
+    folder = tmp_path_factory.mktemp("own")
+    words = write_dataset(folder / "data", [row(0) | {"image": "a.png"}, row(1) | {"image": "b.png"}])
+    (folder / "data" / "train.json").write_text("[" + " ,\n\n".join(RECORDS) + "]", encoding="utf-8")
+    assert xmas(folder / "home", "dataset", "add", "own", *words).code == 0
     words = ("--method", "full", "--method", "random", "--budget", "0.5")
-    assert xmas(tmp_path / "home", "select", "own", *words).code == 0
+    assert xmas(folder / "home", "select", "own", *words).code == 0
+    return folder
+
+
+@pytest.fixture
+def own(own_once, tmp_path):
+    """The home of a copy of it, with data of its own."""
+    shutil.copytree(own_once, tmp_path, dirs_exist_ok=True)
+    registration = tmp_path / "home" / "datasets" / "own.yaml"
+    registration.write_text(registration.read_text().replace(str(own_once), str(tmp_path)))
     return tmp_path / "home"
 
 
