@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -217,7 +216,7 @@ def test_a_killed_extraction_run_again_ends_with_the_same_bytes(
     undisturbed: Trajectories, models: Path, tmp_path: Path
 ):
     arguments = [sys.executable, "-c", KILLED, str(models), str(tmp_path), "13.5"]
-    run = subprocess.run(arguments, env=os.environ, check=False)
+    run = subprocess.run(arguments, cwd=Path(__file__).parents[2], check=False)
     assert run.returncode == -signal.SIGKILL
     finished = sorted(path.name for path in tmp_path.glob("shard-*"))
     images = CountingImages()
