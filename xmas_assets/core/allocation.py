@@ -72,3 +72,37 @@ def group_heads(sizes: IntArray, quotas: IntArray) -> IntArray:
         raise ValueError(f"quotas must be in 0..size of their group, got {quotas.tolist()} for {sizes.tolist()}")
     shift = (np.cumsum(sizes) - sizes) - (np.cumsum(quotas) - quotas)
     return np.repeat(shift, quotas) + np.arange(quotas.sum(), dtype=np.int64)
+
+
+def allocate_by_weight(sizes: IntArray, log_weights: NDArray[np.floating], count: int) -> IntArray:
+    """Split a budget over groups in proportion to their weights; what a full group cannot take goes to the others.
+
+    The samples are handed out one at a time, each to the group with the largest ``weight / (samples so far + 1/2)``
+    that still has room. So the rule is nested: a larger ``count`` gives no group less.
+
+    Args:
+        sizes: Samples per group, shape (n_groups,), each >= 0.
+        log_weights: Natural logarithms of the weights, shape (n_groups,); weights of any scale can so be told apart.
+        count: Samples to hand out, in 0..sum(sizes).
+
+    Returns:
+        Samples per group, shape (n_groups,), int64. Adds up to ``count`` exactly and never exceeds ``sizes``.
+
+    Raises:
+        ValueError: If ``count`` is negative or larger than what the groups hold.
+
+    Source:
+        Webster's divisor rule (Sainte-Lague). Equal claims go to the lower index.
+
+    Example:
+        >>> allocate_by_weight(np.array([9, 2, 9]), np.log([1.0, 6.0, 3.0]), 6).tolist()
+        [1, 2, 3]
+    """
+    held = int(sizes.sum())
+    if not 0 <= count <= held:
+        raise ValueError(f"count must be in 0..{held} (the group sizes add up to {held}), got {count}")
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    nth = np.arange(held) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    claims = log_weights[groups] - np.log(nth + 0.5)
+    served = np.argsort(-claims, kind="stable")[:count]
+    return np.bincount(groups[served], minlength=len(sizes)).astype(np.int64)

@@ -19,8 +19,9 @@ from xmas_assets.resources.home import Home
 from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.resources.stored import StoredTables, read_checkpoints, read_sources, read_trajectories, stage
 from xmas_assets.selection.base import Method
+from xmas_assets.selection.catalogue import SIGNALS, Source
 from xmas_assets.selection.registry import make_method
-from xmas_assets.selection.signals import SIGNALS, Signals, Source
+from xmas_assets.selection.signals import Signals
 from xmas_assets.store.reading import SUFFIX
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "peft", "polars", "xmas-assets")

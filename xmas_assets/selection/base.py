@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict
 
 from xmas_assets.contracts.artifacts import budget_count
 from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.selection.signals import SIGNALS, Array, OrderedSignals, id_order
+from xmas_assets.selection.catalogue import SIGNALS
+from xmas_assets.selection.signals import Array, OrderedSignals, id_order
 
 IntArray = NDArray[np.int64]
 Cost = Literal["none", "text", "forward", "proxy", "gradient", "external"]
 _N_SHOWN = 3  # ids named in a message
-_BLOCK = 65_536  # rows checked at once
 
 
 class Method(BaseModel):
@@ -25,7 +25,7 @@ class Method(BaseModel):
     Attributes:
         name: Name in the registry and in selection keys.
         paper: Where it comes from.
-        needs: Signals it reads (``xmas_assets.selection.signals.SIGNALS``), beside ``sample_ids``.
+        needs: Signals it reads (``xmas_assets.selection.catalogue.SIGNALS``), beside ``sample_ids``.
         cost: The most expensive thing it needs once per dataset: nothing; the text alone; forward passes of a trained
             model; training a proxy; a backward pass per row; a service outside the platform.
         nested: With one seed, a smaller budget's rows lie inside a larger one's.
@@ -113,9 +113,10 @@ class Method(BaseModel):
         missing = sorted(name for name in self.needs if name not in signals)
         if missing:
             assets = sorted({SIGNALS[name].asset for name in missing})
+            supplies = [f"; {name}: {SIGNALS[name].supply}" for name in missing if SIGNALS[name].supply]
             raise SelectionError(
                 f"method {self.name!r} needs {', '.join(missing)}, which this dataset does not have yet; "
-                f"materialize {', '.join(assets)} first"
+                f"materialize {', '.join(assets)} first{''.join(supplies)}"
             )
         ordered = OrderedSignals(signals, order)
         for name in sorted(self.needs):
@@ -144,22 +145,25 @@ def _resolve_budget(budget: Decimal | float | int, n_samples: int) -> int:
 
 
 def _check_finite(ordered: OrderedSignals, name: str) -> None:
-    """Refuse NaN and infinity in a float signal, except where a row without image has no value."""
-    values = ordered[name]
-    if not np.issubdtype(values.dtype, np.floating):
+    """Refuse NaN and infinity in a float signal, except in the rows that have no value of it."""
+    source = SIGNALS[name]
+    if not source.per_row:
+        if _not_finite(ordered[name]).any():
+            raise SelectionError(f"signal {name!r} holds NaN or infinity; materialize {source.asset} again")
         return
-    bad = np.concatenate(
-        [
-            ~np.isfinite(values[start : start + _BLOCK]).reshape(len(values[start : start + _BLOCK]), -1).all(axis=1)
-            for start in range(0, len(values), _BLOCK)
-        ]
-        or [np.zeros(0, dtype=bool)]
-    )
-    if SIGNALS[name].image_only and "has_image" in ordered:
-        bad &= ordered["has_image"].astype(bool)
+    bad = np.concatenate([_not_finite(block) for block in ordered.blocks(name)] or [np.zeros(0, dtype=bool)])
+    if source.rows in ordered:
+        bad &= ordered[source.rows].astype(bool)
     if bad.any():
-        ids = ", ".join(str(sample_id) for sample_id in ordered["sample_ids"][bad][:_N_SHOWN])
+        ids = ", ".join(str(sample_id) for sample_id in ordered["sample_ids"][np.flatnonzero(bad)[:_N_SHOWN]])
         raise SelectionError(
             f"signal {name!r} is NaN or infinite in {int(bad.sum())} of {len(bad)} rows (first: {ids}); "
-            f"materialize {SIGNALS[name].asset} again, or remove these rows from the dataset"
+            f"materialize {source.asset} again, or remove these rows from the dataset"
         )
+
+
+def _not_finite(values: Array) -> NDArray[np.bool_]:
+    """Which entries of the first axis hold a NaN or an infinity, shape (n_entries,)."""
+    if not np.issubdtype(values.dtype, np.floating):
+        return np.zeros(len(values), dtype=bool)
+    return np.logical_not(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))

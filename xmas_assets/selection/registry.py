@@ -7,12 +7,50 @@ from pydantic import ValidationError
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.selection.base import Method
 from xmas_assets.selection.methods.balanced_random import BalancedRandom
+from xmas_assets.selection.methods.clip_score import ClipScore
+from xmas_assets.selection.methods.coincide import Coincide
+from xmas_assets.selection.methods.d2_pruning import D2Pruning
+from xmas_assets.selection.methods.datatailor import DataTailor
+from xmas_assets.selection.methods.el2n import El2n
 from xmas_assets.selection.methods.full import Full
+from xmas_assets.selection.methods.grad_norm import GradNorm
+from xmas_assets.selection.methods.icons import Icons
+from xmas_assets.selection.methods.ifd import Ifd
+from xmas_assets.selection.methods.instag import InsTag
+from xmas_assets.selection.methods.instruction_gpt4 import InstructionGpt4
+from xmas_assets.selection.methods.length import Length
+from xmas_assets.selection.methods.less import Less
+from xmas_assets.selection.methods.perplexity import Perplexity
 from xmas_assets.selection.methods.random import Random
+from xmas_assets.selection.methods.scalselect import ScalSelect
+from xmas_assets.selection.methods.self_filter import SelfFilter
+from xmas_assets.selection.methods.self_sup import SelfSup
+from xmas_assets.selection.methods.semdedup import SemDeDup
+from xmas_assets.selection.methods.tive import Tive
 from xmas_assets.selection.methods.xmas import Xmas
+from xmas_assets.selection.methods.xmas_coverage import XmasCoverage
 
 METHODS: dict[str, type[Method]] = {
     "xmas": Xmas,
+    "xmas_coverage": XmasCoverage,
+    "coincide": Coincide,
+    "semdedup": SemDeDup,
+    "d2_pruning": D2Pruning,
+    "self_sup": SelfSup,
+    "datatailor": DataTailor,
+    "scalselect": ScalSelect,
+    "tive": Tive,
+    "less": Less,
+    "icons": Icons,
+    "grad_norm": GradNorm,
+    "el2n": El2n,
+    "perplexity": Perplexity,
+    "length": Length,
+    "ifd": Ifd,
+    "clip_score": ClipScore,
+    "self_filter": SelfFilter,
+    "instag": InsTag,
+    "instruction_gpt4": InstructionGpt4,
     "random": Random,
     "balanced_random": BalancedRandom,
     "full": Full,

@@ -1,59 +1,16 @@
-"""The names of what methods look at: which asset makes each signal, and a mapping that opens them only when asked."""
+"""Signals by name, opened only when asked for, and put into the order of the rows' names."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.selection.catalogue import SIGNALS
 
 Array = NDArray[Any]
-
-
-class Source(NamedTuple):
-    """Where a signal comes from.
-
-    Attributes:
-        asset: The asset that makes it.
-        table: The asset's table that holds it.
-        column: The column, one value (or fixed-size array) per row of the dataset.
-        description: What it is, with shape and unit.
-        image_only: Rows without image have no value (NaN, or a label of -1).
-    """
-
-    asset: str
-    table: str
-    column: str
-    description: str
-    image_only: bool = False
-
-
-SIGNALS: dict[str, Source] = {
-    "sample_ids": Source("raw_dataset", "samples", "sample_id", "Unique stable name of the row, text."),
-    "has_image": Source(
-        "attention_trajectories",
-        "trajectories",
-        "has_image",
-        "Whether the row has a trajectory: it has an image, and is not too long to be read.",
-    ),
-    "task": Source("raw_dataset", "samples", "task", "The source's task name, or null."),
-    "n_turns": Source("raw_dataset", "samples", "n_turns", "Answers in the conversation."),
-    "trajectories": Source(
-        "attention_trajectories",
-        "trajectories",
-        "values",
-        "Leading singular values of the cross-modal attention, (n_checkpoints, n_values) per row.",
-        image_only=True,
-    ),
-    "cluster_label": Source("clusters", "clusters", "label", "k-means cluster of the trajectory.", image_only=True),
-    "instability": Source(
-        "clusters", "clusters", "instability", "Sum of the trajectory's absolute steps.", image_only=True
-    ),
-    "stability_rank": Source(
-        "clusters", "clusters", "stability_rank", "Rank by instability inside the cluster, from 0.", image_only=True
-    ),
-}
+_BLOCK_BYTES = 32 * 2**20
 
 
 class Signals(Mapping[str, Array]):
@@ -113,6 +70,7 @@ class OrderedSignals(Mapping[str, Array]):
     def __init__(self, signals: Mapping[str, Array], order: NDArray[np.int64]) -> None:
         self._signals = signals
         self._order = order
+        self._opened: dict[str, Array] = {}
         self._known: dict[str, Array] = {}
         self.n_samples = len(order)
 
@@ -122,14 +80,41 @@ class OrderedSignals(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._known:
+            values = self._open(name)
+            self._known[name] = values[self._order] if _is_per_row(name) else values
+            del self._opened[name]
+        return self._known[name]
+
+    def take(self, name: str, rows: NDArray[np.int64]) -> Array:
+        """Give some rows of a signal (positions in ``sample_id`` order); the others stay where it was opened."""
+        if name in self._known:
+            return self._known[name][rows]
+        return self._open(name)[self._order[rows]]
+
+    def blocks(self, name: str, rows: NDArray[np.int64] | None = None) -> Iterator[Array]:
+        """Give a signal's rows in blocks of about 32 MiB, so that one too large to be copied is never whole in memory.
+
+        Args:
+            name: A signal that has a value per row; where it was opened as a memory map, it stays on disk.
+            rows: Only these, positions in ``sample_id`` order; default all.
+        """
+        wanted = np.arange(self.n_samples) if rows is None else rows
+        one = self.take(name, wanted[:1])
+        step = max(1, _BLOCK_BYTES // max(1, one.nbytes))
+        for start in range(0, len(wanted), step):
+            yield self.take(name, wanted[start : start + step])
+
+    def _open(self, name: str) -> Array:
+        """The array in the dataset's own order."""
+        if name not in self._opened:
             values = np.asarray(self._signals[name])
-            if len(values) != self.n_samples:
+            if _is_per_row(name) and len(values) != self.n_samples:
                 raise SelectionError(
                     f"signal {name!r} has {len(values)} rows, the dataset {self.n_samples}; "
                     "it is from another version of the dataset, so materialize its asset again"
                 )
-            self._known[name] = values[self._order]
-        return self._known[name]
+            self._opened[name] = values
+        return self._opened[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys([*self._signals, *self._known]))
@@ -139,3 +124,7 @@ class OrderedSignals(Mapping[str, Array]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._known or name in self._signals
+
+
+def _is_per_row(name: str) -> bool:
+    return name not in SIGNALS or SIGNALS[name].per_row

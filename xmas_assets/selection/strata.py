@@ -10,27 +10,39 @@ IntArray = NDArray[np.int64]
 
 
 def strata_of(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
-    """Each row's stratum, and the strata's sizes: the clusters by label, then the rows without image.
+    """Each row's stratum, and the strata's sizes: the clusters by label, then the rows without trajectory.
 
     Args:
-        signals: With ``has_image`` and ``cluster_label``.
+        signals: With ``has_trajectory`` and ``cluster_label``.
 
     Returns:
         Strata, shape (n_samples,), and sizes, shape (n_clusters + 1,); the last stratum may be empty.
 
     Raises:
-        SelectionError: If no row has an image, or a row with an image has no cluster.
+        SelectionError: If no row has a trajectory, or a row with one has no cluster.
     """
-    has_image = signals["has_image"].astype(bool)
+    has_trajectory = signals["has_trajectory"].astype(bool)
     labels = signals["cluster_label"]
-    if not has_image.any():
+    if not has_trajectory.any():
         raise SelectionError(
-            f"all {len(labels)} rows are text-only, so there is no attention to images to cluster; "
+            f"all {len(labels)} rows are text-only or too long to be read, so there is no attention to cluster; "
             "use random, or a dataset with images"
         )
-    n_unlabelled = int((labels[has_image] < 0).sum())
+    n_unlabelled = int((labels[has_trajectory] < 0).sum())
     if n_unlabelled:
-        raise SelectionError(f"{n_unlabelled} rows with images have no cluster; materialize clusters again")
-    text_only = int(labels[has_image].max()) + 1
-    strata = np.where(has_image, labels, text_only).astype(np.int64)
+        raise SelectionError(f"{n_unlabelled} rows with a trajectory have no cluster; materialize clusters again")
+    text_only = int(labels[has_trajectory].max()) + 1
+    strata = np.where(has_trajectory, labels, text_only).astype(np.int64)
     return strata, np.bincount(strata, minlength=text_only + 1)
+
+
+def tasks_of(signals: OrderedSignals) -> tuple[NDArray[np.str_], IntArray]:
+    """The tasks' names in ascending order, and each row's task as a position among them, shape (n_samples,).
+
+    Rows without a task are a task of their own, named "".
+
+    Args:
+        signals: With ``task``.
+    """
+    names, tasks = np.unique([task or "" for task in signals["task"].tolist()], return_inverse=True)
+    return names, tasks.astype(np.int64)

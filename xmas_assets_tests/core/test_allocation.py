@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmas_assets.core.allocation import allocate_in_size_order, group_heads
+from xmas_assets.core.allocation import allocate_by_weight, allocate_in_size_order, group_heads
 
 SIZES = st.lists(st.integers(0, 12), min_size=1, max_size=12).map(np.array)
 
@@ -78,3 +78,31 @@ def test_heads_are_positions_in_the_concatenated_groups():
 def test_a_quota_above_its_group_is_refused():
     with pytest.raises(ValueError, match="quotas must be in"):
         group_heads(np.array([3]), np.array([4]))
+
+
+def test_shares_follow_the_weights_and_overflow_goes_to_the_others():
+    """Weights 1 : 6 : 3 of 6 would be 0.6, 3.6, 1.8; the second group has only 2 rows, so 4 are split 1 : 3."""
+    assert allocate_by_weight(np.array([9, 2, 9]), np.log([1.0, 6.0, 3.0]), 6).tolist() == [1, 2, 3]
+
+
+def test_weights_beyond_what_a_float_can_hold_are_told_apart():
+    """e^900 against e^-900: all to the second group while it has room."""
+    assert allocate_by_weight(np.array([5, 5]), np.array([-900.0, 900.0]), 7).tolist() == [2, 5]
+
+
+def test_equal_claims_go_to_the_lower_group():
+    assert allocate_by_weight(np.array([4, 4, 4]), np.zeros(3), 5).tolist() == [2, 2, 1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.floats(-50, 50)), min_size=1, max_size=8))
+def test_shares_by_weight_add_up_fit_and_never_fall_when_the_budget_grows(groups):
+    sizes, log_weights = (np.array(column) for column in zip(*groups, strict=True))
+    shares = np.array([allocate_by_weight(sizes, log_weights, count) for count in range(sizes.sum() + 1)])
+    np.testing.assert_array_equal(shares.sum(axis=1), np.arange(sizes.sum() + 1))
+    assert (shares <= sizes).all()
+    assert (np.diff(shares, axis=0) >= 0).all()
+
+
+def test_more_than_the_groups_hold_is_refused():
+    with pytest.raises(ValueError, match=r"count must be in 0\.\.3 .* got 4"):
+        allocate_by_weight(np.array([1, 2]), np.zeros(2), 4)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from xmas_assets.core.clustering import default_n_clusters, kmeans
+from xmas_assets.core import clustering
+from xmas_assets.core.clustering import default_n_clusters, fine_n_clusters, kmeans, spherical_kmeans
 
 
 def test_the_default_number_of_clusters_follows_the_square_root():
@@ -88,3 +89,49 @@ def test_no_samples_and_no_clusters_are_refused():
         kmeans(np.zeros((0, 2)), 2, seed=0)
     with pytest.raises(ValueError, match="must be >= 1, got 0"):
         kmeans(np.zeros((3, 2)), 0, seed=0)
+
+
+def test_one_fine_cluster_stands_for_66_rows_and_a_half():
+    """665298 / 66.5 = 10004.5, rounded to even; 133 / 66.5 = 2."""
+    assert [fine_n_clusters(n) for n in (665_298, 133, 1)] == [10004, 2, 1]
+
+
+def test_directions_group_whatever_their_length():
+    """Along (1, 0): lengths 1 and 90; along (0, 1): lengths 2 and 0.1."""
+    values = np.array([[1.0, 0.0], [0.0, 2.0], [90.0, 0.0], [0.0, 0.1]])
+    labels, centroids = spherical_kmeans(values, 2, seed=0)
+    assert labels[0] == labels[2] != labels[1] == labels[3]
+    assert sorted(centroids.tolist()) == [[0.0, 1.0], [1.0, 0.0]]
+
+
+def test_centroids_are_unit_means_and_every_sample_is_at_its_best_one(monkeypatch):
+    values = np.random.default_rng(1).normal(size=(300, 5)).astype(np.float32)
+    labels, centroids = spherical_kmeans(values, 9, seed=2, max_iterations=500)
+    np.testing.assert_array_equal(labels, (values @ centroids.T).argmax(axis=1))
+    for label, centroid in enumerate(centroids):
+        total = values[labels == label].sum(axis=0)
+        np.testing.assert_allclose(centroid, total / np.linalg.norm(total), atol=1e-5)
+    monkeypatch.setattr(clustering, "_PRODUCTS", 50)
+    np.testing.assert_array_equal(spherical_kmeans(values, 9, seed=2, max_iterations=500)[0], labels)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 30])
+def test_identical_directions_are_one_cluster(n_samples):
+    labels, centroids = spherical_kmeans(np.full((n_samples, 4), 2.0, dtype=np.float16), 8, seed=0)
+    assert labels.tolist() == [0] * n_samples
+    np.testing.assert_allclose(centroids, [[0.5, 0.5, 0.5, 0.5]])
+
+
+def test_a_cluster_that_loses_all_its_samples_restarts_at_the_worst_fitting_one():
+    """Second centroid points away from everything; it moves to the third sample, the farthest from the first."""
+    values = np.array([[1.0, 0.0], [0.99, 0.1], [0.3, 0.9]])
+    initial = np.array([[1.0, 0.2], [-1.0, -1.0]])
+    labels, _ = spherical_kmeans(values, 2, seed=0, initial=initial)
+    assert labels.tolist() == [0, 0, 1]
+
+
+def test_directions_of_no_samples_and_no_clusters_are_refused():
+    with pytest.raises(ValueError, match="n_samples >= 1"):
+        spherical_kmeans(np.zeros((0, 2)), 2, seed=0)
+    with pytest.raises(ValueError, match="must be >= 1, got 0"):
+        spherical_kmeans(np.zeros((3, 2)), 0, seed=0)

@@ -75,4 +75,4 @@ def test_a_value_that_text_only_rows_cannot_have_may_be_missing_there_only():
     signals = make_signals(30, n_text=6)
     assert len(Steady().select(signals, 3, 0)) == 3
     with pytest.raises(SelectionError, match="in 6 of 30 rows"):
-        Steady().select({key: values for key, values in signals.items() if key != "has_image"}, 3, 0)
+        Steady().select({key: values for key, values in signals.items() if key != "has_trajectory"}, 3, 0)

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.selection.catalogue import SIGNALS
 from xmas_assets.selection.registry import METHODS
-from xmas_assets.selection.signals import SIGNALS, Signals
-from xmas_assets_tests.selection.cases import make_signals, reorder
+from xmas_assets.selection.signals import Signals
+from xmas_assets_tests.selection.cases import by_row, make_signals, reorder
 
 ALL = sorted(METHODS)
 CHOOSING = sorted(set(METHODS) - {"full"})  # those that take any budget
 NEEDY = [name for name in ALL if METHODS[name].needs]
-IMAGE_NEEDY = [name for name in ALL if any(SIGNALS[signal].image_only for signal in METHODS[name].needs)]
+IMAGE_NEEDY = [name for name in ALL if any(SIGNALS[signal].rows for signal in METHODS[name].needs)]
 SHARES = ("0.005", "0.05", "0.29", "0.5", "0.999")
 N = 400
 
@@ -140,7 +141,7 @@ def test_only_what_is_needed_is_opened(name):
 def test_a_value_that_is_not_finite_is_refused_with_count_and_ids(name, bad):
     signals = make_signals(50)
     floats = [signal for signal in METHODS[name].needs if np.issubdtype(signals[signal].dtype, np.floating)]
-    for signal in floats:
+    for signal in by_row(dict.fromkeys(floats)):
         spoiled = signals | {signal: signals[signal].copy()}
         rows = np.flatnonzero(signals["has_image"])[:2]
         spoiled[signal][rows] = bad
@@ -149,9 +150,18 @@ def test_a_value_that_is_not_finite_is_refused_with_count_and_ids(name, bad):
             select(name, spoiled, 5)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_a_shared_value_that_is_not_finite_is_refused(name):
+    signals = make_signals(50)
+    for signal in METHODS[name].needs - set(by_row(dict.fromkeys(METHODS[name].needs))):
+        spoiled = signals | {signal: signals[signal] * np.nan}
+        with pytest.raises(SelectionError, match=f"{signal!r} holds NaN or infinity; materialize"):
+            select(name, spoiled, 5)
+
+
 @pytest.mark.parametrize("name", NEEDY)
 def test_a_signal_of_another_length_is_refused(name):
-    signal = min(METHODS[name].needs)
+    signal = min(by_row(dict.fromkeys(METHODS[name].needs)))
     signals = make_signals(20)
     with pytest.raises(SelectionError, match=f"{signal!r} has 19 rows, the dataset 20"):
         select(name, signals | {signal: signals[signal][:19]}, 1.0)
@@ -180,7 +190,9 @@ def test_a_single_cluster_works(name):
 @pytest.mark.parametrize("name", CHOOSING)
 def test_identical_rows_work_and_do_not_depend_on_their_order(name):
     signals = make_signals(40, n_text=0)
-    signals |= {key: np.repeat(signals[key][:1], 40, axis=0) for key in signals if key != "sample_ids"}
+    signals |= {
+        key: np.repeat(values[:1], 40, axis=0) for key, values in by_row(signals).items() if key != "sample_ids"
+    }
     shuffled = reorder(signals, np.random.default_rng(8).permutation(40))
     chosen = signals["sample_ids"][select(name, signals, 11)]
     assert sorted(shuffled["sample_ids"][select(name, shuffled, 11)]) == sorted(chosen)

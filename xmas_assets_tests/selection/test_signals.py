@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from xmas_assets.selection.signals import SIGNALS, OrderedSignals, Signals, id_order
+import xmas_assets.selection.signals as module
+from xmas_assets.selection.catalogue import SIGNALS
+from xmas_assets.selection.signals import OrderedSignals, Signals, id_order
 
 
 def test_nothing_is_opened_before_it_is_asked_for():
@@ -31,6 +33,27 @@ def test_ordered_signals_are_opened_once_and_hold_what_was_prepared():
     assert ordered["graph"].tolist() == [9]
     assert set(ordered) == {"sample_ids", "n_turns", "graph"}
     assert len(ordered) == ordered.n_samples == 3
+
+
+def test_blocks_are_the_rows_in_order_of_their_names_and_leave_the_array_where_it_is(monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 16)
+    values = np.arange(12, dtype=np.float32).reshape(6, 2)  # 8 bytes a row, so two rows a block
+    signals = {"sample_ids": np.array(list("fedcba")), "gradients": values}
+    ordered = OrderedSignals(signals, id_order(signals))
+    blocks = list(ordered.blocks("gradients"))
+    assert [len(block) for block in blocks] == [2, 2, 2]
+    np.testing.assert_array_equal(np.concatenate(blocks), values[::-1])
+    np.testing.assert_array_equal(
+        np.concatenate(list(ordered.blocks("gradients", np.array([0, 4, 5])))), values[[5, 1, 0]]
+    )
+    np.testing.assert_array_equal(ordered.take("gradients", np.array([2])), values[[3]])
+    np.testing.assert_array_equal(ordered["gradients"], values[::-1])
+    np.testing.assert_array_equal(next(ordered.blocks("gradients")), values[[5, 4]])
+
+
+def test_what_does_not_belong_to_rows_is_not_reordered():
+    signals = {"sample_ids": np.array(["b", "a"]), "learning_rates": np.array([3.0, 2.0, 1.0])}
+    assert OrderedSignals(signals, id_order(signals))["learning_rates"].tolist() == [3.0, 2.0, 1.0]
 
 
 def test_every_signal_says_what_it_is():

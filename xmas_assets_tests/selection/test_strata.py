@@ -7,7 +7,9 @@ from xmas_assets.selection.strata import strata_of
 
 
 def ordered(has_image, labels):
-    return OrderedSignals({"has_image": np.array(has_image), "cluster_label": np.array(labels)}, np.arange(len(labels)))
+    return OrderedSignals(
+        {"has_trajectory": np.array(has_image), "cluster_label": np.array(labels)}, np.arange(len(labels))
+    )
 
 
 def test_rows_without_image_are_the_stratum_after_the_last_cluster():

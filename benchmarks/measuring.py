@@ -1,0 +1,28 @@
+"""Single-thread CPU seconds and peak memory, and how a comparison is printed."""
+
+import resource
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def best_of(run: Callable[[], Result], *, repeats: int = 3) -> tuple[float, Result]:
+    """The fewest CPU seconds of several runs, and the last run's result."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        result = run()
+        seconds.append(time.process_time() - start)
+    return min(seconds), result
+
+
+def peak_mib() -> float:
+    """The most memory that this process has ever held, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def report(what: str, published: float, ours: float, *, same: str, target: str = "-") -> None:
+    """Print one row: seconds as published, seconds of ours, their ratio, the target, and what was checked."""
+    print(f"| {what} | {published:.4g} | {ours:.4g} | {published / ours:.1f} | {target} | {same} |", flush=True)

@@ -1,0 +1,36 @@
+"""ICONS: the rows that many target tasks would choose."""
+
+import math
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xmas_assets.core.influence import descending_ranks
+from xmas_assets.selection.base import Cost
+from xmas_assets.selection.ranking import RankedMethod
+from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.validation import VALIDATION_SIGNALS, task_influence
+
+
+class Icons(RankedMethod):
+    """Keep the rows with the most votes; a target task votes for the rows that influence it most.
+
+    Influence is that of ``less``, and so is the validation set that it needs. Votes are few, so most are equal; the
+    paper does not say who then wins: here the rows of best mean rank over the tasks.
+    """
+
+    name: ClassVar[str] = "icons"
+    paper: ClassVar[str] = "ICONS (arXiv 2501.00654)"
+    needs: ClassVar[frozenset[str]] = VALIDATION_SIGNALS
+    cost: ClassVar[Cost] = "gradient"
+
+    vote_share: float = Field(
+        default=0.2, gt=0, le=1, description="Share of the rows that each task votes for; 0.2 as in the paper."
+    )
+
+    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
+        ranks = descending_ranks(task_influence(signals))
+        votes = (ranks < math.ceil(self.vote_share * len(ranks))).sum(axis=1)
+        return np.lexsort((ranks.sum(axis=1), -votes))

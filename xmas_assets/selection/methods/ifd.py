@@ -1,0 +1,27 @@
+"""IFD: the rows whose instruction helps the model least to give the answer."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xmas_assets.selection.base import Cost
+from xmas_assets.selection.ranking import RankedMethod, by_score
+from xmas_assets.selection.signals import OrderedSignals
+
+
+class Ifd(RankedMethod):
+    """Keep the rows of largest instruction-following difficulty below 1.
+
+    At 1 and above the instruction does not help at all: the paper drops such rows as misaligned. Here they come last,
+    the least of them first, so that a budget beyond the others is still met exactly.
+    """
+
+    name: ClassVar[str] = "ifd"
+    paper: ClassVar[str] = "Cherry LLM (arXiv 2308.12032)"
+    needs: ClassVar[frozenset[str]] = frozenset({"ifd"})
+    cost: ClassVar[Cost] = "forward"
+
+    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
+        difficulty = signals["ifd"]
+        return by_score(np.where(difficulty < 1, difficulty, -difficulty))

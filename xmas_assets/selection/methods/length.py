@@ -1,0 +1,22 @@
+"""Length: the rows with the longest answers."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xmas_assets.selection.base import Cost
+from xmas_assets.selection.ranking import RankedMethod, by_score
+from xmas_assets.selection.signals import OrderedSignals
+
+
+class Length(RankedMethod):
+    """Keep the rows with the most answer tokens."""
+
+    name: ClassVar[str] = "length"
+    paper: ClassVar[str] = "Zhao et al. 2024 (arXiv 2402.04833)"
+    needs: ClassVar[frozenset[str]] = frozenset({"answer_length"})
+    cost: ClassVar[Cost] = "text"
+
+    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
+        return by_score(signals["answer_length"])

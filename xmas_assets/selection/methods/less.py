@@ -1,0 +1,27 @@
+"""LESS: the rows whose gradients would help one of the target tasks most."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xmas_assets.selection.base import Cost
+from xmas_assets.selection.ranking import RankedMethod, by_score
+from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.validation import VALIDATION_SIGNALS, task_influence
+
+
+class Less(RankedMethod):
+    """Keep the rows of largest influence on the target task that they influence most.
+
+    Influence is the sum over checkpoints of learning rate times cosine between the row's gradient, preconditioned as
+    Adam would, and the validation rows' gradients. It needs a validation set for each target task.
+    """
+
+    name: ClassVar[str] = "less"
+    paper: ClassVar[str] = "LESS (arXiv 2402.04333)"
+    needs: ClassVar[frozenset[str]] = VALIDATION_SIGNALS
+    cost: ClassVar[Cost] = "gradient"
+
+    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
+        return by_score(task_influence(signals).max(axis=1))

@@ -1,0 +1,46 @@
+"""ScalSelect: the rows that count most in the leading directions of the attended image features."""
+
+from functools import partial
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xmas_assets.core.leverage import leverage_scores
+from xmas_assets.selection.base import Cost
+from xmas_assets.selection.ranking import RankedMethod, by_score, rows_with_image
+from xmas_assets.selection.signals import OrderedSignals
+
+
+class ScalSelect(RankedMethod):
+    """Keep the rows of largest leverage score: squared length in the directions that hold most of the features' energy.
+
+    Rows without image have no features; they are drawn at random, in their share of the dataset. ``reference`` departs
+    from the default as the published code (``cur.py``) does: rows without image come last, and of equal scores the
+    later row comes first.
+    """
+
+    name: ClassVar[str] = "scalselect"
+    paper: ClassVar[str] = "ScalSelect (arXiv 2602.11636)"
+    needs: ClassVar[frozenset[str]] = frozenset({"has_image", "attended_features"})
+    cost: ClassVar[Cost] = "forward"
+
+    energy_share: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="Share of the squared singular values that the leading directions hold; 0.9 as in the paper.",
+    )
+    variant: Literal["default", "reference"] = Field(
+        default="default", description="'default', or 'reference': ties and text-only rows as in the published code."
+    )
+
+    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
+        rows = rows_with_image(signals)
+        blocks = partial(signals.blocks, "attended_features", rows)
+        scores = leverage_scores(blocks, energy_share=self.energy_share).scores
+        if self.variant == "default":
+            return rows[by_score(scores)]
+        ranked = rows[by_score(scores, keep="smallest")[::-1]]
+        return np.concatenate([ranked, np.setdiff1d(np.arange(signals.n_samples), rows)])

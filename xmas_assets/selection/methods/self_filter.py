@@ -1,0 +1,45 @@
+"""Self-Filter: the rows that a score net, trained together with the model, found hardest, thinned of look-alikes."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xmas_assets.core.graph_pruning import directed_graph, greedy_order
+from xmas_assets.core.neighbours import nearest_neighbours
+from xmas_assets.core.similarity import unit_rows
+from xmas_assets.selection.base import Cost
+from xmas_assets.selection.ranking import RankedMethod, rows_with_image
+from xmas_assets.selection.signals import OrderedSignals
+
+
+class SelfFilter(RankedMethod):
+    """Keep the hardest row, make those near it easier by ``penalty x cosine^2 x its difficulty``, and so on.
+
+    Nearness is the cosine of CLIP embeddings, image and text side by side, each of unit length (a row without image
+    has zeros there). What differs from the published code: difficulties are shifted to start at 0, because there the
+    neighbours of a row of negative difficulty become harder instead of easier; and the neighbours are those among all
+    rows, found once, not those among the rows still left, so that a step does not cost a pass over the dataset.
+    """
+
+    name: ClassVar[str] = "self_filter"
+    paper: ClassVar[str] = "Self-Filter (arXiv 2402.12501)"
+    needs: ClassVar[frozenset[str]] = frozenset({"has_image", "difficulty", "image_embedding", "text_embedding"})
+    cost: ClassVar[Cost] = "proxy"
+
+    n_neighbours: int = Field(default=10, ge=1, description="Rows that a chosen one makes easier; published code 10.")
+    penalty: float = Field(default=1.0, gt=0, le=1, description="Factor on the penalty (gamma); published code 1.")
+
+    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
+        rows = rows_with_image(signals)
+        images = np.zeros_like(signals["image_embedding"])
+        images[rows] = unit_rows(signals["image_embedding"][rows])
+        embeddings = unit_rows(np.hstack([images, unit_rows(signals["text_embedding"])]))
+        neighbours, squares = nearest_neighbours(embeddings, self.n_neighbours)
+        cosines = np.maximum(1 - squares / 2, 0)  # of unit vectors
+        # The graph takes exp(-distance) of a row's score off its neighbours: here that is penalty x cosine^2.
+        losses = np.maximum(self.penalty * np.square(cosines), np.finfo(np.float64).tiny)
+        graph = directed_graph(neighbours, -np.log(losses))
+        difficulty = signals["difficulty"].astype(np.float64)
+        return greedy_order(graph, difficulty - difficulty.min(), gamma=1.0)

@@ -1,0 +1,47 @@
+"""Self-supervised prototypes: the rows that fit their cluster worst."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xmas_assets.core.clustering import default_n_clusters, spherical_kmeans
+from xmas_assets.core.similarity import unit_rows
+from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.signals import Array, OrderedSignals
+
+
+class SelfSup(Method):
+    """Keep the rows farthest from their own prototype, the centroid of their k-means cluster, by cosine.
+
+    The paper keeps hard rows where data are plenty and advises easy ones where they are few. Balance between clusters
+    is not forced. No published code to compare with.
+    """
+
+    name: ClassVar[str] = "self_sup"
+    paper: ClassVar[str] = "Self-Sup prototypes (Sorscher et al. 2022, arXiv 2206.14486)"
+    needs: ClassVar[frozenset[str]] = frozenset({"pooled_features"})
+    cost: ClassVar[Cost] = "forward"
+    nested: ClassVar[bool] = True
+
+    n_clusters: int | None = Field(
+        default=None, ge=1, description="Prototypes; none given: sqrt(1.5 N), 1,000 for 665k rows (paper: 1,000)."
+    )
+    keep: Literal["hard", "easy"] = Field(
+        default="hard", description="Keep the rows farthest from ('hard') or nearest to their prototype."
+    )
+    max_iterations: int = Field(default=50, ge=1, description="k-means iterations.")
+    cluster_seed: int = Field(default=0, ge=0, description="Seed of k-means.")
+
+    def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
+        directions = unit_rows(signals["pooled_features"])
+        n_clusters = self.n_clusters or default_n_clusters(len(directions))
+        labels, centroids = spherical_kmeans(
+            directions, n_clusters, seed=self.cluster_seed, max_iterations=self.max_iterations
+        )
+        cosines = np.einsum("ij,ij->i", directions, centroids[labels])
+        return {"ranked_rows": np.argsort(cosines if self.keep == "hard" else -cosines, kind="stable")}
+
+    def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        return signals["ranked_rows"][:count]

@@ -1,0 +1,62 @@
+"""Methods that put the rows into one order, best first, and keep as many from its head as the budget buys."""
+
+from abc import abstractmethod
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.selection.base import Method
+from xmas_assets.selection.signals import Array, OrderedSignals
+
+IntArray = NDArray[np.int64]
+
+
+class RankedMethod(Method):
+    """A method whose choice is the head of one ranking, whatever budget and seed; so budgets are nested.
+
+    Rows that the ranking leaves out (those without image, where it is made from images) are a stratum of their own: of
+    any budget they get the share that they have of the dataset, rounded down, by a seeded random draw.
+    """
+
+    nested: ClassVar[bool] = True
+
+    @abstractmethod
+    def _ranking(self, signals: OrderedSignals) -> IntArray:
+        """Positions of the ranked rows, best first."""
+
+    def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
+        ranking = self._ranking(signals)
+        return {"ranking": ranking, "unranked": np.setdiff1d(np.arange(signals.n_samples), ranking)}
+
+    def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> IntArray:
+        ranking, unranked = signals["ranking"], signals["unranked"]
+        n_unranked = count * len(unranked) // signals.n_samples
+        return np.concatenate([ranking[: count - n_unranked], rng.permutation(unranked)[:n_unranked]])
+
+
+def by_score(scores: Array, *, keep: Literal["largest", "smallest"] = "largest") -> IntArray:
+    """Positions in the order of their scores, shape (n_scores,); equal scores keep the order of the positions.
+
+    Example:
+        >>> by_score(np.array([1, 3, 2, 3])).tolist()
+        [1, 3, 2, 0]
+    """
+    values = scores.astype(np.float64)
+    return np.argsort(-values if keep == "largest" else values, kind="stable")
+
+
+def rows_with_image(signals: OrderedSignals) -> IntArray:
+    """Positions of the rows that have an image, ascending.
+
+    Raises:
+        SelectionError: If no row has one.
+    """
+    rows = np.flatnonzero(signals["has_image"])
+    if len(rows) == 0:
+        raise SelectionError(
+            f"all {signals.n_samples} rows are text-only, so there is no image to judge by; "
+            "use random, or a dataset with images"
+        )
+    return rows

@@ -1,0 +1,93 @@
+"""What a forward pass may show besides its output, and what was asked of it; one contract for makers and readers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+
+Definition = Literal["causal", "reference"]
+Layer = int | Literal["sum"]
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What a forward pass must show; what is not wanted is not computed, and layers behind the last need not run.
+
+    Attributes:
+        attention: Which cross-modal attention, if any.
+        attention_layers: Of which decoder layers (from 0); ``"sum"`` for the sum over all of them.
+        block_outputs: Decoder layers (from 0) whose self-attention output (before the residual is added) is kept.
+        hidden_states: Which hidden states are kept: 0 for the embeddings, i for the output of the i-th decoder layer
+            (the last one after the final norm), as ``transformers`` numbers ``hidden_states``.
+        logits: Whether the answer tokens' logits are kept.
+        lone_logits: Whether those of the answers on their own, without image and prompt, are (a second, short pass).
+    """
+
+    attention: Definition | None = None
+    attention_layers: tuple[Layer, ...] = ("sum",)
+    block_outputs: tuple[int, ...] = ()
+    hidden_states: tuple[int, ...] = ()
+    logits: bool = False
+    lone_logits: bool = False
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Cross-modal attention of a batch, mean over heads.
+
+    Attributes:
+        layers: Per layer wanted, shape (batch, most rows, most columns), float32, zeros beyond a sample's own.
+        rows: Positions of the text tokens after the first image token, shape (batch, most rows); any position beyond.
+        is_row: Which of them are a sample's own, shape (batch, most rows).
+        columns: Positions of the image tokens, shape (batch, most columns).
+        is_column: Which of them are a sample's own.
+    """
+
+    layers: Mapping[Layer, Tensor]
+    rows: Tensor
+    is_row: Tensor
+    columns: Tensor
+    is_column: Tensor
+
+
+@dataclass(frozen=True)
+class Logits:
+    """The model's predictions of a batch's answer tokens.
+
+    Attributes:
+        values: Shape (batch, most answer tokens, vocabulary), float32.
+        targets: The true tokens, shape (batch, most answer tokens), int64.
+        is_target: Which of them are a sample's own, shape (batch, most answer tokens).
+    """
+
+    values: Tensor
+    targets: Tensor
+    is_target: Tensor
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of a batch, right-padded, whatever was shared between samples on the way.
+
+    Attributes:
+        input_ids: Shape (batch, n_tokens), int64.
+        is_real: False at padding, shape (batch, n_tokens).
+        is_image: Whether a token stands for a piece of an image, shape (batch, n_tokens).
+        is_answer: Whether a token belongs to an answer, shape (batch, n_tokens).
+        attention: If wanted; zero columns for samples without an image.
+        block_outputs: Per layer wanted, shape (batch, n_tokens, width), in the model's precision.
+        hidden_states: Per state wanted, shape (batch, n_tokens, width), in the model's precision.
+        logits: If wanted.
+        lone_logits: If wanted.
+    """
+
+    input_ids: Tensor
+    is_real: Tensor
+    is_image: Tensor
+    is_answer: Tensor
+    attention: Attention | None = None
+    block_outputs: Mapping[int, Tensor] = field(default_factory=dict)
+    hidden_states: Mapping[int, Tensor] = field(default_factory=dict)
+    logits: Logits | None = None
+    lone_logits: Logits | None = None
