@@ -168,7 +168,7 @@ class TrainingRecord:
         n_samples_seen: Samples trained on, counting each pass.
         n_cut: Samples whose end was cut at ``max_tokens``.
         left_out: Why a sample was not trained on, by ``sample_id``.
-        mean_loss: Mean over the steps of the loss per answer token, nats.
+        losses: Loss per answer token of each optimiser step, nats.
         cpu_seconds: Processor time.
     """
 
@@ -179,5 +179,10 @@ class TrainingRecord:
     n_samples_seen: int
     n_cut: int
     left_out: dict[str, str]
-    mean_loss: float
+    losses: tuple[float, ...]
     cpu_seconds: float
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean over the steps, nats."""
+        return sum(self.losses) / len(self.losses)

@@ -14,6 +14,7 @@ from xmas_assets.report.figures import (
     budget_score_figure,
     cluster_sample_figure,
     cluster_size_figure,
+    loss_figure,
     task_composition_figure,
     trajectory_figure,
 )
@@ -55,6 +56,7 @@ def describe_training(record: TrainingRecord) -> dict[str, object]:
         "optimiser steps": record.n_steps,
         "rows trained on": record.n_samples,
         "mean loss (nats per answer token)": round(record.mean_loss, 4),
+        "loss": markdown_image(loss_figure(record.losses)),
         "CPU seconds": round(record.cpu_seconds, 1),
         "rows cut to the longest length": record.n_cut,
         "rows left out": _markdown_table(left_out.head(20)) if len(left_out) else "none",

@@ -166,15 +166,16 @@ def task_composition_figure(compositions: Mapping[str, Mapping[str, int]], *, n_
     return draw(paint, height=1.4 + 0.36 * len(names))
 
 
-def loss_figure(steps: Sequence[int], losses: Sequence[float]) -> bytes:
-    """Training loss by optimiser step: thin = each logged value, thick = running median over a twentieth of them."""
+def loss_figure(losses: Sequence[float]) -> bytes:
+    """Training loss by optimiser step: thin = each step's, thick = running median over a tenth of them."""
     values = np.asarray(losses, dtype=np.float64)
     width = max(1, len(values) // 20)
+    steps = np.arange(1, len(values) + 1)
     medians = [np.median(values[max(0, i - width) : i + width + 1]) for i in range(len(values))]
 
     def paint(figure) -> None:
         axes = figure.subplots()
-        axes.plot(steps, values, color=COLOURS[0], alpha=0.35, linewidth=0.8, label="logged")
+        axes.plot(steps, values, color=COLOURS[0], alpha=0.35, linewidth=0.8, label="each step")
         axes.plot(steps, medians, color=COLOURS[0], linewidth=2, label="running median")
         axes.set(xlabel="optimiser steps", ylabel="training loss (nats per token)")
         axes.set_ylim(bottom=0)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -49,7 +49,6 @@ def write_tables(
     *,
     schemas: Mapping[str, pa.Schema] | None = None,
     metadata: Mapping[str, str] | None = None,
-    before_replace: Callable[[], None] | None = None,
 ) -> dict[str, int]:
     """Replace the tables of a directory by these.
 
@@ -64,7 +63,6 @@ def write_tables(
         schemas: Arrow schemas by table name: batches are cast to them, and a table in it that gets no batch is
             written empty. Default: the schema of each table's first batch.
         metadata: Stored in every table's footer.
-        before_replace: Called once the new tables are safely on the disk, right before the first rename.
 
     Returns:
         Rows by table name.
@@ -88,7 +86,7 @@ def write_tables(
             for writer in writers.values():
                 writer.abandon()
             raise
-        _publish(directory, set(writers), before_replace)
+        _publish(directory, set(writers))
     return {name: writer.n_rows for name, writer in writers.items()}
 
 
@@ -113,7 +111,7 @@ def move_tables(source: Path, directory: Path) -> None:
             except OSError:  # another file system, or one without hard links
                 shutil.copyfile(table.path, staged)
                 _flush_to_disk(staged)
-        _publish(directory, set(tables), None)
+        _publish(directory, set(tables))
         for table in tables.values():
             table.path.unlink()
 
@@ -206,10 +204,8 @@ def _finish(writers: Mapping[str, _TableWriter], metadata: Mapping[str, str]) ->
         writer.finish(notes)
 
 
-def _publish(directory: Path, names: set[str], before_replace: Callable[[], None] | None) -> None:
+def _publish(directory: Path, names: set[str]) -> None:
     """Rename all tables, then remove those of an earlier write that have no successor."""
-    if before_replace is not None:
-        before_replace()
     for name in sorted(names):
         (directory / f"{name}{_STAGED}").replace(directory / f"{name}{SUFFIX}")
     for path in directory.glob(f"*{SUFFIX}"):

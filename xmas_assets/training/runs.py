@@ -9,7 +9,7 @@ import logging
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,20 @@ class Cost:
 
     Attributes:
         cpu_seconds: Processor time of this process. Work lost to a kill since the last state is not in it.
-        loss_sum: Sum of the losses of all steps.
+        losses: Loss per answer token of each optimiser step so far, nats.
         n_samples_seen: Samples trained on, counting each pass.
     """
 
     cpu_seconds: float = 0.0
-    loss_sum: float = 0.0
+    losses: list[float] = field(default_factory=list)
     n_samples_seen: int = 0
+
+    def count(self, step: int, loss: float, n_samples: int) -> None:
+        """Add a micro batch of the ``step``-th step (from 0), and its share of that step's loss."""
+        if step == len(self.losses):
+            self.losses.append(0.0)
+        self.losses[step] += loss
+        self.n_samples_seen += n_samples
 
 
 class RunDirectory:
@@ -122,7 +129,7 @@ class RunDirectory:
             n_samples_seen=cost.n_samples_seen,
             n_cut=n_cut,
             left_out=left_out,
-            mean_loss=cost.loss_sum / n_steps,
+            losses=tuple(cost.losses),
             cpu_seconds=cost.cpu_seconds,
         )
         _write(self.path / "done.json", asdict(record))
@@ -140,8 +147,8 @@ def read_record(output: Path) -> TrainingRecord:
     if not path.is_file():
         raise ModelError(f"{output} holds no finished training run; materialize it first")
     values = _read(path)
-    values["checkpoints"] = tuple((step, digest) for step, digest in values["checkpoints"])
-    return TrainingRecord(**values)
+    checkpoints = tuple((step, digest) for step, digest in values.pop("checkpoints"))
+    return TrainingRecord(checkpoints=checkpoints, losses=tuple(values.pop("losses")), **values)
 
 
 def milestones(n_steps: int, n_checkpoints: int) -> list[int]:

@@ -17,6 +17,8 @@ from xmas_assets.vlm.tiny import build_model, build_processor
 
 _LOG = logging.getLogger(__name__)
 _N_HELD_OUT = 400
+# What is added to the seed in each stage; the later stages see pictures that the tower was not trained on.
+_TOWER, _ALIGNMENT, _LANGUAGE, _SECOND_ALBUM = 0, 3, 4, 7
 
 
 def build_base(
@@ -32,7 +34,7 @@ def build_base(
 
     Args:
         output: Directory for weights, configuration, tokenizer, processor and chat template.
-        n_scenes: Pictures to draw; none of them is kept.
+        n_scenes: Pictures to draw for the tower, and again for the later stages; none of them is kept.
         tower_steps: Steps of the vision tower.
         align_steps: Steps of the projector alone.
         language_steps: Steps of projector and language model on terse questions.
@@ -44,24 +46,32 @@ def build_base(
     with torch_threads(1), torch.random.fork_rng(devices=[]):
         processor = build_processor()
         model = build_model(processor, seed=seed)
-        _LOG.info("drawing %d pictures", n_scenes + _N_HELD_OUT)
-        album = draw_album(n_scenes + _N_HELD_OUT, seed=seed)
-        scenes, pictures = album.scenes[:n_scenes], album.pictures[:n_scenes]
-        _LOG.info("vision tower: %d steps", tower_steps)
+        _LOG.info("vision tower: %d steps on %d pictures", tower_steps, n_scenes)
+        album, _ = _draw(n_scenes, seed=seed + _TOWER)
         tower = model.model.vision_tower
-        train_tower(tower, processor.image_processor, Album(scenes, pictures), n_steps=tower_steps, seed=seed)
+        train_tower(tower, processor.image_processor, album, n_steps=tower_steps, seed=seed + _TOWER)
+        album, held_out = _draw(n_scenes, seed=seed + _SECOND_ALBUM)
         features = look_at(model, processor, album)
         _LOG.info("projector: %d steps", align_steps)
-        align_projector(model, processor.tokenizer, scenes, features, n_steps=align_steps, seed=seed)
-        bank = QuestionBank(processor.tokenizer, scenes)
+        align_projector(model, processor.tokenizer, album.scenes, features, n_steps=align_steps, seed=seed + _ALIGNMENT)
         _LOG.info("language model: %d steps", language_steps)
-        teach_looking(model, bank, features[:n_scenes], n_steps=language_steps, seed=seed, report=_report)
-        held_out = QuestionBank(processor.tokenizer, album.scenes[n_scenes:])
-        score = score_looking(model, held_out, features[n_scenes:], seed=seed)
+        bank = QuestionBank(processor.tokenizer, album.scenes)
+        teach_looking(model, bank, features, n_steps=language_steps, seed=seed + _LANGUAGE, report=_report)
+        bank = QuestionBank(processor.tokenizer, held_out.scenes)
+        score = score_looking(model, bank, look_at(model, processor, held_out), seed=seed)
     _LOG.info("terse questions answered rightly: %.3f", score)
     model.save_pretrained(output)
     processor.save_pretrained(output)
     return score
+
+
+def _draw(n_scenes: int, *, seed: int) -> tuple[Album, Album]:
+    """Draw an album to learn from, and one of 400 held-out pictures."""
+    album = draw_album(n_scenes + _N_HELD_OUT, seed=seed)
+    return (
+        Album(album.scenes[:n_scenes], album.pictures[:n_scenes]),
+        Album(album.scenes[n_scenes:], album.pictures[n_scenes:]),
+    )
 
 
 def _report(step: int, loss: float) -> None:

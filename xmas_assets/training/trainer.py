@@ -136,8 +136,7 @@ class _AnswerTrainer(Trainer):
             raise ModelError(
                 f"the loss is {value} at step {self.state.global_step + 1}; lower the learning rate or check the base"
             )
-        self._cost.loss_sum += value
-        self._cost.n_samples_seen += len(inputs["input_ids"])
+        self._cost.count(self.state.global_step, value, len(inputs["input_ids"]))
         return loss
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:

@@ -41,7 +41,7 @@ FIGURES = {
     "samples": _samples,
     "scores": lambda: budget_score_figure(_leaderboard()),
     "composition": lambda: task_composition_figure({name: dict.fromkeys(_NAMES, 3) for name in _NAMES}, n_shown=4),
-    "loss": lambda: loss_figure([1, 2, 3, 4], [2.0, 1.0, float("nan"), 0.5]),
+    "loss": lambda: loss_figure([2.0, 1.0, float("nan"), 0.5]),
 }
 
 
@@ -66,7 +66,7 @@ def test_one_cluster_one_checkpoint_and_only_full_data_can_be_drawn():
     cluster_size_figure(np.zeros(3, dtype=int))
     budget_score_figure(_leaderboard().filter(pl.col("method") == "full"))
     task_composition_figure({"all": {"(none)": 3}})
-    loss_figure([1], [0.5])
+    loss_figure([0.5])
 
 
 def test_a_score_without_an_interval_is_drawn():

@@ -38,7 +38,7 @@ def _write(path: Path, *, name: str = "shapes") -> Path:
         dataset=name,
         leaderboard=build_leaderboard(frame, majority, costs=costs(), n_resamples=50),
         per_task=build_per_task(frame, majority),
-        figures=[(name, loss_figure([1, 2], [2.0, 1.0]), name)],
+        figures=[(name, loss_figure([2.0, 1.0]), name)],
         provenance={name: name, "torch": "2.13.0"},
         quarantine=pl.DataFrame(refused).with_columns(detail=pl.lit(name)),
         notes=[name],

@@ -224,13 +224,6 @@ def test_a_file_where_the_folder_should_be_is_said_in_one_line(tmp_path):
         write_tables(tmp_path / "taken" / "clusters", {"t": FRAME})
 
 
-def test_before_replace_runs_when_everything_is_written_and_nothing_replaced(tmp_path):
-    write_tables(tmp_path, {"t": FRAME})
-    seen = []
-    write_tables(tmp_path, {"t": OTHER}, before_replace=lambda: seen.append((open_tables(tmp_path)["t"].frame(), 1)))
-    assert seen[0][0].equals(FRAME)
-
-
 def test_moved_tables_replace_the_old_ones_and_leave_their_source_empty(tmp_path):
     write_tables(tmp_path / "work", {"t": OTHER})
     write_tables(tmp_path / "home", {"t": FRAME, "gone": FRAME})

@@ -12,7 +12,7 @@ def save(directory: Path) -> None:
 
 
 def finish(run: RunDirectory) -> None:
-    run.finish(Cost(1.5, 6.0, 8), n_steps=4, n_samples=8, n_cut=0, left_out={})
+    run.finish(Cost(1.5, [2.0, 1.0, 1.5, 1.5], 8), n_steps=4, n_samples=8, n_cut=0, left_out={})
 
 
 def test_checkpoints_are_ordered_by_number(tmp_path):
@@ -46,16 +46,16 @@ def test_the_newest_complete_state_is_the_one_to_resume(tmp_path, caplog):
     run = RunDirectory(tmp_path, run="a")
     for step in (9, 10, 11):
         (run.state / f"checkpoint-{step}").mkdir(parents=True)
-    run.commit_state(9, Cost(1.0, 2.0, 3))
-    run.commit_state(10, Cost(4.0, 5.5, 6))
+    run.commit_state(9, Cost(1.0, [2.0], 3))
+    run.commit_state(10, Cost(4.0, [2.0, 3.5], 6))
     with caplog.at_level(logging.WARNING):
-        assert run.last_state() == (run.state / "checkpoint-10", Cost(4.0, 5.5, 6))
+        assert run.last_state() == (run.state / "checkpoint-10", Cost(4.0, [2.0, 3.5], 6))
     assert not (run.state / "checkpoint-11").exists()
     assert "checkpoint-11" in caplog.text
 
 
 def test_a_run_without_states_begins_at_no_cost(tmp_path):
-    assert RunDirectory(tmp_path, run="a").last_state() == (None, Cost(0.0, 0.0, 0))
+    assert RunDirectory(tmp_path, run="a").last_state() == (None, Cost(0.0, [], 0))
 
 
 def test_a_finished_run_is_known_by_its_record(tmp_path):
@@ -94,3 +94,10 @@ def test_a_record_of_nothing_is_refused(tmp_path):
 )
 def test_milestones_are_even_and_end_at_the_end(n_steps, n_checkpoints, expected):
     assert milestones(n_steps, n_checkpoints) == expected
+
+
+def test_the_loss_of_a_step_is_the_sum_of_its_micro_batches():
+    cost = Cost()
+    for step, loss in ((0, 1.5), (0, 0.5), (1, 1.0)):
+        cost.count(step, loss, 4)
+    assert (cost.losses, cost.n_samples_seen) == ([2.0, 1.0], 12)
