@@ -57,6 +57,7 @@ def model_record(
             "n_samples": record.n_samples,
             "n_steps": record.n_steps,
         },
+        curves={"loss": record.losses},
         inputs={f"{dataset}.{key.method}": upstream["selected_subset"]},
         artifacts={"model": [trained.path]},
         model="model",

@@ -7,6 +7,7 @@ file lock, because parallel processes on a fresh sqlite store race.
 
 import hashlib
 import io
+import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _FINISHED = "FINISHED"
+_MOST_METRICS = 1000  # that MLflow takes at once
 
 
 class RunRecord(BaseModel):
@@ -37,6 +39,7 @@ class RunRecord(BaseModel):
         params: Parameters, logged once.
         tags: Tags, later ones win.
         metrics: Metric values, later ones win.
+        curves: Metric values by optimiser step, from 1; logged once.
         inputs: Dataset name to content digest.
         artifacts: Artifact folder name to local files or directories.
         files: Artifact path to text.
@@ -53,6 +56,7 @@ class RunRecord(BaseModel):
     params: dict[str, str] = Field(default_factory=dict)
     tags: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
+    curves: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
     artifacts: dict[str, list[Path]] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
@@ -150,6 +154,7 @@ class _Delivery:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow import MlflowClient
 
+        logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # not a word about making the tables
         return cls(MlflowClient(uri), artifacts)
 
     def deliver(self, record: RunRecord) -> tuple[str, str]:
@@ -162,6 +167,12 @@ class _Delivery:
         new_metrics = [Metric(k, v, now, 0) for k, v in record.metrics.items() if run.data.metrics.get(k) != v]
         tags = [RunTag(k, v[:5000]) for k, v in record.tags.items()]
         self.client.log_batch(run_id, metrics=new_metrics, params=new_params, tags=tags)
+        for name, values in record.curves.items():
+            # A delivery that was cut short goes on behind the last point that arrived.
+            points = [Metric(name, value, now, step) for step, value in enumerate(values, start=1)]
+            logged = len(self.client.get_metric_history(run_id, name))
+            for start in range(logged, len(points), _MOST_METRICS):
+                self.client.log_batch(run_id, metrics=points[start : start + _MOST_METRICS])
         self._log_inputs(run_id, record.inputs)
         self._log_artifacts(run_id, record)
         if record.model and "xmas.model_version" not in run.data.tags:

@@ -102,6 +102,17 @@ def test_pictures_are_artifacts_and_a_later_score_does_not_move_the_end_of_the_r
     assert Image.open(path).size == (8, 6)
 
 
+def test_a_curve_is_logged_once_and_whole_however_long_it_is(tmp_path):
+    tracking = make_tracking(tmp_path)
+    losses = tuple(2.0 - step / 2000 for step in range(2500))
+    tracking.record(make_record(curves={"loss": losses[:700]}), log=print)  # as if it had been cut short there
+    tracking.record(make_record(curves={"loss": losses}), log=print)
+    tracking.record(make_record(curves={"loss": losses}), log=print)
+    client, [run] = runs_in(tracking)
+    history = client.get_metric_history(run.info.run_id, "loss")
+    assert [(point.step, point.value) for point in history] == list(enumerate(losses, start=1))
+
+
 @pytest.mark.timeout(180)
 def test_processes_on_a_fresh_store_do_not_race(tmp_path):
     context = multiprocessing.get_context("spawn")
