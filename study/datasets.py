@@ -1,0 +1,54 @@
+"""The study's datasets, each written in LLaVA format by a seeded maker."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from study.design import GROUP_SIZES, TAILS
+from study.digits import write_digits
+from xmas_assets.data.synthetic import SyntheticSettings, generate
+
+_REAL = Path(__file__).parents[2] / "shared" / "data" / "easy_vqa"
+_ONLY_SINGLES = {"same_both": 0.0, "same_image": 0.0, "same_question": 0.0}
+
+
+def _shapes(folder: Path, **settings: float) -> Path:
+    generate(SyntheticSettings(**settings), folder)  # pyright: ignore[reportArgumentType]
+    return folder
+
+
+def _cell(tail: str, group_size: int) -> dict[str, float]:
+    """Settings of a cell of the map: a group of 1 is no group; a uniform tail has all eight skills alike."""
+    rare = {"rare_share": 0.5} if tail == "uniform" else {}
+    groups = {"group_size": group_size, "same_both": 1.0, "same_image": 0.0, "same_question": 0.0}
+    return rare | (groups if group_size > 1 else _ONLY_SINGLES)
+
+
+def _easy_vqa(folder: Path, *, n_train: int = 6000, n_test: int = 1000, seed: int = 5) -> Path:
+    """A seeded sample of easy-VQA's rows; pictures stay where they are."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in (("train", n_train), ("test", n_test)):
+        records = json.loads((_REAL / f"{split}.json").read_text())
+        rows = np.sort(rng.permutation(len(records))[:count])
+        (folder / f"{split}.json").write_text(json.dumps([records[row] for row in rows]))
+    return _REAL
+
+
+# Each writes train.json and test.json into a folder and returns the folder that image names are relative to.
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "shapes_screen": partial(_shapes, seed=1001),
+    "shapes": partial(_shapes, seed=1002),
+    "plain": partial(_shapes, seed=1003, **_ONLY_SINGLES),
+    "same_image": partial(_shapes, seed=1004, same_both=0.0, same_image=0.95, same_question=0.0),
+    "same_question": partial(_shapes, seed=1005, same_both=0.0, same_image=0.0, same_question=0.95),
+    "digits": partial(write_digits, seed=1006),
+    "easy_vqa": _easy_vqa,
+} | {
+    f"shapes_{tail}_g{size}": partial(_shapes, seed=1010 + 10 * TAILS.index(tail) + place, **_cell(tail, size))
+    for tail in TAILS
+    for place, size in enumerate(GROUP_SIZES)
+}

@@ -1,0 +1,53 @@
+"""Handwritten digits that come with scikit-learn, as pictures with questions: a small real set."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_SIDE = 64
+# How often each kind of question is asked of a training picture: a long tail.
+_KINDS = {"digit": 1.0, "is": 1.0, "parity": 0.25, "above": 0.25}
+
+
+def write_digits(folder: Path, *, seed: int, n_test_pictures: int = 360) -> Path:
+    """Write ``train.json``, ``test.json`` and the pictures; test pictures are asked every kind of question.
+
+    Returns:
+        The folder that image names are relative to.
+    """
+    rng = np.random.default_rng(seed)
+    bunch = load_digits()
+    order = rng.permutation(len(bunch.images))
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for split, pictures in (("test", order[:n_test_pictures]), ("train", order[n_test_pictures:])):
+        records = []
+        for picture in pictures:
+            name = f"images/{picture:04d}.png"
+            pixels = np.rint(bunch.images[picture] * (255 / 16)).astype(np.uint8)
+            Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).convert("RGB").save(folder / name)
+            for kind, share in _KINDS.items():
+                if split == "test" or rng.random() < share:
+                    question, answer = _ask(kind, int(bunch.target[picture]), rng)
+                    records.append(_record(f"{split}-{picture:04d}-{kind}", name, kind, question, answer))
+        (folder / f"{split}.json").write_text(json.dumps(records, indent=1))
+    return folder
+
+
+def _ask(kind: str, digit: int, rng: np.random.Generator) -> tuple[str, str]:
+    if kind == "digit":
+        return "Which digit is it?", _WORDS[digit]
+    if kind == "is":
+        asked = digit if rng.random() < 0.5 else int(rng.choice([other for other in range(10) if other != digit]))
+        return f"Is it a {_WORDS[asked]}?", "yes" if asked == digit else "no"
+    if kind == "parity":
+        return "Is the digit odd or even?", ("even", "odd")[digit % 2]
+    return "Is the digit bigger than four?", "yes" if digit > 4 else "no"
+
+
+def _record(sample_id: str, image: str, task: str, question: str, answer: str) -> dict:
+    turns = [{"from": "human", "value": f"<image>\n{question}"}, {"from": "gpt", "value": answer}]
+    return {"id": sample_id, "image": image, "conversations": turns, "task": task}

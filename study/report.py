@@ -1,0 +1,89 @@
+"""Redraws ``docs/study/results.md`` and its figures from the stored answers; nothing is trained here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from study.analysis import table
+from study.design import GROUP_SIZES, PLAN, TAILS, Experiment
+from study.running import RESULTS
+from xmas_assets.report.canvas import draw
+from xmas_assets.report.figures import budget_score_figure
+
+_HEAD = (
+    "| budget | method | score % (95 %) | Rel % | against random, points (95 %) | q | units "
+    "| selection, training CPU s |"
+)
+
+
+def write_report() -> Path:
+    """Write the tables and figures of every experiment that has results; returns the page."""
+    folder = RESULTS.parent
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    page = ["# Results", "", "Made by `python -m study report` from `results/`. How to read it: README.md.", ""]
+    tables = {e.name: table(e) for e in PLAN if list((RESULTS / e.name).glob("unit*.parquet"))}
+    for name, board in tables.items():
+        (folder / "figures" / f"{name}.png").write_bytes(budget_score_figure(board))
+        page += [f"## {name}", "", _HEAD, "|" + "---|" * 8, *map(_line, board.iter_rows(named=True)), ""]
+        page += [f"![scores by budget](figures/{name}.png)", ""]
+    cells = [experiment for experiment in PLAN if experiment.part == "map" and experiment.name in tables]
+    for method in ("xmas", "xmas_coverage"):
+        if len(cells) == len(GROUP_SIZES) * len(TAILS):
+            (folder / "figures" / f"map_{method}.png").write_bytes(_map(method, cells, tables))
+            page += [f"![gain of {method} over random](figures/map_{method}.png)", ""]
+    path = folder / "results.md"
+    path.write_text("\n".join(page), encoding="utf-8")
+    return path
+
+
+def _line(row: dict) -> str:
+    budget = "" if row["budget"] is None else f"{float(row['budget']):.0%}"
+    cells = (
+        budget,
+        row["method"],
+        _interval(row, "score", "score_low", "score_high", 100),
+        "" if row["rel_percent"] is None else f"{row['rel_percent']:.0f}",
+        _interval(row, "vs_random", "vs_random_low", "vs_random_high", 100, sign="+"),
+        "" if row["q_value"] is None else f"{row['q_value']:.3f}",
+        f"{row['n_seeds'] or ''}",
+        "" if row["cpu_seconds_training"] is None else
+        f"{row['cpu_seconds_selection']:.0f}, {row['cpu_seconds_training']:.0f}",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _interval(row: dict, value: str, low: str, high: str, factor: float, sign: str = "") -> str:
+    if row[value] is None:
+        return ""
+    middle = f"{factor * row[value]:{sign}.1f}"
+    return middle if row[low] is None else f"{middle} ({factor * row[low]:{sign}.1f}..{factor * row[high]:{sign}.1f})"
+
+
+def _map(method: str, cells: Sequence[Experiment], tables: dict[str, pl.DataFrame]) -> bytes:
+    """Gain over random in points: near-duplicates per example across, budget down, one panel per tail."""
+    budgets = cells[0].budgets
+
+    def paint(figure) -> None:
+        panels = figure.subplots(1, len(TAILS), sharey=True, squeeze=False)[0]
+        for panel, tail in zip(panels, TAILS, strict=True):
+            gains = np.full((len(budgets), len(GROUP_SIZES)), np.nan)
+            for column, size in enumerate(GROUP_SIZES):
+                board = tables[f"map_shapes_{tail}_g{size}"].filter(pl.col("method") == method)
+                for budget, gain, low, high in board.select(
+                    pl.col("budget").cast(pl.Float64), "vs_random", "vs_random_low", "vs_random_high"
+                ).iter_rows():
+                    line = [float(text) for text in budgets].index(budget)
+                    gains[line, column] = 100 * gain
+                    star = "*" if low > 0 or high < 0 else ""
+                    panel.text(column, line, f"{100 * gain:+.0f}{star}", ha="center", va="center")
+            panel.imshow(gains, cmap="RdBu", vmin=-20, vmax=20, aspect="auto")
+            panel.set_xticks(range(len(GROUP_SIZES)), [str(size) for size in GROUP_SIZES])
+            panel.set_yticks(range(len(budgets)), [f"{float(text):.0%}" for text in budgets])
+            panel.set(title=f"{tail} tail", xlabel="near-duplicates per example")
+            panel.grid(visible=False)
+        panels[0].set_ylabel("budget")
+        figure.suptitle(f"{method}: points above random (* 95 % interval without 0)")
+
+    return draw(paint, height=3.4)
