@@ -48,8 +48,8 @@ def _line(row: dict) -> str:
         _interval(row, "vs_random", "vs_random_low", "vs_random_high", 100, sign="+"),
         "" if row["q_value"] is None else f"{row['q_value']:.3f}",
         f"{row['n_seeds'] or ''}",
-        "" if row["cpu_seconds_training"] is None else
-        f"{row['cpu_seconds_selection']:.0f}, {row['cpu_seconds_training']:.0f}",
+        "" if row["training_cpu_seconds"] is None else
+        f"{row['selection_cpu_seconds']:.0f}, {row['training_cpu_seconds']:.0f}",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

@@ -73,7 +73,11 @@ def _collect(home: Home, experiment: Experiment, unit: int) -> None:
     path = result_path(experiment, unit)
     path.parent.mkdir(parents=True, exist_ok=True)
     seconds = board.filter(pl.col("budget").is_not_null()).select(
-        "method", "budget", pl.lit(unit).alias("seed"), "cpu_seconds_selection", "cpu_seconds_training"
+        "method",
+        "budget",
+        pl.lit(unit).cast(pl.Int64).alias("seed"),
+        pl.col("selection_cpu_seconds").alias("cpu_seconds_selection"),
+        pl.col("training_cpu_seconds").alias("cpu_seconds_training"),
     )
     seconds.write_parquet(path.with_name(f"costs{unit}.parquet"))
     raw = stored(home, "raw_dataset", dataset)
