@@ -11,33 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import urllib3
-from pydantic import Field
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import IMAGE_MARK, Sample
-from xmas_assets.contracts.settings import Section
+from xmas_assets.contracts.scoring import EndpointSettings
 
 T = TypeVar("T")
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})  # worth another attempt
 _LONGEST_WAIT_SECONDS = 60
 _N_SHOWN = 200  # characters of a reply in a message
 _MOST_TAGS = 50
-
-
-class EndpointSettings(Section):
-    """A chat model: a local server (vLLM, llama.cpp, Ollama) or a service."""
-
-    url: str = Field(pattern=r"^https?://", description="Address up to '/v1', such as http://127.0.0.1:8000/v1.")
-    model: str = Field(min_length=1, description="Model name as the endpoint knows it.")
-    key_variable: str | None = Field(
-        default=None, description="Name of the environment variable that holds the key; the key itself stands nowhere."
-    )
-    timeout_seconds: float = Field(default=60.0, gt=0, description="Longest wait to connect, and between bytes.")
-    n_attempts: int = Field(default=5, ge=1, description="Tries per request, and per answer that cannot be read.")
-    backoff_seconds: float = Field(default=1.0, ge=0, description="Wait before the second retry; doubles each time.")
-    n_parallel: int = Field(default=4, ge=1, description="Requests under way at once.")
-    max_tokens: int = Field(default=512, ge=1, description="Longest answer.")
 
 
 @dataclass(frozen=True)

@@ -1,128 +1,233 @@
 """One pass over some samples: encode once, run the vision tower once per image, then every checkpoint over them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
-from xmas_assets.contracts.samples import Sample
-from xmas_assets.contracts.settings import TrajectorySettings
-from xmas_assets.vlm.attention import cross_modal_spectra
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.samples import Sample, Turn
+from xmas_assets.extraction.batching import ahead, batches_of, images_of, new_images
+from xmas_assets.extraction.signals import Signal
+from xmas_assets.vlm.forward import ImageInputs, can_pack, observe
 from xmas_assets.vlm.loading import Vlm
+from xmas_assets.vlm.observing import Layer, Wants
 from xmas_assets.vlm.pictures import OpenImage, Pictures
-from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoded, Encoder
 from xmas_assets.vlm.towers import TowerFeatures, has_separate_tower, tower_digest
 
+Values = dict[tuple[str, str], NDArray[np.float32]]
+"""Values of each signal's columns, by the names of both."""
+Columns = Mapping[str, NDArray[np.float32]]
+Store = Callable[[Sequence[Encoded], Signal, Columns], None]
 
-class SpectraReader:
-    """Reads the spectra of samples at every checkpoint."""
+
+class SignalReader:
+    """Reads the signals of samples at the checkpoints."""
 
     def __init__(
         self,
+        signals: Sequence[Signal],
         checkpoints: Sequence[Callable[[], Vlm]],
         open_image: OpenImage,
-        settings: TrajectorySettings,
         *,
+        batch_size: int,
         max_tokens: int,
     ) -> None:
-        """Take the models, and load each once to see whether it is sound and whether all share one vision tower.
+        """Take the models, and load each once to see whether it is sound and what its rows can share.
 
         Args:
-            checkpoints: Each loads one; they are loaded one after the other, so that one at a time is in memory.
+            signals: What is read: at the last checkpoint, or at every one.
+            checkpoints: Each loads one, in the order of steps.
             open_image: Gives the picture of a reference and content hash.
-            settings: Definition, values and batch size.
+            batch_size: Rows per forward pass.
             max_tokens: Longest sample, tokens including image tokens; longer ones are cut at their end.
 
         Raises:
             ModelError: If a checkpoint cannot be loaded.
         """
+        self._signals = signals
         self._checkpoints = checkpoints
-        self._settings = settings
-        looks = [_look_at(load()) for load in checkpoints]
-        #: Why images run through the tower at every checkpoint, if they do.
-        self.notices = _why_tower_runs_again(looks)
-        processor = looks[0].processor
-        self._pictures = Pictures(processor, open_image)
-        self._encoder = Encoder(processor, self._pictures, max_tokens=max_tokens)
-        self._pad_id = pad_token_id(processor.tokenizer)
+        self._loaded: tuple[int, Vlm] | None = None
+        self._batch_size = batch_size
+        self._features: TowerFeatures | None = None
+        looks = [_look_at(self._load(number)) for number in range(len(checkpoints))]
+        self._is_tower_separate = all(look.has_separate_tower for look in looks)
+        self._is_tower_shared = len({look.tower_digest for look in looks}) == 1
+        self._is_packed = all(look.can_pack for look in looks)
+        #: What a person should know about how the signals were read.
+        self.notices = _what_is_not_shared(looks)
+        self._config = looks[0].language_config
+        #: Shape of one row's value in each column.
+        self.shapes = {
+            (signal.name, column): (len(checkpoints), *shape) if signal.every_checkpoint else tuple(shape)
+            for signal in signals
+            for column, shape in signal.columns(self._config).items()
+        }
+        self._pictures = Pictures(looks[0].processor, open_image)
+        self._encoder = Encoder(looks[0].processor, self._pictures, max_tokens=max_tokens)
 
-    def read(self, samples: Sequence[Sample], tell: Callable[[float], None]) -> NDArray[np.float32]:
-        """Read the spectra of some samples.
+    def read(self, samples: Sequence[Sample], tell: Callable[[float], None]) -> tuple[Values, NDArray[np.bool_]]:
+        """Read some samples.
 
         Args:
-            samples: Each with an image; those that share images should come together.
+            samples: All with images, or all without; those that share images should come together.
             tell: Called with the samples that a step has finished (a fraction: a step is one checkpoint's).
 
         Returns:
-            Shape (n_samples, n_checkpoints, n_values); NaN for a sample too long to be read.
+            The values, each of shape (n_samples, *shape) with NaN where a sample has none; and which samples were not
+            too long to be read, shape (n_samples,).
         """
         encoded, _ = self._encoder.encode(samples)
         places = {sample.sample_id: place for place, sample in enumerate(samples)}
-        batches = _batches_of_similar_length(encoded, self._settings.batch_size)
-        values = np.full((len(samples), len(self._checkpoints), self._settings.n_values), np.nan, dtype=np.float32)
-        features: TowerFeatures | None = None
+        batches = batches_of(encoded, self._batch_size)
+        values: Values = {
+            column: np.full((len(samples), *shape), np.nan, dtype=np.float32) for column, shape in self.shapes.items()
+        }
+        self._features = None
+        # The checkpoint in memory comes first: values do not depend on the order, and one load is saved.
+        numbers = range(len(self._checkpoints))
+        for number in sorted(numbers, key=lambda number: self._loaded is None or self._loaded[0] != number):
 
-        def read_checkpoint(number: int, vlm: Vlm) -> None:
-            nonlocal features
-            if number == 0 and not self.notices:
-                features = self._tower_features(vlm, encoded)
-            for batch in batches:
-                values[[places[row.sample_id] for row in batch], number] = cross_modal_spectra(
-                    vlm,
-                    self._inputs(vlm, batch, features),
-                    definition=self._settings.definition,
-                    n_values=self._settings.n_values,
-                )
+            def store(rows: Sequence[Encoded], signal: Signal, read: Columns, number: int = number) -> None:
+                chosen = [places[row.sample_id] for row in rows]
+                for column, found in read.items():
+                    values[signal.name, column][(chosen, number) if signal.every_checkpoint else (chosen,)] = found
+
+            for batch in self._read_checkpoint(number, batches, store):
                 tell(len(batch) / len(self._checkpoints))
-
-        for number, load in enumerate(self._checkpoints):
-            # A function of its own, so that one checkpoint is freed before the next is loaded.
-            read_checkpoint(number, load())
         tell(len(samples) - len(encoded))
-        return values
+        is_read = np.zeros(len(samples), dtype=bool)
+        is_read[[places[row.sample_id] for row in encoded]] = True
+        return values, is_read
 
-    def _tower_features(self, vlm: Vlm, encoded: Sequence[Encoded]) -> TowerFeatures:
-        """Run each distinct image of the samples through the tower."""
-        images: dict[str, str] = {}
-        for row in encoded:
-            images |= zip(row.image_hashes, row.images, strict=True)
-        return TowerFeatures(vlm, images, self._pictures, batch_size=self._settings.batch_size)
+    def _read_checkpoint(
+        self, number: int, batches: Sequence[Sequence[Encoded]], store: Store
+    ) -> Iterator[Sequence[Encoded]]:
+        """Read all batches at one checkpoint; gives each when it is done."""
+        vlm = self._load(number)
+        wanted = [{}] * len(batches)
+        if not self._is_tower_separate:
+            wanted = [dict(images_of(batch)) for batch in batches]
+        elif self._features is None or not self._is_tower_shared:
+            self._features = TowerFeatures(vlm, {}, self._pictures, batch_size=1)
+            wanted = new_images(batches)
+        for batch, pixels in zip(batches, ahead(self._pixels, wanted), strict=True):
+            if self._features is not None and pixels:
+                self._features.add(vlm, list(pixels), torch.cat(list(pixels.values())))
+            self._read_rows(number, vlm, batch, self._image_inputs(vlm, pixels), store)
+            yield batch
 
-    def _inputs(self, vlm: Vlm, batch: Sequence[Encoded], features: TowerFeatures | None) -> dict[str, Any]:
-        """Make a batch's model inputs, from the tower's features where there are some, else from pixels."""
-        if features is None:
-            return collate(batch, self._pictures, pad_id=self._pad_id, padding_side="right")
-        tokens = [replace(row, images=(), image_hashes=()) for row in batch]
-        inputs = collate(tokens, self._pictures, pad_id=self._pad_id, padding_side="right")
-        return inputs | features.inputs(vlm, [content_hash for row in batch for content_hash in row.image_hashes])
+    def _read_rows(self, number: int, vlm: Vlm, rows: Sequence[Encoded], images: ImageInputs, store: Store) -> None:
+        """Read rows in one forward pass, or in halves where the device's memory does not hold it."""
+        try:
+            for wants, signals in self._parties(number, has_images=bool(rows[0].images)):
+                observed = observe(vlm, rows, wants, images, is_packed=self._is_packed)
+                for signal in signals:
+                    store(rows, signal, signal.read(observed.only(signal.wants(self._config))))
+            return
+        except torch.OutOfMemoryError as error:
+            if len(rows) == 1:
+                name, n_tokens = rows[0].sample_id[:80], len(rows[0].input_ids)
+                raise ModelError(
+                    f"the device's memory does not hold sample {name!r} of {n_tokens} tokens; lower "
+                    "base_model.max_tokens, or use a larger device"
+                ) from error
+        # Here the failed pass's tensors are free; inside the except block they would not be.
+        notice = "the device's memory did not hold a batch, so some were read in parts; a lower batch_size is faster"
+        self.notices += [] if notice in self.notices else [notice]
+        half = len(rows) // 2
+        for part in (rows[:half], rows[half:]):
+            self._read_rows(number, vlm, part, images, store)
+
+    def _parties(self, number: int, *, has_images: bool) -> list[tuple[Wants, list[Signal]]]:
+        """Signals that can be read of the same pass, and what they want together."""
+        is_last = number == len(self._checkpoints) - 1
+        chosen = [
+            (signal.wants(self._config), signal)
+            for signal in self._signals
+            if (is_last or signal.every_checkpoint) and (has_images or not signal.needs_image)
+        ]
+        # A pass shows attention by one definition.
+        reference = [pair for pair in chosen if pair[0].attention == "reference"]
+        others = [pair for pair in chosen if pair[0].attention != "reference"]
+        return [
+            (_union([wants for wants, _ in party]), [signal for _, signal in party])
+            for party in (reference, others)
+            if party
+        ]
+
+    def _image_inputs(self, vlm: Vlm, pixels: Mapping[str, Tensor]) -> ImageInputs:
+        """Give images to the model as the tower's features where there are some, else as pixels."""
+        if self._features is not None:
+            return partial(self._features.inputs, vlm)
+        return lambda hashes: {"pixel_values": torch.cat([pixels[content_hash] for content_hash in hashes])}
+
+    def _pixels(self, images: Mapping[str, str]) -> dict[str, Tensor]:
+        """Pixel values under the images' content hashes, each of shape (1, channels, height, width)."""
+        return {
+            content_hash: self._pictures.pixels([reference], [content_hash])
+            for content_hash, reference in images.items()
+        }
+
+    def _load(self, number: int) -> Vlm:
+        if self._loaded is None or self._loaded[0] != number:
+            self._loaded = None  # freed before the next is loaded
+            self._loaded = (number, self._checkpoints[number]())
+        return self._loaded[1]
 
 
 class _Look(NamedTuple):
     """What is kept of a checkpoint between looking at it and reading it."""
 
     processor: Any
+    language_config: Any
     tower_digest: str
     has_separate_tower: bool
+    can_pack: bool
 
 
 def _look_at(vlm: Vlm) -> _Look:
-    blank = Pictures(vlm.processor, lambda *_: Image.new("RGB", (64, 64))).pixels(["blank"], ["blank"])
-    return _Look(vlm.processor, tower_digest(vlm), has_separate_tower(vlm, blank))
+    pictures = Pictures(vlm.processor, lambda *_: Image.new("RGB", (64, 64)))
+    blank = ("blank",)
+    samples = [
+        Sample(text, (Turn("user", text), Turn("assistant", "Yes.")), images, images)
+        for text, images in (("<image>What is this?", blank), ("<image>Are there two?", blank), ("What is it?", ()))
+    ]
+    rows, _ = Encoder(vlm.processor, pictures, max_tokens=1 << 16).encode(samples)
+    packs = can_pack(vlm, rows, lambda hashes: {"pixel_values": pictures.pixels(hashes, hashes)})
+    is_separate = has_separate_tower(vlm, pictures.pixels(blank, blank))
+    return _Look(vlm.processor, vlm.model.get_decoder().config, tower_digest(vlm), is_separate, packs)
 
 
-def _why_tower_runs_again(looks: Sequence[_Look]) -> tuple[str, ...]:
-    """Why the tower cannot run once for all checkpoints; empty if it can."""
+def _what_is_not_shared(looks: Sequence[_Look]) -> list[str]:
+    """Why work is done more than once, if it is."""
+    notices = []
     if not all(look.has_separate_tower for look in looks):
-        return ("this model's vision tower is not separate, so images run through it at every checkpoint",)
-    if len({look.tower_digest for look in looks}) > 1:
-        return ("the vision tower differs between checkpoints, so images run through it at every checkpoint",)
-    return ()
+        notices.append("this model's vision tower is not separate, so images run through it at every checkpoint")
+    elif len({look.tower_digest for look in looks}) > 1:
+        notices.append("the vision tower differs between checkpoints, so images run through it at every checkpoint")
+    if not all(look.can_pack for look in looks):
+        notices.append(
+            "this model does not give the same when questions share their image's computation, so each runs whole"
+        )
+    return notices
 
 
-def _batches_of_similar_length(encoded: Sequence[Encoded], batch_size: int) -> list[list[Encoded]]:
-    """Cut into batches with little padding; samples of one length keep their order."""
-    ordered = sorted(encoded, key=lambda row: len(row.input_ids))
-    return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+def _union(wants: Sequence[Wants]) -> Wants:
+    """What several readers want together."""
+    looking = [each for each in wants if each.attention is not None]
+    layers: set[Layer] = {layer for each in looking for layer in each.attention_layers}
+    return Wants(
+        attention=looking[0].attention if looking else None,
+        attention_layers=tuple(sorted(layers, key=str)),
+        block_outputs=tuple(sorted({number for each in wants for number in each.block_outputs})),
+        hidden_states=tuple(sorted({number for each in wants for number in each.hidden_states})),
+        logits=any(each.logits for each in wants),
+        lone_logits=any(each.lone_logits for each in wants),
+    )

@@ -11,6 +11,7 @@ from torch import nn
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import LoraSettings
+from xmas_assets.vlm.answers import answer_logits
 from xmas_assets.vlm.loading import ADAPTER_FILE, BASE_NOTE, Vlm
 
 
@@ -105,9 +106,5 @@ def answer_loss(model: Any, inputs: dict[str, torch.Tensor], n_answer_tokens: to
         n_answer_tokens: Of the whole optimiser step, which may be several forward passes.
     """
     inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    labels = nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=-100)
-    features = {name: value for name, value in inputs.items() if name != "labels"}
-    hidden = inner.base_model(**features, use_cache=False).last_hidden_state
-    is_learned = labels != -100
-    logits = inner.get_output_embeddings()(hidden[is_learned]).float()
-    return nn.functional.cross_entropy(logits, labels[is_learned], reduction="sum") / n_answer_tokens
+    logits, targets, _ = answer_logits(inner, inputs)
+    return nn.functional.cross_entropy(logits, targets, reduction="sum") / n_answer_tokens

@@ -32,6 +32,7 @@ from xmas_assets.vlm.pictures import OpenImage, Pictures
 from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
 
 Progress = Callable[[int, int], None]
+SaveBeside = Callable[[Path, Trainer, range], None]
 _TRAINED = "trained.safetensors"
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
@@ -46,6 +47,7 @@ def fine_tune(
     seed: int,
     output: Path,
     progress: Progress | None = None,
+    save_beside: SaveBeside | None = None,
 ) -> list[Checkpoint]:
     """Train a base model on samples and return its checkpoints by step; the last one is the trained model.
 
@@ -62,6 +64,8 @@ def fine_tune(
         seed: Of the data order, and of adapters and dropout.
         output: Directory of this run alone.
         progress: Called after each step with the steps done and in total.
+        save_beside: Writes what else is kept in a checkpoint: called with its directory, the trainer, and the steps
+            (from 0) since the checkpoint before.
 
     Raises:
         ModelError: If the base cannot be used, no sample can be learned from, the loss or a weight becomes NaN or
@@ -85,7 +89,12 @@ def fine_tune(
             raise ModelError(f"none of {len(ordered)} samples can be learned from ({sorted(set(left_out.values()))})")
         model = prepare_training(vlm, settings.lora)
         dtype = getattr(torch, base_settings.dtype)
-        save = partial(save_trained, model, vlm=vlm, dtype=dtype, base_digest=base_digest)
+
+        def save(steps: range, directory: Path) -> None:
+            save_trained(model, directory, vlm=vlm, dtype=dtype, base_digest=base_digest)
+            if save_beside is not None:
+                save_beside(directory, trainer, steps)
+
         pad_id = pad_token_id(vlm.processor.tokenizer)
         state, cost = run.last_state()
         trainer = _AnswerTrainer(
@@ -158,7 +167,7 @@ class _Watch(TrainerCallback):
         run: RunDirectory,
         cost: Cost,
         n_checkpoints: int,
-        save: Callable[[Path], None],
+        save: Callable[[range, Path], None],
         progress: Progress | None,
     ) -> None:
         self._run = run
@@ -174,7 +183,8 @@ class _Watch(TrainerCallback):
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.global_step in self._steps:
-            self._run.commit(state.global_step, self._save)
+            before = max((step for step in self._steps if step < state.global_step), default=0)
+            self._run.commit(state.global_step, partial(self._save, range(before, state.global_step)))
         if state.global_step == state.max_steps:
             control.should_save = False  # the last checkpoint is the result; no state is needed beyond it
         now = time.process_time()
@@ -201,6 +211,7 @@ def _arguments(
         per_device_train_batch_size=micro_batch_size,
         gradient_accumulation_steps=settings.batch_size // micro_batch_size,
         num_train_epochs=settings.epochs,
+        max_steps=settings.n_steps or -1,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=_SCHEDULES[settings.schedule],
         warmup_steps=settings.warmup_fraction,  # below 1 it is a share of the steps

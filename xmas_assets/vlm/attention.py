@@ -1,173 +1,126 @@
-"""How strongly a sample's text looks at its images: cross-modal attention, read while the model runs its fast kernel.
+"""How the text of a batch looks at its images: cross-modal attention, read while the model runs its fast kernel.
 
 Rows are the real text tokens after the sample's first image token, columns its image tokens, in sequence order; so
 any number of images and turns works, and text before the first image (which cannot see it) is left out. The published
 code starts one row later, which drops the line break behind the image in its one prompt template; we keep that row.
+
+Two attention functions are registered with ``transformers``, one for each layout of a batch. Both leave the layer's
+output to the fast kernel where no probability is read, and form no other rows' scores.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.vlm.loading import Vlm
-from xmas_assets.vlm.spectra import causal_probabilities, leading_singular_values, reference_probabilities
+from xmas_assets.vlm.attention_reader import AttentionReader, Spot
+from xmas_assets.vlm.layouts import Group, Packed, Padded
+from xmas_assets.vlm.spectra import (
+    attend_behind_shared,
+    causal_probabilities,
+    probabilities_behind_shared,
+    reference_probabilities,
+)
 
-Definition = Literal["causal", "reference"]
-_INTERFACE = "xmas_text_rows"
+_PADDED, _PACKED = "xmas_padded", "xmas_packed"
 # Arguments that change the probabilities in ways that the fast kernel's call does not show.
 _UNSUPPORTED = ("softcap", "position_bias", "s_aux", "sinks")
 
 
-class _LastLayerReadError(Exception):
-    """Not a fault: ends the forward pass, of which nothing more is needed."""
-
-
-class _Total:
-    """Sum over layers of the probabilities of the text rows, shape (batch, n_rows, n_tokens)."""
-
-    def __init__(self, rows: Tensor, is_real: Tensor, *, last_layer: int) -> None:
-        self.rows = rows
-        self.is_real = is_real
-        self.probabilities = torch.zeros(*rows.shape, is_real.shape[1], device=rows.device)
-        self.n_layers = 0
-        self._last_layer = last_layer
-
-    def add(self, layer: Any, probabilities: Tensor) -> None:
-        """Add a layer's; layers that do not know their place are added too, and then the pass runs to its end."""
-        self.probabilities += probabilities
-        self.n_layers += 1
-        if getattr(layer, "layer_idx", None) == self._last_layer:
-            raise _LastLayerReadError
-
-
-_TOTAL: ContextVar[_Total] = ContextVar("cross_modal_total")
-
-
-def cross_modal_spectra(vlm: Vlm, batch: Mapping[str, Any], *, definition: Definition, n_values: int) -> np.ndarray:
-    """Leading singular values of each sample's cross-modal attention; independent of batch mates and padding side.
-
-    Args:
-        vlm: The model.
-        batch: Model inputs of some samples, as ``prompts.collate`` makes them (``input_ids`` and ``attention_mask`` of
-            shape (batch, n_tokens), and the images). ``labels`` are not looked at.
-        definition: ``causal`` for the model's own probabilities, ``reference`` for the published code's arithmetic.
-        n_values: Singular values per sample.
-
-    Returns:
-        Shape (batch, n_values), float32, descending. Zeros where a matrix has fewer values, and for samples without an
-        image: those have no cross-modal attention, and are told apart by their own flag downstream.
-
-    Raises:
-        ModelError: If the model's attention cannot be read, or a value is not finite.
-
-    Source:
-        XMAS (arXiv 2510.01454); all k values are kept, their sum is the paper's trajectory value.
-    """
-    matrices = cross_modal_matrices(vlm, batch, definition=definition)
-    if not bool(matrices.isfinite().all()):
-        raise ModelError(f"attention of {vlm.directory} is NaN or infinite; its weights are damaged, train it again")
-    return leading_singular_values(matrices, n_values).float().cpu().numpy()
-
-
-@torch.inference_mode()
-def cross_modal_matrices(vlm: Vlm, batch: Mapping[str, Any], *, definition: Definition) -> Tensor:
-    """Cross-modal attention, summed over layers, of each sample.
-
-    Args:
-        vlm: The model.
-        batch: As in ``cross_modal_spectra``.
-        definition: As in ``cross_modal_spectra``.
-
-    Returns:
-        Shape (batch, most text rows of a sample, most image tokens of a sample), float32; smaller samples stand in the
-        upper left corner, zeros around them.
-
-    Raises:
-        ModelError: If the model's attention layers cannot be read this way.
-    """
-    inputs = _pad_right({name: _placed(value, vlm.model) for name, value in batch.items() if name != "labels"})
-    is_real = inputs["attention_mask"].bool()
-    is_image = is_real & (inputs["input_ids"] == vlm.image_token_id)
-    is_text_after_image = is_real & ~is_image & (is_image.cumsum(1) > 0)
-    rows, is_row = _positions(is_text_after_image)
-    columns, is_column = _positions(is_image)
-    if rows.shape[1] == 0:
-        return torch.zeros(*rows.shape, columns.shape[1])
-    decoder = vlm.model.get_decoder()
-    total = _Total(rows, is_real, last_layer=decoder.config.num_hidden_layers - 1)
-    with _READERS[definition](decoder, total), suppress(_LastLayerReadError):
-        # The base model has no LM head, whose output nobody needs here.
-        vlm.model.base_model(**inputs, use_cache=False)
-    if total.n_layers == 0:
-        raise ModelError(
-            f"attention of {type(vlm.model).__name__} cannot be read as '{definition}'; use a model whose layers call "
-            "transformers' AttentionInterface (causal) or have q_proj and k_proj (reference)"
-        )
-    matrices = total.probabilities.gather(2, columns[:, None, :].expand(-1, rows.shape[1], -1))
-    return matrices.masked_fill(~(is_row[:, :, None] & is_column[:, None, :]), 0.0)
-
-
-def _placed(value: Any, model: Any) -> Any:
-    """A tensor on the model's device, in its precision unless it holds integers; anything else as it is."""
-    if not isinstance(value, Tensor):
-        return value
-    return value.to(model.device, model.dtype if value.is_floating_point() else value.dtype)
-
-
-def _pad_right(batch: dict[str, Any]) -> dict[str, Any]:
-    """The batch with each row's real tokens first, so that positions do not depend on the padding side."""
-    is_padding = batch["attention_mask"] == 0
-    if not bool((is_padding[:, :-1] & ~is_padding[:, 1:]).any()):
-        return batch
-    order = is_padding.to(torch.uint8).argsort(dim=1, stable=True)
-    per_token = {k: v for k, v in batch.items() if isinstance(v, Tensor) and v.shape == order.shape}
-    return batch | {name: value.gather(1, order) for name, value in per_token.items()}
-
-
-def _positions(chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions of the true entries of each row, shape (batch, most in a row), and which of them are no filling."""
-    counts = chosen.sum(1, keepdim=True)
-    n_most = int(counts.max())
-    positions = (~chosen).to(torch.uint8).argsort(dim=1, stable=True)[:, :n_most]
-    return positions, torch.arange(n_most, device=chosen.device) < counts
+_READER: ContextVar[AttentionReader] = ContextVar("attention_reader")
 
 
 @contextmanager
-def _reading_causal(decoder: Any, total: _Total) -> Iterator[None]:
-    """Let the language model's attention layers go through ``_attend`` for as long as the context lasts."""
+def reading_attention(decoder: Any, reader: AttentionReader) -> Iterator[None]:
+    """Let the language model's attention go through our functions for as long as the context lasts."""
     before = decoder.config._attn_implementation
-    token = _TOTAL.set(total)
-    decoder.set_attn_implementation(_INTERFACE)
+    handles = _catch_projections(decoder, reader) if reader.definition == "reference" else []
+    token = _READER.set(reader)
+    decoder.set_attn_implementation(_PADDED if isinstance(reader.layout, Padded) else _PACKED)
     try:
         yield
     finally:
         decoder.set_attn_implementation(before)
-        _TOTAL.reset(token)
+        _READER.reset(token)
+        for handle in handles:
+            handle.remove()
 
 
-def _attend(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **arguments: Any
+def _attend_padded(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **arguments: Any
 ) -> tuple[Tensor, None]:
     """The layer's output from the SDPA kernel; on the side, the probabilities of the text rows."""
+    reader, scaling = _READER.get(), _scaling(module, query, arguments)
+    if reader.reads_probabilities(module.layer_idx):
+        is_causal = arguments.get("is_causal")
+        is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+        allowed = _allowed(reader.rows, attention_mask, n_keys=key.shape[2], is_causal=is_causal)
+        probabilities = causal_probabilities(query, key, rows=reader.rows, allowed=allowed, scaling=scaling)
+        reader.add(module.layer_idx, [probabilities])
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **arguments)
+
+
+def _attend_packed(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, _mask: Tensor | None, **arguments: Any
+) -> tuple[Tensor, None]:
+    """The layer's output of a pack: shared beginnings from the SDPA kernel, own tokens from their probabilities."""
+    reader, scaling = _READER.get(), _scaling(module, query, arguments)
+    if arguments.get("sliding_window") is not None:
+        raise ModelError(f"{type(module).__name__} looks through a sliding window, so that rows cannot be packed")
+    assert isinstance(reader.layout, Packed)
+    is_read = reader.reads_probabilities(module.layer_idx)
+    parts: list[Tensor] = []
+    outputs = value.new_empty(1, query.shape[2], query.shape[1], value.shape[3])
+    for group, spot in zip(reader.layout.groups, reader.spots, strict=True):
+        queries, keys, values = (states[0, :, group.start : group.stop] for states in (query, key, value))
+        n_shared, lengths = group.n_shared, group.lengths
+        probabilities = probabilities_behind_shared(
+            queries[:, n_shared:], keys, n_shared=n_shared, lengths=lengths, scaling=scaling
+        )
+        if is_read and len(spot.columns):
+            parts += _looks_at_images(queries, keys, probabilities, spot, group, scaling=scaling)
+        if reader.last_layer == module.layer_idx:
+            continue
+        begin_query, begin_key, begin_value = (states[None, :, :n_shared] for states in (queries, keys, values))
+        arguments["is_causal"] = True
+        outputs[:, group.start : group.own_start] = sdpa_attention_forward(
+            module, begin_query, begin_key, begin_value, None, **arguments
+        )[0]
+        own = attend_behind_shared(probabilities, values, n_shared=n_shared, lengths=lengths)
+        outputs[0, group.own_start : group.stop] = own.transpose(0, 1)
+    if is_read:
+        reader.add(module.layer_idx, parts)
+    return outputs, None
+
+
+def _looks_at_images(
+    queries: Tensor, keys: Tensor, probabilities: Tensor, spot: Spot, group: Group, *, scaling: float
+) -> list[Tensor]:
+    """How a group's text looks at what stands between its first and last image token: shared text, then own."""
+    begin = slice(0, group.n_shared)
+    rows = spot.between[None]
+    allowed = _allowed(rows, None, n_keys=group.n_shared, is_causal=True)
+    between = causal_probabilities(
+        queries[None, :, begin], keys[None, :, begin], rows=rows, allowed=allowed, scaling=scaling
+    )[0]
+    images = slice(spot.first_image, group.n_shared)
+    return [between[:, images], probabilities[:, :, images].mean(0)]
+
+
+def _scaling(module: Any, query: Tensor, arguments: dict[str, Any]) -> float:
+    """The factor on the scores, of a form of attention that can be read."""
     odd = [name for name in _UNSUPPORTED if arguments.get(name) is not None]
     if odd:
         raise ModelError(f"{type(module).__name__} uses {odd[0]} in attention, which cannot be read; use another model")
-    total = _TOTAL.get()
-    scaling = arguments.get("scaling") or query.shape[-1] ** -0.5
-    is_causal = arguments.get("is_causal")
-    is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    allowed = _allowed(total.rows, attention_mask, n_keys=key.shape[2], is_causal=is_causal)
-    total.add(module, causal_probabilities(query, key, rows=total.rows, allowed=allowed, scaling=scaling))
-    return sdpa_attention_forward(module, query, key, value, attention_mask, **arguments)
+    return arguments.get("scaling") or query.shape[-1] ** -0.5
 
 
 def _allowed(rows: Tensor, attention_mask: Tensor | None, *, n_keys: int, is_causal: bool) -> Tensor:
@@ -184,39 +137,28 @@ def _allowed(rows: Tensor, attention_mask: Tensor | None, *, n_keys: int, is_cau
     return torch.zeros((), device=rows.device).where(may_look, float("-inf"))
 
 
-@contextmanager
-def _reading_reference(decoder: Any, total: _Total) -> Iterator[None]:
-    """Catch the raw outputs of every ``q_proj`` and ``k_proj`` of the language model while the context lasts."""
+def _catch_projections(decoder: Any, reader: AttentionReader) -> list[Any]:
+    """Hook ``q_proj`` and ``k_proj`` of every wanted layer; whichever comes second completes the layer."""
     handles = []
     for module in decoder.modules():
-        if hasattr(module, "q_proj") and hasattr(module, "k_proj"):
-            handles += _catch_projections(module, total)
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+        if hasattr(module, "q_proj") and hasattr(module, "k_proj") and reader.wants(module.layer_idx):
+            caught: dict[str, Tensor] = {}
+            for name in ("q_proj", "k_proj"):
+                catch = partial(_catch, module.layer_idx, name, caught, reader)
+                handles.append(getattr(module, name).register_forward_hook(catch))
+    return handles
 
 
-def _catch_projections(attention: Any, total: _Total) -> list[Any]:
-    """Hook one layer's two projections; whichever comes second completes the layer."""
-    caught: dict[str, Tensor] = {}
-
-    def hook(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def catch(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-            caught[name] = output
-            if len(caught) == 2:
-                queries, keys = caught.pop("queries"), caught.pop("keys")
-                total.add(attention, reference_probabilities(queries, keys, rows=total.rows, is_real=total.is_real))
-
-        return catch
-
-    return [
-        attention.q_proj.register_forward_hook(hook("queries")),
-        attention.k_proj.register_forward_hook(hook("keys")),
-    ]
+def _catch(
+    layer: int, name: str, caught: dict[str, Tensor], reader: AttentionReader, _module: Any, _inputs: Any, out: Tensor
+) -> None:
+    caught[name] = reader.side_by_side(out)
+    if len(caught) == 2:
+        queries, keys = caught.pop("q_proj"), caught.pop("k_proj")
+        reader.add(layer, [reference_probabilities(queries, keys, rows=reader.rows, is_real=reader.is_real)])
 
 
-_READERS = {"causal": _reading_causal, "reference": _reading_reference}
-AttentionInterface.register(_INTERFACE, _attend)
-AttentionMaskInterface.register(_INTERFACE, sdpa_mask)
+AttentionInterface.register(_PADDED, _attend_padded)
+AttentionMaskInterface.register(_PADDED, sdpa_mask)
+# Without a mask function of its own: a mask of the whole pack would be large, and nobody looks at it.
+AttentionInterface.register(_PACKED, _attend_packed)

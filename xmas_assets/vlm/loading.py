@@ -1,8 +1,7 @@
-"""Finding, checking and loading vision-language models: whole directories, and adapters beside their base."""
+"""Checking and loading vision-language models: whole directories, and adapters beside their base."""
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import model_info, snapshot_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-from huggingface_hub.utils import httpx
 from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -20,15 +16,15 @@ from transformers.utils import logging as transformers_logging
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.vlm.tiny import SHIPPED_BASE
 
 ADAPTER_FILE = "adapter_config.json"
 BASE_NOTE = "base.json"
-_EMBEDDED = {"embedded:tiny": SHIPPED_BASE}
 _WEIGHTS_INDEX = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-_MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+#: What of a model is downloaded, and decides what it is.
+MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+#: Options for every ``from_pretrained``: no network, and no code of the model's own.
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 @dataclass(frozen=True)
@@ -46,28 +42,6 @@ class Vlm:
     processor: Any
     image_token_id: int
     directory: Path
-
-
-def resolve_base(settings: BaseModelSettings) -> Path:
-    """Find the directory of the base model; a hub id is downloaded once, at its pinned revision.
-
-    Raises:
-        ModelError: If there is no such model, a hub id is not pinned to a commit, or it cannot be fetched.
-    """
-    if settings.source in _EMBEDDED:
-        directory = _EMBEDDED[settings.source]
-    elif settings.source.startswith("embedded:"):
-        raise ModelError(f"base model {settings.source!r} is not known; the embedded ones are {', '.join(_EMBEDDED)}")
-    elif Path(settings.source).expanduser().is_dir():
-        directory = Path(settings.source).expanduser()
-    elif re.fullmatch(r"[\w.-]+/[\w.-]+", settings.source):
-        directory = _download(settings.source, settings.revision)
-    else:
-        raise ModelError(
-            f"base model {settings.source!r} is no directory; give an existing one, or a hub id owner/name"
-        )
-    check_files(directory)
-    return directory
 
 
 def load_vlm(directory: Path, settings: BaseModelSettings, *, attention: str = "sdpa", base: Path | None = None) -> Vlm:
@@ -88,25 +62,42 @@ def load_vlm(directory: Path, settings: BaseModelSettings, *, attention: str = "
     whole = _base_of_adapter(directory, base) if is_adapter else directory
     check_files(whole)
     transformers_logging.disable_progress_bar()
-    options = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        processor = AutoProcessor.from_pretrained(whole, **options)
+    with readable(directory):
+        processor = AutoProcessor.from_pretrained(whole, **LOCAL)
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             whole,
             use_safetensors=True,
             dtype=getattr(torch, settings.dtype),
             attn_implementation=attention,
             output_loading_info=True,
-            **options,
+            **LOCAL,
         )
         model, report = loaded
         if is_adapter:
             model = PeftModel.from_pretrained(model, directory, use_safetensors=True).merge_and_unload()
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise ModelError(f"the model in {directory} cannot be loaded: {_line(error)}") from error
     _check_loaded(model, processor, report, directory)
     model.to(settings.device).eval()
     return Vlm(model, processor, model.config.image_token_id, directory)
+
+
+def load_processor(directory: Path) -> Any:
+    """Load a model's processor alone: tokenizer, image processor and chat template (a tokenizer, if it has no more).
+
+    Raises:
+        ModelError: If a file is missing, damaged or unsafe.
+    """
+    check_files(directory)
+    with readable(directory):
+        return AutoProcessor.from_pretrained(directory, **LOCAL)
+
+
+@contextmanager
+def readable(directory: Path) -> Iterator[None]:
+    """Turn what ``transformers`` raises for a directory that it cannot load into a ``ModelError``."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise ModelError(f"the model in {directory} cannot be loaded: {one_line(error)}") from error
 
 
 def check_files(directory: Path) -> None:
@@ -145,7 +136,7 @@ def check_device(device: str) -> None:
 
 def model_digest(directory: Path) -> str:
     """Hex SHA-256 of a model's content: names and bytes of its weights, configuration, tokenizer and template."""
-    names = sorted({path.name for pattern in _MODEL_FILES for path in directory.glob(pattern)})
+    names = sorted({path.name for pattern in MODEL_FILES for path in directory.glob(pattern)})
     digest = hashlib.sha256()
     for name in names:
         with (directory / name).open("rb") as file:
@@ -162,31 +153,6 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _download(name: str, revision: str | None) -> Path:
-    if revision is None or _COMMIT.fullmatch(revision) is None:
-        raise ModelError(
-            f"hub model {name!r} has revision {revision!r}; set base_model.revision to a commit of 40 hex digits, so "
-            "that a rerun sees the same bytes"
-        )
-    options = {"revision": revision, "allow_patterns": list(_MODEL_FILES)}
-    try:
-        # Asked first because it fails at once without a network, where the download would retry for half a minute.
-        model_info(name, revision=revision, timeout=10)
-        return Path(snapshot_download(name, **options))
-    except (GatedRepoError, RepositoryNotFoundError) as error:
-        raise ModelError(
-            f"hub model {name!r} is missing or gated; check its name, or log in: {_line(error)}"
-        ) from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        try:
-            return Path(snapshot_download(name, local_files_only=True, **options))
-        except LocalEntryNotFoundError:
-            raise ModelError(
-                f"hub model {name!r} at {revision} is not in the local cache and cannot be fetched ({_line(error)}); "
-                "go online once, or give a directory"
-            ) from error
 
 
 def _base_of_adapter(directory: Path, base: Path | None) -> Path:
@@ -233,5 +199,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """An error's message without line breaks, cut to 300 characters."""
     return " ".join(str(error).split())[:300]

@@ -1,7 +1,7 @@
 """What a forward pass may show besides its output, and what was asked of it; one contract for makers and readers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from torch import Tensor
@@ -91,3 +91,18 @@ class Observed:
     hidden_states: Mapping[int, Tensor] = field(default_factory=dict)
     logits: Logits | None = None
     lone_logits: Logits | None = None
+
+    def only(self, wants: Wants) -> "Observed":
+        """The part that one reader wants, in the order of its wants, whatever else was observed for others."""
+        attention = None
+        if self.attention is not None and wants.attention is not None:
+            layers = {layer: self.attention.layers[layer] for layer in wants.attention_layers}
+            attention = replace(self.attention, layers=layers)
+        return replace(
+            self,
+            attention=attention,
+            block_outputs={layer: self.block_outputs[layer] for layer in wants.block_outputs},
+            hidden_states={number: self.hidden_states[number] for number in wants.hidden_states},
+            logits=self.logits if wants.logits else None,
+            lone_logits=self.lone_logits if wants.lone_logits else None,
+        )

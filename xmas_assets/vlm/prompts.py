@@ -1,6 +1,6 @@
 """Samples as tokens: input ids, labels on assistant answers only, image positions; and batches of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -93,6 +93,15 @@ class Encoder:
             row.sample_id: Reason.TOO_LONG if row.is_answer.any() else Reason.EMPTY_ANSWER for row in unusable
         }
 
+    def answer_lengths(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
+        """Count the tokens of all answers of each sample, end tokens included, before any cut; no picture is opened.
+
+        Returns:
+            Shape (n_samples,).
+        """
+        tokenised = self._tokens([self.template.render(sample.turns) for sample in samples])
+        return np.array([is_answer.sum() for _, is_answer in tokenised], dtype=np.int64)
+
     def ask(self, samples: Sequence[Sample]) -> list[Question]:
         """Make one question of each assistant turn, with what was said before it.
 
@@ -123,19 +132,22 @@ class Encoder:
         return Encoded(encoded.sample_id, ids, answer, image, encoded.images, encoded.image_hashes, is_cut=True)
 
     def _tokenise(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded]:
-        encoded = []
+        tokenised = self._tokens([row for _, row in rendered])
+        return [self._place(sample, *tokens) for (sample, _), tokens in zip(rendered, tokenised, strict=True)]
+
+    def _tokens(self, rendered: Sequence[Rendered]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.bool_]]]:
+        """Token ids of each conversation, an image as one token, and which of them are learned."""
         for first in range(0, len(rendered), _TEXTS_AT_ONCE):
             rows = rendered[first : first + _TEXTS_AT_ONCE]
             made = self._tokenizer(
-                [text for _, (text, _) in rows],
+                [text for text, _ in rows],
                 add_special_tokens=False,
                 return_offsets_mapping=True,
                 return_attention_mask=False,
             )
-            for (sample, row), ids, offsets in zip(rows, made["input_ids"], made["offset_mapping"], strict=True):
+            for row, ids, offsets in zip(rows, made["input_ids"], made["offset_mapping"], strict=True):
                 is_answer = _is_inside(np.array(offsets, dtype=np.int64).reshape(-1, 2), row.answers)
-                encoded.append(self._place(sample, np.array(ids, dtype=np.int32), is_answer))
-        return encoded
+                yield np.array(ids, dtype=np.int32), is_answer
 
     def _place(self, sample: Sample, ids: NDArray[np.int32], is_answer: NDArray[np.bool_]) -> Encoded:
         """Put the first token in front, and each image's tokens where its single token stands."""

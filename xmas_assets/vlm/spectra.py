@@ -1,5 +1,8 @@
 """Arithmetic on attention tensors: probabilities of chosen rows, and leading singular values. No models here."""
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import torch
 from torch import Tensor
 
@@ -22,9 +25,70 @@ def causal_probabilities(query: Tensor, key: Tensor, *, rows: Tensor, allowed: T
     n_rows, n_key_heads = rows.shape[1], key.shape[1]
     chosen = query.gather(2, rows[:, None, :, None].expand(-1, n_heads, -1, width)).float()
     # The heads that share a key head stand below each other, so that the keys need not be repeated.
-    grouped = chosen.reshape(n_batch, n_key_heads, -1, width) * scaling
-    scores = (grouped @ key.float().transpose(2, 3)).view(n_batch, n_heads, n_rows, -1)
+    grouped = chosen.reshape(n_batch, n_key_heads, n_heads // n_key_heads * n_rows, width) * scaling
+    scores = (grouped @ key.float().transpose(2, 3)).view(n_batch, n_heads, n_rows, key.shape[2])
     return (scores + allowed).softmax(-1).mean(1)
+
+
+def probabilities_behind_shared(
+    query: Tensor, key: Tensor, *, n_shared: int, lengths: Sequence[int], scaling: float
+) -> Tensor:
+    """Attention probabilities of rows that see what they share, and each its own tokens up to itself.
+
+    Args:
+        query: Of the own tokens, row after row, shape (n_heads, n_own, width).
+        key: Of the shared tokens and then the own ones, shape (n_key_heads, n_shared + n_own, width).
+        n_shared: Tokens in front that all rows share.
+        lengths: Own tokens of each row; they add up to n_own.
+        scaling: Factor on the scores.
+
+    Returns:
+        Shape (n_heads, n_own, n_shared + longest), float32: columns are the positions in a token's own row; every row
+        adds up to 1.
+    """
+    n_heads, n_own, _ = query.shape
+    longest = max(lengths)
+    query, key = query.float() * scaling, key.float()
+    scores = torch.empty(n_heads, n_own, n_shared + longest, device=query.device)
+    scores[:, :, :n_shared] = _scores(query, key[:, :n_shared])
+    own = scores[:, :, n_shared:].fill_(float("-inf"))
+    is_later = torch.ones(longest, longest, dtype=torch.bool, device=query.device).triu(1)
+    for start, length in zip(_starts(lengths), lengths, strict=True):
+        rows = slice(start, start + length)
+        part = _scores(query[:, rows], key[:, n_shared + start : n_shared + start + length])
+        own[:, rows, :length] = part.masked_fill_(is_later[:length, :length], float("-inf"))
+    return scores.softmax(-1)
+
+
+def attend_behind_shared(probabilities: Tensor, value: Tensor, *, n_shared: int, lengths: Sequence[int]) -> Tensor:
+    """What attention with ``probabilities_behind_shared`` puts out, shape (n_heads, n_own, width), in value's type."""
+    probabilities = probabilities.to(value.dtype)
+    output = _weighted(probabilities[:, :, :n_shared], value[:, :n_shared])
+    for start, length in zip(_starts(lengths), lengths, strict=True):
+        rows = slice(start, start + length)
+        own = probabilities[:, rows, n_shared : n_shared + length]
+        output[:, rows] += _weighted(own, value[:, n_shared + start : n_shared + start + length])
+    return output
+
+
+def _scores(query: Tensor, key: Tensor) -> Tensor:
+    """Products of queries and keys, shape (n_heads, n_queries, n_keys)."""
+    n_heads, n_queries, width = query.shape
+    # The heads that share a key head stand below each other, so that the keys need not be repeated.
+    grouped = query.reshape(len(key), n_heads // len(key) * n_queries, width)
+    return (grouped @ key.transpose(1, 2)).view(n_heads, n_queries, key.shape[1])
+
+
+def _weighted(weights: Tensor, value: Tensor) -> Tensor:
+    """Weighted sums of values, shape (n_heads, n_queries, width)."""
+    n_heads, n_queries, n_keys = weights.shape
+    grouped = weights.reshape(len(value), n_heads // len(value) * n_queries, n_keys)
+    return (grouped @ value).view(n_heads, n_queries, value.shape[2])
+
+
+def _starts(lengths: Sequence[int]) -> list[int]:
+    """Where parts of these lengths start that stand one after the other."""
+    return [0, *accumulate(lengths)][:-1]
 
 
 def reference_probabilities(queries: Tensor, keys: Tensor, *, rows: Tensor, is_real: Tensor) -> Tensor:

@@ -24,14 +24,16 @@ class TowerFeatures:
             pictures: Gives their pixels.
             batch_size: Images per forward pass.
         """
-        self._rows = {content_hash: row for row, content_hash in enumerate(images)}
+        self._values: dict[str, Tensor] = {}
         hashes = list(images)
-        parts = []
         for start in range(0, len(hashes), batch_size):
             part = hashes[start : start + batch_size]
-            pixels = pictures.pixels([images[content_hash] for content_hash in part], part)
-            parts.append(_run_images(vlm, pixels)[0].cpu())
-        self._values = torch.cat(parts) if parts else torch.empty(0)
+            self.add(vlm, part, pictures.pixels([images[content_hash] for content_hash in part], part))
+
+    def add(self, vlm: Vlm, content_hashes: Sequence[str], pixel_values: Tensor) -> None:
+        """Run some more images through the tower, in one forward pass."""
+        features = _run_images(vlm, pixel_values)[0].cpu()
+        self._values |= zip(content_hashes, features, strict=True)
 
     def inputs(self, vlm: Vlm, content_hashes: Sequence[str]) -> dict[str, Any]:
         """Model inputs that stand in for the ``pixel_values`` of a batch.
@@ -43,11 +45,12 @@ class TowerFeatures:
         Returns:
             Keyword arguments for the model.
         """
-        rows = torch.tensor([self._rows[content_hash] for content_hash in content_hashes])
         # Questions on one image stand together, so the connector too runs once per image and batch.
-        distinct, image_rows = rows.unique(return_inverse=True)
-        tokens = _connect(vlm, self._values[distinct].to(vlm.model.device))[image_rows]
-        output = BaseModelOutputWithPooling(pooler_output=tuple(tokens))  # pyright: ignore[reportArgumentType]
+        distinct = list(dict.fromkeys(content_hashes))
+        features = torch.stack([self._values[content_hash] for content_hash in distinct])
+        tokens = dict(zip(distinct, _connect(vlm, features.to(vlm.model.device)), strict=True))
+        pooled = tuple(tokens[content_hash] for content_hash in content_hashes)
+        output = BaseModelOutputWithPooling(pooler_output=pooled)  # pyright: ignore[reportArgumentType]
         return {"mm_encoder_outputs": {"image": output}}
 
 

@@ -1,11 +1,8 @@
 """The chat client, against a local server that speaks the protocol (and, where a test says so, breaks it)."""
 
-import json
 import logging
 import socket
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -19,54 +16,7 @@ from xmas_assets.extraction.judging import (
     read_tags,
     tags_prompt,
 )
-
-KEY = "sk-test-0123456789"
-
-
-def completion(text):
-    return json.dumps({"object": "chat.completion", "choices": [{"message": {"role": "assistant", "content": text}}]})
-
-
-class Server:
-    """Answers request number n as ``script`` says: (status, headers, body), or a function that does as it likes."""
-
-    def __init__(self, script):
-        self.requests, self._script, self._lock = [], script, threading.Lock()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with outer._lock:
-                    number = len(outer.requests)
-                    outer.requests.append((self.path, dict(self.headers), body))
-                reply = outer._script(number, body)
-                if callable(reply):
-                    reply(self)
-                    return
-                status, headers, text = reply
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(text.encode())))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, *args):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
+from xmas_assets_tests.extraction.chat_server import KEY, Server, completion
 
 
 def replies(*texts):
@@ -239,9 +189,10 @@ def test_a_missing_or_impossible_key_is_refused_before_anything_is_sent(environm
     assert "sk" not in str(caught.value)
 
 
-def test_an_address_that_is_not_http_is_refused():
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "http://me:secret@host/v1", "https://host/v1?key=secret"])
+def test_an_address_that_is_not_http_or_holds_a_secret_is_refused(url):
     with pytest.raises(ValueError, match="String should match pattern"):
-        EndpointSettings(url="file:///etc/passwd", model="judge")
+        EndpointSettings(url=url, model="judge")
 
 
 @pytest.mark.parametrize(

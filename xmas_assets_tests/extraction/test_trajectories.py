@@ -1,6 +1,7 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import torch
 from xmas_assets.contracts.errors import DatasetError, ModelError
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings, TrajectorySettings
-from xmas_assets.extraction.trajectories import Trajectories, extract_trajectories
-from xmas_assets.vlm.attention import cross_modal_spectra
+from xmas_assets.extraction.trajectories import AttentionSpectra, Trajectories, extract_trajectories
+from xmas_assets.vlm.forward import observe
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.pictures import Pictures
-from xmas_assets.vlm.prompts import Encoder, collate
+from xmas_assets.vlm.prompts import Encoder
 from xmas_assets_tests.extraction.worlds import (
     N_SAMPLES,
     TEXT_ONLY_ROWS,
@@ -67,8 +68,14 @@ def read_one_by_one(checkpoint: Path, samples: list[Sample], *, base: Path | Non
     vlm = load_vlm(checkpoint, BaseModelSettings(), base=base)
     pictures = Pictures(vlm.processor, draw)
     encoded, _ = Encoder(vlm.processor, pictures, max_tokens=2048).encode(samples)
-    batches = [collate([row], pictures, pad_id=0, padding_side="right") for row in encoded]
-    return np.concatenate([cross_modal_spectra(vlm, b, definition="causal", n_values=3) for b in batches])
+    signal = AttentionSpectra("causal", 3)
+
+    def images(hashes: Sequence[str]) -> dict[str, torch.Tensor]:
+        references = dict(pair for row in encoded for pair in zip(row.image_hashes, row.images, strict=True))
+        return {"pixel_values": pictures.pixels([references[content_hash] for content_hash in hashes], hashes)}
+
+    seen = [observe(vlm, [row], signal.wants(None), images, is_packed=False) for row in encoded]
+    return np.concatenate([signal.read(observed)["values"] for observed in seen])
 
 
 def test_values_equal_those_read_one_by_one_with_checkpoints_in_the_order_of_steps(
@@ -137,7 +144,7 @@ def test_a_sample_too_long_to_be_read_has_no_trajectory_and_is_noticed(models: P
     samples = make_samples()
     samples[1] = replace(samples[1], turns=(Turn("user", "<image>" + "word " * 300), Turn("assistant", "yes")))
     found = extract(models, tmp_path, samples=samples, base_settings=BaseModelSettings(max_tokens=200))
-    assert found.notices[0].startswith("1 samples have no trajectory: with 200 tokens")
+    assert found.notices[0].startswith("1 samples have no signals: with 200 tokens")
     assert "sample-1" in found.notices[0]
     table = pa.Table.from_batches(found.batches())
     assert [row for row, flag in enumerate(table["has_image"].to_pylist()) if not flag] == [1, *TEXT_ONLY_ROWS]

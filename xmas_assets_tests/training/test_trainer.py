@@ -235,5 +235,13 @@ def test_training_on_the_answers_lowers_their_loss(base, tmp_path):
     assert read_record(tmp_path / "ten").mean_loss < 0.7 * read_record(tmp_path / "one").mean_loss
 
 
+def test_steps_stand_in_for_epochs_however_many_rows_there_are(base, tmp_path):
+    fixed = settings(n_steps=5, n_checkpoints=1, batch_size=4, micro_batch_size=4)
+    for n_rows in (4, 12):
+        train(base, tmp_path / f"{n_rows}", settings=fixed, samples=make_samples()[:n_rows])
+        record = read_record(tmp_path / f"{n_rows}")
+        assert (record.n_steps, record.n_samples, record.n_samples_seen) == (5, n_rows, 20)
+
+
 def test_the_record_is_plain_json(undisturbed):
     assert json.loads((undisturbed[0] / "done.json").read_text())["n_steps"] == 12

@@ -1,12 +1,16 @@
 """Small random models and batches for the tests of the attention engine."""
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from xmas_assets.vlm.loading import Vlm
+from xmas_assets.vlm.prompts import Encoded
 
 IMAGE_ID = 3
 N_IMAGE_TOKENS = 16
@@ -54,17 +58,34 @@ def make_sequences(seed: int = 0) -> dict[str, list[int]]:
     }
 
 
-def make_batch(sequences: list[list[int]], *, side: str = "right", seed: int = 0, extra: int = 0) -> dict[str, Any]:
-    """Pad sequences; each image's pixels follow from the sequence it stands in."""
-    longest = max(map(len, sequences)) + extra
-    ids, mask, pixels = [], [], []
-    for sequence in sequences:
-        filling = [0] * (longest - len(sequence))
-        real = [1] * len(sequence)
-        ids.append(sequence + filling if side == "right" else filling + sequence)
-        mask.append(real + filling if side == "right" else filling + real)
-        generator = torch.Generator().manual_seed(seed + sum(sequence))
-        n_images = sequence.count(IMAGE_ID) // N_IMAGE_TOKENS
-        pixels += [torch.randn(3, 64, 64, generator=generator) for _ in range(n_images)]
-    batch = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
-    return batch | ({"pixel_values": torch.stack(pixels)} if pixels else {})
+def make_rows(sequences: list[list[int]]) -> list[Encoded]:
+    """Sequences as encoded rows, the last quarter of each its answer; equal beginnings have equal images."""
+    rows = []
+    for number, sequence in enumerate(sequences):
+        ids = np.array(sequence, dtype=np.int32)
+        is_image = ids == IMAGE_ID
+        beginning = sum(sequence[: np.flatnonzero(is_image)[-1]]) if is_image.any() else 0
+        hashes = tuple(f"{beginning}-{image}" for image in range(is_image.sum() // N_IMAGE_TOKENS))
+        is_answer = np.arange(len(ids)) >= len(ids) - max(1, len(ids) // 4)
+        rows.append(Encoded(str(number), ids, is_answer & ~is_image, is_image, hashes, hashes))
+    return rows
+
+
+def draw_images(hashes: Sequence[str]) -> dict[str, Any]:
+    """The inputs of some images: pixels that follow from the hash."""
+    seeds = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little") for name in hashes]
+    return {"pixel_values": torch.stack([torch.randn(3, 64, 64, generator=seeded(seed)) for seed in seeds])}
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def make_batch(sequences: list[list[int]]) -> dict[str, Any]:
+    """Inputs of the plain model: padded rows and their images."""
+    longest = max(map(len, sequences))
+    ids = [sequence + [0] * (longest - len(sequence)) for sequence in sequences]
+    mask = [[1] * len(sequence) + [0] * (longest - len(sequence)) for sequence in sequences]
+    hashes = [name for row in make_rows(sequences) for name in row.image_hashes]
+    inputs = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+    return inputs | (draw_images(hashes) if hashes else {})

@@ -9,12 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.vlm import loading
-from xmas_assets.vlm.loading import load_vlm, model_digest, resolve_base, torch_threads
+from xmas_assets.vlm.loading import load_vlm, model_digest, torch_threads
 from xmas_assets.vlm.tiny import build_untrained
 
 SETTINGS = BaseModelSettings()
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(scope="module")
@@ -166,32 +164,6 @@ def test_an_adapter_needs_its_base(whole, tmp_path):
         load_vlm(tmp_path, SETTINGS)
     with pytest.raises(ModelError, match=r"lacks adapter_model\.safetensors"):
         load_vlm(tmp_path, SETTINGS, base=whole)
-
-
-def test_a_directory_and_the_embedded_model_are_found(whole, monkeypatch):
-    assert resolve_base(BaseModelSettings(source=str(whole))) == whole
-    monkeypatch.setitem(loading._EMBEDDED, "embedded:tiny", whole)
-    assert resolve_base(BaseModelSettings()) == whole
-
-
-@pytest.mark.parametrize("source", ["embedded:huge", "/no/such/directory", "just-a-name"])
-def test_an_unknown_source_is_refused(source):
-    with pytest.raises(ModelError, match="base model"):
-        resolve_base(BaseModelSettings(source=source))
-
-
-@pytest.mark.parametrize("revision", [None, "main", COMMIT[:12], COMMIT.upper()])
-def test_a_hub_id_must_be_pinned_to_a_commit(revision):
-    with pytest.raises(ModelError, match="commit of 40 hex digits"):
-        resolve_base(BaseModelSettings(source="owner/name", revision=revision))
-
-
-def test_an_offline_machine_with_a_cold_cache_is_told_what_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=f"'owner/name' at {COMMIT} is not in the local cache") as caught:
-        resolve_base(BaseModelSettings(source="owner/name", revision=COMMIT))
-    assert "\n" not in str(caught.value)
 
 
 def test_the_digest_changes_with_any_file_that_matters_and_with_no_other(model):

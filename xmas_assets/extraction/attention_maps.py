@@ -1,0 +1,139 @@
+"""Attention maps: where in an image the text looks, on a fixed grid or projected by a seed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import isqrt
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, pad
+
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.settings import AttentionMapSettings
+from xmas_assets.vlm.observing import Attention, Observed, Wants
+
+
+@dataclass(frozen=True)
+class AttentionMaps:
+    """How much a row's text attends to each part of its images, by the model's own attention, at every checkpoint.
+
+    A map has a value per image token: the mean over the text tokens after the first image token, or over answer tokens
+    only; or a leading right singular vector of that text-by-image matrix, times its singular value, its largest entry
+    made positive. Maps are brought to one length for all images and averaged over a row's images, an image being a run
+    of image tokens side by side.
+
+    Source:
+        Our own, after XMAS (arXiv 2510.01454), which keeps the singular values only; its published code can also keep
+        projected right singular vectors.
+    """
+
+    settings: AttentionMapSettings
+    name: ClassVar[str] = "attention_maps"
+    every_checkpoint: ClassVar[bool] = True
+    needs_image: ClassVar[bool] = True
+    version: ClassVar[int] = 1
+
+    def wants(self, language_config: Any) -> Wants:
+        """Give the attention summed over layers, or that of each."""
+        is_sum = self.settings.layers == "sum"
+        return Wants("causal", ("sum",) if is_sum else tuple(range(language_config.num_hidden_layers)))
+
+    def columns(self, language_config: Any) -> Mapping[str, tuple[int, ...]]:
+        """Give ``values``, per row (n_dimensions,): layer by layer, and in that vector by vector."""
+        return {"values": (len(self.wants(language_config).attention_layers) * self._n_values,)}
+
+    def read(self, observed: Observed) -> Mapping[str, NDArray[np.float32]]:
+        """Make the maps; NaN for rows without an image, or without a text token that could see it.
+
+        Raises:
+            ModelError: If a grid is wanted and the tokens of an image form no square.
+        """
+        attention = observed.attention
+        assert attention is not None
+        if not attention.is_column.any():
+            shape = len(attention.rows), len(attention.layers) * self._n_values
+            return {"values": np.full(shape, np.nan, dtype=np.float32)}
+        is_row = attention.is_row
+        if self.settings.content == "answer_mean":
+            is_row = is_row & observed.is_answer.gather(1, attention.rows)
+        maps = torch.cat([self._maps(matrices, is_row) for matrices in attention.layers.values()], dim=1)
+        values = _mean_over_images(maps, attention, self._to_fixed_length).flatten(1)
+        return {"values": values.where(is_row.any(1, keepdim=True), torch.nan).float().cpu().numpy()}
+
+    @property
+    def _n_values(self) -> int:
+        """Values of one layer."""
+        n_vectors = self.settings.n_vectors if self.settings.content == "right_vectors" else 1
+        is_grid = self.settings.reduction == "grid"
+        return n_vectors * (self.settings.grid_side**2 if is_grid else self.settings.n_dimensions)
+
+    def _maps(self, matrices: Tensor, is_row: Tensor) -> Tensor:
+        """One layer's maps, shape (batch, n_vectors or 1, n_columns), float64."""
+        if self.settings.content == "right_vectors":
+            return _right_vectors(matrices.double(), self.settings.n_vectors)
+        sums = (matrices * is_row[:, :, None]).sum(1, keepdim=True, dtype=torch.float64)
+        return sums / is_row.sum(1)[:, None, None]
+
+    def _to_fixed_length(self, maps: Tensor) -> Tensor:
+        """Bring maps of images, shape (n_images, n_maps, n_tokens), to a length that all images have."""
+        n_tokens = maps.shape[2]
+        if self.settings.reduction == "projection":
+            return maps @ _projection(n_tokens, self.settings.n_dimensions, self.settings.seed).to(maps.device)
+        side = isqrt(n_tokens)
+        if side**2 != n_tokens:
+            raise ModelError(
+                f"an image has {n_tokens} tokens side by side, which form no square grid; set "
+                "signals.attention_maps.reduction to 'projection'"
+            )
+        return adaptive_avg_pool2d(maps.unflatten(2, (side, side)), self.settings.grid_side).flatten(2)
+
+
+def _right_vectors(matrices: Tensor, n_vectors: int) -> Tensor:
+    """Leading right singular vectors times their singular values, shape (batch, n_vectors, n_columns).
+
+    From the Gram matrix of the text side, whose eigenvectors u give ``u^T A = s v^T``. Zeros where there are fewer.
+    """
+    _, left = torch.linalg.eigh(matrices @ matrices.transpose(1, 2))
+    vectors = left[:, :, -n_vectors:].flip(2).transpose(1, 2) @ matrices
+    largest = vectors.gather(2, vectors.abs().argmax(2, keepdim=True))
+    return pad(vectors * largest.sign(), (0, 0, 0, n_vectors - vectors.shape[1]))
+
+
+def _mean_over_images(maps: Tensor, attention: Attention, to_fixed_length: Callable[[Tensor], Tensor]) -> Tensor:
+    """Mean over each row's images of their maps at a fixed length, shape (batch, n_maps, length); NaN without one.
+
+    Args:
+        maps: Shape (batch, n_maps, n_columns).
+        attention: Says where the columns stand.
+        to_fixed_length: From shape (n_images, n_maps, n_tokens), for images of equally many tokens.
+    """
+    is_next = attention.columns == attention.columns.roll(1, dims=1) + 1
+    is_next[:, 0] = False
+    is_first = attention.is_column & ~is_next
+    rows, starts = is_first.nonzero(as_tuple=True)
+    image_of_column = is_first.flatten().cumsum(0) - 1
+    n_tokens = image_of_column[attention.is_column.flatten()].bincount()
+    parts = []
+    for count in n_tokens.unique().tolist():
+        images = (n_tokens == count).nonzero()[:, 0]
+        places = starts[images, None] + torch.arange(count, device=starts.device)
+        own = maps[rows[images]].gather(2, places[:, None].expand(-1, maps.shape[1], -1))
+        parts.append((rows[images], to_fixed_length(own)))
+    reduced = torch.cat([part for _, part in parts])
+    of_row = torch.cat([of_row for of_row, _ in parts])
+    totals = reduced.new_zeros(len(maps), *reduced.shape[1:]).index_add(0, of_row, reduced)
+    return totals / is_first.sum(1)[:, None, None]
+
+
+@lru_cache(maxsize=16)
+def _projection(n_tokens: int, n_dimensions: int, seed: int) -> Tensor:
+    """Gaussian projection that keeps lengths on average, shape (n_tokens, n_dimensions), float64.
+
+    A token's direction depends on its place in the image only, not on how many come after it.
+    """
+    directions = np.random.default_rng(seed).standard_normal((n_tokens, n_dimensions))
+    return torch.from_numpy(directions / np.sqrt(n_dimensions))

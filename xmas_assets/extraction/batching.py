@@ -1,0 +1,60 @@
+"""The order in which rows and their images come before a model, and images made ready while it runs."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+from xmas_assets.scale.shards import shards_of_groups
+from xmas_assets.vlm.layouts import beginning
+from xmas_assets.vlm.prompts import Encoded
+
+_ITEMS_AHEAD = 2
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def batches_of(encoded: Sequence[Encoded], batch_size: int) -> list[list[Encoded]]:
+    """Cut into batches with rows of one beginning together if they can be, and little padding.
+
+    Beginnings come in the order of their longest row; equal ones keep their order.
+    """
+    alike: dict[Hashable, list[Encoded]] = {}
+    for row in encoded:
+        alike.setdefault(beginning(row), []).append(row)
+    groups = sorted(alike.values(), key=lambda group: max(len(row.input_ids) for row in group))
+    ordered = [row for group in groups for row in group]
+    shards = shards_of_groups(map(len, groups), batch_size)
+    return [ordered[shard.start : shard.stop] for shard in shards]
+
+
+def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Generator[Made, None, None]:
+    """Make each item in a thread, in order and a few ahead of the one in use."""
+    left = iter(items)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(make, item) for item in islice(left, _ITEMS_AHEAD))
+        try:
+            while waiting:
+                made = waiting.popleft().result()
+                waiting.extend(pool.submit(make, item) for item in islice(left, 1))
+                yield made
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def images_of(batch: Sequence[Encoded]) -> Iterator[tuple[str, str]]:
+    """Content hash and reference of each image of a batch."""
+    for row in batch:
+        yield from zip(row.image_hashes, row.images, strict=True)
+
+
+def new_images(batches: Sequence[Sequence[Encoded]]) -> list[dict[str, str]]:
+    """Of each batch, the references of the images that no earlier one has, under their content hashes."""
+    seen: set[str] = set()
+    new = []
+    for batch in batches:
+        new.append({content_hash: image for content_hash, image in images_of(batch) if content_hash not in seen})
+        seen |= new[-1].keys()
+    return new

@@ -1,0 +1,169 @@
+"""Embeddings of each row's images and text, and how well the two agree. Each distinct image is embedded once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.samples import IMAGE_MARK, Sample
+from xmas_assets.contracts.settings import BaseModelSettings, ClipSettings
+from xmas_assets.core.similarity import unit_rows
+from xmas_assets.extraction.row_tables import Listener, RowTable, make_row_table, vectors
+from xmas_assets.scale.shards import Progress, Shard, run_shards, shards_of_groups, write_whole
+from xmas_assets.vlm.embedding import BaseEmbedder, ClipEmbedder, Embedder
+from xmas_assets.vlm.finding import resolve_model
+from xmas_assets.vlm.loading import model_digest, torch_threads
+from xmas_assets.vlm.pictures import OpenImage
+
+_VERSION = 1  # raised when the same inputs would give other values
+FloatArray = NDArray[np.float32]
+
+
+def embed_dataset(
+    samples: Sequence[Sample],
+    *,
+    open_image: OpenImage,
+    base: Path,
+    base_settings: BaseModelSettings,
+    settings: ClipSettings,
+    workspace: Path,
+    progress: Callable[[str], Listener] | None = None,
+) -> RowTable:
+    """Embed images and texts of a dataset, or finish what a killed run began.
+
+    Args:
+        samples: The dataset in row order.
+        open_image: Gives the picture of a reference and content hash.
+        base: Directory of the base model.
+        base_settings: Device, and type of the base model's weights.
+        settings: Which model embeds, and how many at once.
+        workspace: Directory for finished shards; one run at a time may use it.
+        progress: Gives a listener for each of the two parts, 'images' and 'texts'.
+
+    Returns:
+        Columns ``image`` (mean over the row's images, unit length) and ``text`` (of all turns, one per line, without
+        image marks; unit length), float32 lists of the model's width, and ``score``, their cosine. NaN where a row has
+        no image.
+
+    Raises:
+        ModelError: If the model cannot be used, or an embedding is not finite.
+        ImageError: If ``open_image`` refuses a picture.
+    """
+    own = base if settings.source == "base" else resolve_model(settings.source, settings.revision, section="clip")
+    key = _key(model_digest(own), base_settings, settings)
+    listen = progress or (lambda _: None)
+    with torch_threads(settings.threads):
+        if settings.source == "base":
+            embedder: Embedder = BaseEmbedder(own, base_settings, open_image)
+        else:
+            embedder = ClipEmbedder(own, open_image, device=base_settings.device)
+        images = _embed_images(embedder, samples, settings, workspace=workspace, key=key, listener=listen("images"))
+        width = embedder.embed_texts(["a"]).shape[1]
+        return make_row_table(
+            samples,
+            [*(pa.field(name, pa.list_(pa.float32(), width)) for name in ("image", "text")), _SCORE],
+            partial(_embed_rows, embedder, images, settings.batch_size),
+            workspace=workspace / "texts",
+            shard_size=settings.shard_size,
+            key=key,
+            progress=listen("texts"),
+        )
+
+
+_SCORE = pa.field("score", pa.float32())
+
+
+class _Images:
+    """Vectors of distinct images, by content hash, on disk."""
+
+    def __init__(self, rows: Mapping[str, int], values: NDArray[Any]) -> None:
+        self._rows = rows
+        self._values = values
+
+    def mean(self, content_hashes: Sequence[str]) -> FloatArray:
+        """Direction of some images' mean, shape (width,)."""
+        found = np.stack([self._values[self._rows[content_hash]] for content_hash in content_hashes])
+        return unit_rows(found.mean(axis=0))
+
+
+def _embed_images(
+    embedder: Embedder,
+    samples: Sequence[Sample],
+    settings: ClipSettings,
+    *,
+    workspace: Path,
+    key: str,
+    listener: Listener | None,
+) -> _Images:
+    references: dict[str, str] = {}
+    for sample in samples:
+        references |= zip(sample.image_hashes, sample.images, strict=True)
+    hashes = list(references)
+    meter = Progress(len(hashes), listener)
+
+    def write(shard: Shard, path: Path) -> None:
+        parts = []
+        for part in _cut(hashes[shard.start : shard.stop], settings.batch_size):
+            parts.append(embedder.embed_images([references[content_hash] for content_hash in part], part))
+            meter.advance(len(part))
+        with path.open("wb") as file:
+            np.save(file, np.concatenate(parts))
+
+    shards = shards_of_groups([1] * len(hashes), settings.shard_size)
+    parts = run_shards(workspace / "images", shards, write, key=repr((key, hashes)), progress=meter)
+    rows = {content_hash: row for row, content_hash in enumerate(hashes)}
+    if not parts:
+        return _Images(rows, np.empty((0, 0), dtype=np.float32))
+    # One file, so that reading keeps one file open and no more in memory than is looked at.
+    joined = workspace / "images.npy"
+    write_whole(joined, partial(_join, parts, len(hashes)))
+    return _Images(rows, np.load(joined, mmap_mode="r"))
+
+
+def _join(parts: Sequence[Path], n_images: int, target: Path) -> None:
+    width = np.load(parts[0], mmap_mode="r").shape[1]
+    values = np.lib.format.open_memmap(target, mode="w+", dtype=np.float32, shape=(n_images, width))
+    start = 0
+    for part in map(np.load, parts):
+        values[start : start + len(part)] = part
+        start += len(part)
+    values.flush()
+
+
+def _embed_rows(
+    embedder: Embedder, images: _Images, batch_size: int, samples: Sequence[Sample], tell: Callable[[float], None]
+) -> dict[str, Any]:
+    parts = []
+    for part in _cut(samples, batch_size):
+        parts.append(embedder.embed_texts([text_of(sample) for sample in part]))
+        tell(len(part))
+    text = np.concatenate(parts)
+    image = np.full_like(text, np.nan)
+    for row, sample in enumerate(samples):
+        if sample.images:
+            image[row] = images.mean(sample.image_hashes)
+    # Row by row: a matrix product could round a row's cosine differently among other neighbours.
+    score = np.array([one @ other for one, other in zip(image, text, strict=True)], dtype=np.float32)
+    return {"image": vectors(image), "text": vectors(text), "score": score}
+
+
+def text_of(sample: Sample) -> str:
+    """What is said in a sample, one turn per line, without image marks."""
+    turns = (turn.text.replace(IMAGE_MARK, " ") if turn.role == "user" else turn.text for turn in sample.turns)
+    return "\n".join(" ".join(turn.split()) for turn in turns)
+
+
+def _cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _key(digest: str, base_settings: BaseModelSettings, settings: ClipSettings) -> str:
+    """Everything that the values depend on beside the samples."""
+    own = (settings.batch_size, settings.threads, settings.source == "base")
+    versions = (_VERSION, version("torch"), version("transformers"))
+    return repr(("embeddings", versions, digest, base_settings.dtype, base_settings.device, own))

@@ -1,0 +1,76 @@
+"""A signal as the pass leaves it: one array file per column, given as a table in a stream."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.samples import Sample
+
+_ROWS_PER_BATCH = 65536
+_BATCH_BYTES = 64 << 20
+
+ROW_FIELDS = (pa.field("row", pa.int64(), nullable=False), pa.field("sample_id", pa.string(), nullable=False))
+
+
+def row_columns(samples: Sequence[Sample], rows: range) -> list[pa.Array]:
+    """Values of ``ROW_FIELDS`` for some rows."""
+    return [pa.array(rows, pa.int64()), pa.array([samples[row].sample_id for row in rows], pa.string())]
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """One signal's table, on disk.
+
+    Attributes:
+        paths: Array file of each column, shape (n_samples, *shape), float32; NaN in rows without a value.
+        shapes: Shape of one row's value in each column, () for a number; signals read at every checkpoint have a
+            leading axis for it.
+        samples: The dataset's, in row order.
+        steps: Optimiser steps of the checkpoints it was read at, ascending.
+        notices: What a person should know about how it was made.
+    """
+
+    paths: Mapping[str, Path]
+    shapes: Mapping[str, tuple[int, ...]]
+    samples: Sequence[Sample]
+    steps: tuple[int, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns ``row``, ``sample_id``, and the signal's: float32, or fixed-size lists that hold ``shapes`` flat."""
+        return pa.schema([*ROW_FIELDS, *(_field(name, shape) for name, shape in self.shapes.items())])
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Give all rows in dataset order; NaN where a row has no value."""
+        schema = self.schema
+        for rows, columns in self.blocks():
+            arrays = [_arrow(columns[name], shape) for name, shape in self.shapes.items()]
+            yield pa.record_batch([*row_columns(self.samples, rows), *arrays], schema=schema)
+
+    def blocks(self) -> Iterator[tuple[range, dict[str, NDArray[np.float32]]]]:
+        """Give some rows after the other in dataset order, and each column's values of them, flat."""
+        files = {name: np.load(path, mmap_mode="r") for name, path in self.paths.items()}
+        row_bytes = sum(4 * values[:1].size for values in files.values())
+        step = max(1, min(_ROWS_PER_BATCH, _BATCH_BYTES // max(1, row_bytes)))
+        for start in range(0, len(self.samples), step):
+            part = {name: np.array(values[start : start + step]) for name, values in files.items()}
+            rows = range(start, min(start + step, len(self.samples)))
+            yield rows, {name: values.reshape(len(rows), -1) for name, values in part.items()}
+
+
+def _field(name: str, shape: tuple[int, ...]) -> pa.Field:
+    """A number, or a flat list."""
+    kind = pa.list_(pa.float32(), math.prod(shape)) if shape else pa.float32()
+    return pa.field(name, kind, nullable=False)
+
+
+def _arrow(values: NDArray[np.float32], shape: tuple[int, ...]) -> pa.Array:
+    """Values of shape (n_rows, n) as ``_field`` has them."""
+    flat = pa.array(values.ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1]) if shape else flat

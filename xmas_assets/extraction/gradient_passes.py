@@ -1,0 +1,153 @@
+"""One pass over some samples: encode once, run the vision tower once per image, then read gradients at checkpoints."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.samples import Sample
+from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
+from xmas_assets.extraction.projection import Projection
+from xmas_assets.extraction.sample_gradients import GradientReader
+from xmas_assets.vlm.adapters import read_adam_state, read_lora
+from xmas_assets.vlm.loading import Vlm, load_vlm
+from xmas_assets.vlm.pictures import OpenImage, Pictures
+from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.towers import TowerFeatures, has_separate_tower
+
+_LOG = logging.getLogger(__name__)
+FloatArray = NDArray[np.float32]
+Direction = Literal["last_gradient", "gradient", "adam"]
+
+
+class _Model(NamedTuple):
+    """A checkpoint merged into its base, and what reads its gradients."""
+
+    vlm: Vlm
+    reader: GradientReader
+
+
+class WarmupModels:
+    """The checkpoints, one at a time in memory: the one asked for last stays."""
+
+    def __init__(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        base: Path,
+        base_settings: BaseModelSettings,
+        settings: GradientSettings,
+        direction: Direction,
+    ) -> None:
+        self.base_settings, self.settings = base_settings, settings
+        self._checkpoints, self._base, self._direction = checkpoints, base, direction
+        self._projection = Projection(settings.n_projected, seed=settings.seed, device=base_settings.device)
+        self._loaded: tuple[int, _Model] | None = None
+        #: What a person should know about how the gradients were read.
+        self.notices: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._checkpoints)
+
+    def __getitem__(self, number: int) -> _Model:
+        if self._loaded is None or self._loaded[0] != number:
+            self._loaded = None  # freed before the next is loaded
+            self._loaded = number, self._load(self._checkpoints[number].path)
+        return self._loaded[1]
+
+    def _load(self, directory: Path) -> _Model:
+        device = self.base_settings.device
+        vlm = load_vlm(directory, self.base_settings, base=self._base)
+        adam = read_adam_state(directory, device) if self._direction == "adam" else None
+        return _Model(vlm, GradientReader(vlm, read_lora(directory, device), self._projection, adam=adam))
+
+
+def read_gradients(
+    samples: Sequence[Sample], open_image: OpenImage, models: WarmupModels, tell: Callable[[float], None]
+) -> FloatArray:
+    """Read the gradients of some samples.
+
+    Args:
+        samples: Those that share images should come together.
+        open_image: Gives the picture of a reference and content hash.
+        models: The checkpoints.
+        tell: Called with the samples that a step has finished (a fraction: a step is one checkpoint's).
+
+    Returns:
+        Norm and projected gradient, shape (n_samples, n_checkpoints, 1 + n_projected); NaN for a sample too long to be
+        read.
+
+    Raises:
+        ModelError: If a gradient is not finite, or the device's memory does not hold a single sample.
+    """
+    processor, batch_size = models[0].vlm.processor, models.settings.batch_size
+    pictures = Pictures(processor, open_image)
+    encoded, left_out = Encoder(processor, pictures, max_tokens=models.base_settings.max_tokens).encode(samples)
+    encoded.sort(key=lambda row: len(row.input_ids))  # so that a batch has little padding
+    batches = [encoded[start : start + batch_size] for start in range(0, len(encoded), batch_size)]
+    features = _tower_features(models[0].vlm, encoded, pictures, batch_size=batch_size)
+    if features is None:
+        models.notices.add("this model's vision tower is not separate, so images run through it at every checkpoint")
+    tell(len(left_out))
+    places = {sample.sample_id: place for place, sample in enumerate(samples)}
+    values = np.full((len(samples), len(models), 1 + models.settings.n_projected), np.nan, dtype=np.float32)
+    for number in range(len(models)):
+        for batch in batches:
+            rows = [places[row.sample_id] for row in batch]
+            values[rows, number] = _read_batch(models[number], batch, pictures, features)
+            tell(len(batch) / len(models))
+    return values
+
+
+def _read_batch(
+    model: _Model, batch: Sequence[Encoded], pictures: Pictures, features: TowerFeatures | None
+) -> FloatArray:
+    """Norms and projected gradients of a batch, shape (batch, 1 + n_projected); in halves where memory is short."""
+    try:
+        read = model.reader.read(_inputs(model.vlm, batch, pictures, features))
+        values = torch.cat([read.norms[:, None], read.projected], dim=1).cpu().numpy()
+    except torch.OutOfMemoryError as error:
+        if len(batch) == 1:
+            raise ModelError(
+                f"the device's memory does not hold sample {batch[0].sample_id[:80]!r} of {len(batch[0].input_ids)} "
+                "tokens; lower base_model.max_tokens, or use a larger device"
+            ) from error
+    else:
+        bad = [row.sample_id[:80] for row, own in zip(batch, values, strict=True) if not np.isfinite(own).all()]
+        if bad:
+            raise ModelError(f"the gradients of {bad[:3]} are not finite; lower warmup.learning_rate, or use float32")
+        return values
+    half = len(batch) // 2
+    _LOG.warning("the device's memory did not hold %d samples; reading them in halves", len(batch))
+    return np.concatenate([_read_batch(model, part, pictures, features) for part in (batch[:half], batch[half:])])
+
+
+def _tower_features(
+    vlm: Vlm, encoded: Sequence[Encoded], pictures: Pictures, *, batch_size: int
+) -> TowerFeatures | None:
+    """The tower's output for each distinct image, or None if this model's tower cannot be run on its own."""
+    blank = Pictures(vlm.processor, lambda *_: Image.new("RGB", (64, 64))).pixels(["blank"], ["blank"])
+    if not has_separate_tower(vlm, blank):
+        return None
+    images: dict[str, str] = {}
+    for row in encoded:
+        images |= zip(row.image_hashes, row.images, strict=True)
+    return TowerFeatures(vlm, images, pictures, batch_size=batch_size)
+
+
+def _inputs(vlm: Vlm, batch: Sequence[Encoded], pictures: Pictures, features: TowerFeatures | None) -> dict[str, Any]:
+    """Model inputs of a batch, from the tower's features where there are some, else from pixels."""
+    pad_id = pad_token_id(vlm.processor.tokenizer)
+    hashes = [content_hash for row in batch for content_hash in row.image_hashes]
+    if features is None or not hashes:
+        return collate(batch, pictures, pad_id=pad_id, padding_side="right")
+    tokens = [replace(row, images=(), image_hashes=()) for row in batch]
+    inputs = collate(tokens, pictures, pad_id=pad_id, padding_side="right")
+    return inputs | features.inputs(vlm, hashes)

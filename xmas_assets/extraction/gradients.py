@@ -1,0 +1,150 @@
+"""Projected gradients of every sample's loss with respect to LoRA weights, at checkpoints of the warm-up training.
+
+Work is cut into shards of samples that share images. In a shard each image is decoded and passed through the frozen
+vision tower once; checkpoints are the inner loop. Memory is that of one shard, one model and one batch.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.samples import Sample
+from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
+from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read_gradients
+from xmas_assets.scale.shards import Progress, ProgressReport, Shard, run_shards, shards_of_groups
+from xmas_assets.vlm.loading import torch_threads
+from xmas_assets.vlm.pictures import OpenImage
+
+# Raised when the same inputs would give other values, so that shards of an older version are not taken for ours.
+_VERSION = 1
+_BLOCK_BYTES = 64 << 20
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """The result, on disk.
+
+    Attributes:
+        samples: The dataset's, in row order.
+        n_checkpoints: Checkpoints read, by ascending step.
+        n_projected: Dimensions of a projected gradient.
+        parts: Rows in each shard's file, which holds for each of them the norm and the projected gradient at each
+            checkpoint: shape (n_rows, n_checkpoints, 1 + n_projected), float32; NaN for a sample too long to be read.
+        notices: What a person should know about how they were made.
+    """
+
+    samples: Sequence[Sample]
+    n_checkpoints: int
+    n_projected: int
+    parts: Sequence[tuple[IntArray, Path]]
+    notices: tuple[str, ...]
+
+    def blocks(self) -> Iterator[tuple[range, FloatArray, FloatArray]]:
+        """Give rows in dataset order; norms, (n_rows, n_checkpoints); and projected gradients, (..., n_projected)."""
+        files = [np.load(path, mmap_mode="r") for _, path in self.parts]
+        places = np.empty((len(self.samples), 2), dtype=np.int64)
+        for number, (rows, _) in enumerate(self.parts):
+            places[rows, 0], places[rows, 1] = number, np.arange(len(rows))
+        shape = (self.n_checkpoints, 1 + self.n_projected)
+        step = max(1, _BLOCK_BYTES // (4 * shape[0] * shape[1]))
+        for start in range(0, len(places), step):
+            numbers, offsets = places[start : start + step].T
+            values = np.empty((len(numbers), *shape), dtype=np.float32)
+            for number in np.unique(numbers):
+                values[numbers == number] = files[number][offsets[numbers == number]]
+            yield range(start, start + len(values)), values[..., 0], values[..., 1:]
+
+
+def extract_gradients(
+    *,
+    samples: Sequence[Sample],
+    open_image: OpenImage,
+    checkpoints: Sequence[Checkpoint],
+    base: Path,
+    base_settings: BaseModelSettings,
+    settings: GradientSettings,
+    direction: Direction,
+    workspace: Path,
+    progress: Callable[[ProgressReport], None] | None = None,
+) -> Gradients:
+    """Read the gradients of samples at checkpoints, or finish what a killed run began.
+
+    Args:
+        samples: In row order; text-only ones have gradients too.
+        open_image: Gives the picture of a reference and content hash.
+        checkpoints: One or more of the warm-up training, in any order.
+        base: The whole model under the checkpoints.
+        base_settings: Type of the weights, device and longest sample.
+        settings: Projection, and how many rows at once.
+        direction: What is projected: the gradient at the last checkpoint; at each; or, at each, the direction in which
+            Adam would move the weights for it.
+        workspace: Directory for finished shards; those made from other inputs are replaced. One run at a time may use
+            it.
+        progress: Told how many rows are done, and the time left.
+
+    Returns:
+        The gradients. Rows too long to be read have NaN; they are in the notices.
+
+    Raises:
+        ModelError: If a checkpoint cannot be read or holds no adapter, or a gradient is not finite.
+        ImageError: If ``open_image`` refuses a picture.
+
+    Source:
+        LESS (arXiv 2402.04333), sections 3 and 4.1; TIVE (arXiv 2403.09559). Gradients are of the LoRA weights of all
+        linear layers, as in LESS; TIVE's code reads those of self-attention only. Both codes round gradients to float16
+        before they project them, which is not done here.
+    """
+    ordered = sorted(checkpoints, key=lambda checkpoint: checkpoint.step)
+    ordered = ordered[-1:] if direction == "last_gradient" else ordered
+    rows, group_sizes, samples_digest = _group_by_images(samples)
+    shards = shards_of_groups(group_sizes, settings.shard_size)
+    meter = Progress(len(rows), progress)
+    digests = [(checkpoint.step, checkpoint.digest) for checkpoint in ordered]
+    versions = (_VERSION, version("torch"), version("transformers"))
+    key = repr((versions, digests, samples_digest, direction, base_settings.digest(), settings.digest()))
+    models = WarmupModels(ordered, base, base_settings, settings, direction)
+
+    def compute_and_write(shard: Shard, path: Path) -> None:
+        chosen = [samples[row] for row in rows[shard.start : shard.stop]]
+        values = read_gradients(chosen, open_image, models, meter.advance)
+        with path.open("wb") as file:
+            np.save(file, values)
+
+    with torch_threads(settings.threads):
+        paths = run_shards(workspace, shards, compute_and_write, key=key, progress=meter)
+    parts = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
+    notices = (*sorted(models.notices), *_too_long(samples, parts, base_settings.max_tokens))
+    return Gradients(samples, len(ordered), settings.n_projected, parts, notices)
+
+
+def _group_by_images(samples: Sequence[Sample]) -> tuple[IntArray, list[int], str]:
+    """All rows, those on the same images together; rows per group; and a digest of all samples."""
+    digest = hashlib.sha256()
+    groups = np.empty(len(samples), dtype=np.uint64)
+    for row, sample in enumerate(samples):
+        digest.update(repr((sample.sample_id, sample.turns, sample.image_hashes)).encode())
+        short = hashlib.blake2b("".join(sample.image_hashes).encode(), digest_size=8).digest()
+        groups[row] = int.from_bytes(short, "little")
+    rows = np.argsort(groups, kind="stable")
+    _, sizes = np.unique(groups[rows], return_counts=True)
+    return rows, sizes.tolist(), digest.hexdigest()
+
+
+def _too_long(samples: Sequence[Sample], parts: Sequence[tuple[IntArray, Path]], max_tokens: int) -> tuple[str, ...]:
+    """A notice of the samples that were too long to be read, if there are any."""
+    long = np.concatenate([rows[np.isnan(np.load(path, mmap_mode="r")[:, 0, 0])] for rows, path in parts])
+    if not len(long):
+        return ()
+    names = ", ".join(samples[row].sample_id[:80] for row in np.sort(long)[:3])
+    return (
+        f"{len(long)} samples have no gradient: with {max_tokens} tokens (base_model.max_tokens) an image or all of "
+        f"the answer would be cut off: {names}",
+    )

@@ -1,0 +1,93 @@
+"""Tables with one row per row of the dataset, computed shard by shard and kept, so that a killed run goes on."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from xmas_assets.contracts.samples import Sample
+from xmas_assets.extraction.extracted import ROW_FIELDS, row_columns
+from xmas_assets.scale.shards import Progress, ProgressReport, Shard, run_shards, shards_of_groups
+
+Listener = Callable[[ProgressReport], None]
+Compute = Callable[[Sequence[Sample], Callable[[float], None]], Mapping[str, Any]]
+"""Gives the values of some rows by column; tells how many rows each step has finished."""
+
+
+@dataclass(frozen=True)
+class RowTable:
+    """A table on disk.
+
+    Attributes:
+        paths: Arrow files, one per shard, in row order.
+        schema: ``row``, ``sample_id``, and the computed columns.
+    """
+
+    paths: tuple[Path, ...]
+    schema: pa.Schema
+
+    def named(self, name: str) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Give the batches as those of a table of this name."""
+        return ((name, batch) for batch in self.batches())
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Give all rows in dataset order, a shard at a time."""
+        for path in self.paths:
+            with pa.OSFile(str(path)) as file:
+                yield from pa.ipc.open_stream(file)
+
+
+def make_row_table(
+    samples: Sequence[Sample],
+    columns: Sequence[pa.Field],
+    compute: Compute,
+    *,
+    workspace: Path,
+    shard_size: int,
+    key: str,
+    progress: Listener | None = None,
+) -> RowTable:
+    """Compute columns of all rows, or of those that a killed run had not come to.
+
+    Args:
+        samples: The dataset in row order.
+        columns: Of the table, beside ``row`` and ``sample_id``.
+        compute: Deterministic.
+        workspace: Directory for the shards; those made under another key, or of other samples, are replaced. One run
+            at a time may use it.
+        shard_size: Rows per shard.
+        key: All that the values depend on beside the samples.
+        progress: Told how many rows are done, and the time left.
+    """
+    schema = pa.schema([*ROW_FIELDS, *columns])
+    meter = Progress(len(samples), progress)
+
+    def write(shard: Shard, path: Path) -> None:
+        part = [samples[row] for row in range(shard.start, shard.stop)]
+        values = compute(part, meter.advance)
+        rows = row_columns(samples, range(shard.start, shard.stop))
+        batch = pa.record_batch(
+            [*rows, *(pa.array(values[field.name], field.type) for field in columns)], schema=schema
+        )
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+            writer.write_batch(batch)
+
+    shards = shards_of_groups([1] * len(samples), shard_size)
+    everything = repr((key, samples_digest(samples), str(schema)))
+    return RowTable(tuple(run_shards(workspace, shards, write, key=everything, progress=meter)), schema)
+
+
+def samples_digest(samples: Sequence[Sample]) -> str:
+    """Hex SHA-256 of the samples' ids, texts and images, in their order."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(repr((sample.sample_id, sample.turns, sample.image_hashes)).encode())
+    return digest.hexdigest()
+
+
+def vectors(values: Any) -> pa.Array:
+    """Vectors, shape (n_rows, width), as a float32 column of fixed-size lists."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1), pa.float32()), values.shape[1])

@@ -1,0 +1,191 @@
+"""One forward pass over a batch that shows what is wanted of it, computes no more, and ends where it can."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.vlm.attention import reading_attention
+from xmas_assets.vlm.attention_reader import AttentionReader, EverythingSeenError, positions_of
+from xmas_assets.vlm.layouts import Batch, Packed, Padded
+from xmas_assets.vlm.loading import Vlm
+from xmas_assets.vlm.observing import Logits, Observed, Wants
+from xmas_assets.vlm.prompts import Encoded
+
+ImageInputs = Callable[[Sequence[str]], dict[str, Any]]
+"""Gives the model inputs that stand for the images of some content hashes, in order; called only if there are any."""
+
+
+@torch.inference_mode()
+def observe(vlm: Vlm, rows: Sequence[Encoded], wants: Wants, images: ImageInputs, *, is_packed: bool) -> Observed:
+    """Run a model over some rows. What is seen of a row does not depend on its batch mates, but for float rounding.
+
+    Args:
+        vlm: The model.
+        rows: One or more.
+        wants: What must be seen. The model runs only as far as that needs, its vocabulary layer on the positions that
+            predict answer tokens.
+        images: Gives the images' inputs.
+        is_packed: Whether rows on the same images share their common beginning, which must be right for this model
+            (``can_pack``); else they stand side by side, padded.
+
+    Returns:
+        What was wanted, and nothing else.
+
+    Raises:
+        ModelError: If it cannot be read of this model, or is not finite.
+    """
+    pad_id = 0 if vlm.image_token_id else 1  # any but the image's: no real token sees it
+    batch = Batch.of(rows, pad_id=pad_id, device=vlm.model.device)
+    layout = Packed(batch) if is_packed else Padded(batch)
+    watch = _Watch(vlm.model, batch, layout, wants)
+    if watch.last_stage >= 0:
+        inputs = layout.inputs | _placed(images(layout.image_hashes) if layout.image_hashes else {}, vlm.model)
+        with watch.watching(), suppress(EverythingSeenError):
+            watch.last_hidden_state = vlm.model.base_model(**inputs, use_cache=False).last_hidden_state
+    observed = watch.result()
+    if wants.lone_logits:
+        alone = [_answers_alone(row) for row in rows]
+        lone = observe(vlm, alone, Wants(logits=True), images, is_packed=is_packed)
+        observed = replace(observed, lone_logits=lone.logits)
+    _check_finite(observed, vlm)
+    return observed
+
+
+def can_pack(vlm: Vlm, rows: Sequence[Encoded], images: ImageInputs) -> bool:
+    """Whether packing gives what the model's own padded pass gives, tried on some rows.
+
+    It does not where text changes what stands before it: image tokens that see the question, a window that slides.
+    """
+    wants = Wants(hidden_states=(vlm.model.get_decoder().config.num_hidden_layers,))
+    expected = observe(vlm, rows, wants, images, is_packed=False)
+    try:
+        found = observe(vlm, rows, wants, images, is_packed=True)
+    except ModelError:
+        return False
+    (one,), (other,) = expected.hidden_states.values(), found.hidden_states.values()
+    # A pass that differs in kind differs by as much as the values; rounding by a few of their last digits.
+    tolerance = 64 * torch.finfo(one.dtype).eps * one.float().abs().max()
+    return bool((one.float() - other.float()).abs().max() <= tolerance)
+
+
+class _Watch:
+    """What is to be seen of a forward pass, and what was.
+
+    Stages count what a pass brings forth: of layer i its input (3 i), its attention (3 i + 1) and its attention block's
+    output (3 i + 2); behind them all, the final hidden state.
+    """
+
+    def __init__(self, model: Any, batch: Batch, layout: Padded | Packed, wants: Wants) -> None:
+        self._model = model
+        self._decoder = model.get_decoder()
+        self._batch = batch
+        self._layout = layout
+        self._wants = wants
+        self._end = self._decoder.config.num_hidden_layers
+        self._caught: dict[int, Tensor] = {}
+        self.last_hidden_state: Tensor | None = None
+        stages = [3 * number for number in wants.hidden_states] + [3 * layer + 2 for layer in wants.block_outputs]
+        stages += [3 * self._end] if wants.logits else []
+        looks = [self._end - 1 if layer == "sum" else layer for layer in wants.attention_layers]
+        has_attention = wants.attention is not None and _has_text_behind_image(batch)
+        attention_stages = [3 * layer + 1 for layer in looks] if has_attention else []
+        self.last_stage = max(stages + attention_stages, default=-1)
+        ends_in_attention = self.last_stage % 3 == 1
+        self._reader = AttentionReader(
+            batch, layout, wants, last_layer=self.last_stage // 3 if ends_in_attention else None
+        )
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Let the pass inside the block be seen."""
+        with ExitStack() as stack:
+            stack.enter_context(reading_attention(self._decoder, self._reader))
+            for number in self._wants.hidden_states:
+                if number < self._end:
+                    layer = self._decoder.layers[number]
+                    hook = layer.register_forward_pre_hook(self._catching(3 * number), with_kwargs=True)
+                    stack.callback(hook.remove)
+            for number in self._wants.block_outputs:
+                block = self._decoder.layers[number].self_attn
+                stack.callback(block.register_forward_hook(self._catching(3 * number + 2)).remove)
+            yield
+
+    def _catching(self, stage: int) -> Callable[..., None]:
+        def catch(_module: Any, inputs: Any, other: Any) -> None:
+            # A hook before a layer gets positional and named inputs, one behind a block inputs and outputs.
+            states = other[0] if stage % 3 == 2 else (inputs[0] if inputs else other["hidden_states"])
+            self._caught[stage] = states
+            if stage == self.last_stage:
+                raise EverythingSeenError
+
+        return catch
+
+    def result(self) -> Observed:
+        """What was seen."""
+        batch, wants = self._batch, self._wants
+        if self.last_hidden_state is not None:
+            self._caught[3 * self._end] = self.last_hidden_state
+        return Observed(
+            batch.input_ids,
+            batch.is_real,
+            batch.is_image,
+            batch.is_answer,
+            attention=None if wants.attention is None else self._reader.result(),
+            block_outputs={layer: self._states(3 * layer + 2) for layer in wants.block_outputs},
+            hidden_states={number: self._states(3 * number) for number in wants.hidden_states},
+            logits=self._logits() if wants.logits else None,
+        )
+
+    def _states(self, stage: int) -> Tensor:
+        return self._reader.side_by_side(self._caught[stage]).masked_fill(~self._batch.is_real[:, :, None], 0.0)
+
+    def _logits(self) -> Logits:
+        # Nothing predicts the first token.
+        is_target = self._batch.is_answer & (
+            torch.arange(self._batch.is_answer.shape[1], device=self._model.device) > 0
+        )
+        positions, is_target = positions_of(is_target)
+        assert self.last_hidden_state is not None
+        states = self._layout.at(self.last_hidden_state, (positions - 1).clamp(min=0))
+        values = self._model.get_output_embeddings()(states).float()
+        return Logits(values, self._batch.input_ids.gather(1, positions), is_target)
+
+
+def _has_text_behind_image(batch: Batch) -> bool:
+    return bool((batch.is_real & ~batch.is_image & (batch.is_image.cumsum(1) > 0)).any())
+
+
+def _answers_alone(row: Encoded) -> Encoded:
+    """A row's answers behind its first token, which is the begin token where the model has one."""
+    kept = row.is_answer.copy()
+    kept[0] = True
+    ids, is_answer = row.input_ids[kept], row.is_answer[kept]
+    return Encoded(row.sample_id, ids, is_answer, np.zeros(len(ids), dtype=bool), (), ())
+
+
+def _placed(inputs: dict[str, Any], model: Any) -> dict[str, Any]:
+    """Tensors on the model's device, in its precision unless they hold integers; anything else as it is."""
+    placed = {
+        name: value.to(model.device, model.dtype if value.is_floating_point() else value.dtype)
+        for name, value in inputs.items()
+        if isinstance(value, Tensor)
+    }
+    return inputs | placed
+
+
+def _check_finite(observed: Observed, vlm: Vlm) -> None:
+    tensors = {
+        "attention": [] if observed.attention is None else list(observed.attention.layers.values()),
+        "attention block": list(observed.block_outputs.values()),
+        "hidden state": list(observed.hidden_states.values()),
+        "prediction": [logits.values for logits in (observed.logits, observed.lone_logits) if logits is not None],
+    }
+    for name, values in tensors.items():
+        if not all(bool(value.isfinite().all()) for value in values):
+            raise ModelError(f"{name} of {vlm.directory} is NaN or infinite; its weights are damaged, train it again")

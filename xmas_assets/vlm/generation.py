@@ -1,0 +1,47 @@
+"""Letting a model speak: greedy continuations of prompts, which do not depend on the model's own sampling settings."""
+
+from collections.abc import Sequence
+
+from transformers import GenerationConfig
+
+from xmas_assets.vlm.loading import Vlm
+from xmas_assets.vlm.pictures import Pictures
+from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+
+
+def generate(
+    vlm: Vlm, prompts: Sequence[Encoded], pictures: Pictures, *, stop_ids: Sequence[int], max_new_tokens: int
+) -> list[str]:
+    """Continue each prompt with the likeliest token, until an end token or ``max_new_tokens``.
+
+    Returns:
+        The generated texts without special tokens and white space at their ends.
+    """
+    tokenizer = vlm.processor.tokenizer
+    pad_id = pad_token_id(tokenizer)
+    batch = collate(prompts, pictures, pad_id=pad_id, padding_side="left")
+    inputs = {name: values.to(vlm.model.device) for name, values in batch.items() if name != "labels"}
+    rules = greedy(stop_ids, pad_id=pad_id, max_new_tokens=max_new_tokens)
+    said = vlm.model.generate(**inputs, generation_config=rules)[:, inputs["input_ids"].shape[1] :]
+    return [text.strip() for text in tokenizer.batch_decode(said, skip_special_tokens=True)]
+
+
+def greedy(stop_ids: Sequence[int], *, pad_id: int, max_new_tokens: int) -> GenerationConfig:
+    """Take the likeliest token, whatever the model's own settings: what is left unset here would come from them."""
+    return GenerationConfig(
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        min_new_tokens=0,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=list(stop_ids),
+        pad_token_id=pad_id,
+    )
+
+
+def stop_token_ids(vlm: Vlm, encoder: Encoder) -> list[int]:
+    """Return the tokens that end an answer: the chat template's end token, then the model's own."""
+    own = vlm.model.generation_config.eos_token_id
+    template_end = vlm.processor.tokenizer.convert_tokens_to_ids(encoder.template.end_token())
+    return list(dict.fromkeys([template_end, *([own] if isinstance(own, int) else own or [])]))

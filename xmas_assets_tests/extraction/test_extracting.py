@@ -1,0 +1,237 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.errors import DatasetError, ModelError
+from xmas_assets.contracts.samples import Turn
+from xmas_assets.contracts.settings import BaseModelSettings, Settings, TrajectorySettings
+from xmas_assets.extraction import passes
+from xmas_assets.extraction.catalogue import SIGNAL_MAKERS, make_signals
+from xmas_assets.extraction.extracted import Extracted
+from xmas_assets.extraction.extracting import extract_signals
+from xmas_assets.extraction.signals import Signal
+from xmas_assets.extraction.trajectories import AttentionSpectra
+from xmas_assets.vlm.observing import Observed, Wants
+from xmas_assets_tests.extraction.worlds import (
+    N_SAMPLES,
+    TEXT_ONLY_ROWS,
+    CountingImages,
+    draw,
+    find_checkpoints,
+    make_checkpoints,
+    make_samples,
+)
+
+SETTINGS = TrajectorySettings(batch_size=6, shard_size=12)
+
+
+@dataclass(frozen=True)
+class TokenCounts:
+    """A made-up signal whose values are known: tokens in all, and those of images with their negative."""
+
+    name: ClassVar[str] = "token_counts"
+    every_checkpoint: ClassVar[bool] = False
+    needs_image: ClassVar[bool] = False
+    version: ClassVar[int] = 1
+
+    def wants(self, language_config: Any) -> Wants:
+        return Wants(hidden_states=(0,))
+
+    def columns(self, language_config: Any) -> Mapping[str, tuple[int, ...]]:
+        return {"all": (), "of_images": (2, 1)}
+
+    def read(self, observed: Observed) -> Mapping[str, NDArray[np.float32]]:
+        n_images = observed.is_image.sum(1).float()[:, None, None].numpy()
+        pair = np.concatenate([n_images, -n_images], axis=1)
+        return {"all": observed.is_real.sum(1).float().numpy(), "of_images": pair}
+
+
+class RepeatedCounts(TokenCounts):
+    every_checkpoint: ClassVar[bool] = True
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoints(tmp_path_factory.mktemp("models"))
+
+
+def extract(models: Path, workspace: Path, signals: Sequence[Signal], **changes: Any) -> dict[str, Extracted]:
+    arguments = {
+        "signals": signals,
+        "samples": make_samples(),
+        "open_image": draw,
+        "checkpoints": find_checkpoints(models),
+        "base": None,
+        "base_settings": BaseModelSettings(),
+        "settings": SETTINGS,
+        "workspace": workspace,
+    }
+    return extract_signals(**(arguments | changes))
+
+
+def table_of(extracted: Extracted) -> pa.Table:
+    return pa.Table.from_batches(extracted.batches(), schema=extracted.schema)
+
+
+def bytes_of(extracted: Extracted) -> dict[str, bytes]:
+    return {column: path.read_bytes() for column, path in extracted.paths.items()}
+
+
+@pytest.fixture(scope="module")
+def everything(models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Extracted]:
+    """All signals there are, in one pass."""
+    return extract(models, tmp_path_factory.mktemp("everything"), make_signals(SIGNAL_MAKERS, Settings()))
+
+
+@pytest.mark.parametrize("names", [["attention_trajectories"], ["answer_scores"], ["attention_maps", "features"]])
+def test_a_signals_bytes_do_not_depend_on_which_others_are_read(
+    everything: dict[str, Extracted], models: Path, tmp_path: Path, names: list[str]
+):
+    alone = extract(models, tmp_path, make_signals(names, Settings()))
+    assert list(alone) == names
+    for name in names:
+        assert bytes_of(alone[name]) == bytes_of(everything[name])
+
+
+def test_signals_of_both_definitions_can_be_read_together(models: Path, tmp_path: Path):
+    reference = AttentionSpectra("reference", 3)
+    others = make_signals(["attention_maps"], Settings())
+    together = extract(models, tmp_path / "together", [reference, *others])
+    for signal in (reference, *others):
+        alone = extract(models, tmp_path / signal.name, [signal])[signal.name]
+        assert bytes_of(alone) == bytes_of(together[signal.name])
+
+
+def test_rows_with_an_image_have_all_values_and_text_only_rows_those_that_need_none(everything: dict[str, Extracted]):
+    for signal in make_signals(SIGNAL_MAKERS, Settings()):
+        for path in everything[signal.name].paths.values():
+            is_missing = np.isnan(np.load(path).reshape(N_SAMPLES, -1)).all(1)
+            expected = list(TEXT_ONLY_ROWS) if signal.needs_image else []
+            assert np.flatnonzero(is_missing).tolist() == expected, signal.name
+
+
+def test_each_image_is_opened_once_for_all_signals_and_checkpoints(models: Path, tmp_path: Path):
+    images = CountingImages()
+    samples = [sample for sample in make_samples() if len(sample.images) == 1]
+    extract(models, tmp_path, make_signals(SIGNAL_MAKERS, Settings()), samples=samples, open_image=images)
+    assert images.opened == {f"picture-{number}": 1 for number in range(7)}
+
+
+def test_tables_hold_rows_ids_numbers_and_flat_lists_in_dataset_order(models: Path, tmp_path: Path):
+    extracted = extract(models, tmp_path, [TokenCounts()])["token_counts"]
+    table = table_of(extracted)
+    assert [f"{field.name}: {field.type}" for field in table.schema] == [
+        "row: int64",
+        "sample_id: string",
+        "all: float",
+        "of_images: fixed_size_list<item: float>[2]",
+    ]
+    assert extracted.shapes == {"all": (), "of_images": (2, 1)}
+    assert extracted.steps == (10,)
+    assert table["row"].to_pylist() == list(range(N_SAMPLES))
+    assert table["sample_id"].to_pylist() == [sample.sample_id for sample in make_samples()]
+    n_images = [16.0 * len(sample.images) for sample in make_samples()]
+    assert table["of_images"].to_pylist() == [[count, -count] for count in n_images]
+    assert (np.array(table["all"]) > n_images).all()
+
+
+def test_a_signal_of_every_checkpoint_has_a_leading_axis_for_them(models: Path, tmp_path: Path):
+    extracted = extract(models, tmp_path, [RepeatedCounts()])["token_counts"]
+    assert extracted.shapes == {"all": (3,), "of_images": (3, 2, 1)}
+    assert extracted.steps == (2, 9, 10)
+    once = extract(models, tmp_path / "once", [TokenCounts()])["token_counts"]
+    all_three = np.load(extracted.paths["all"])
+    np.testing.assert_array_equal(all_three, np.load(once.paths["all"])[:, None].repeat(3, axis=1))
+
+
+def test_signals_of_the_last_checkpoint_load_no_other(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from xmas_assets.extraction import extracting
+
+    loaded = []
+    plain = extracting.load_vlm
+    monkeypatch.setattr(
+        extracting, "load_vlm", lambda path, *rest, **options: loaded.append(path.name) or plain(path, *rest, **options)
+    )
+    extract(models, tmp_path, [TokenCounts()])
+    assert loaded == ["checkpoint-10"]
+
+
+def test_shards_made_for_other_signals_are_not_reused(models: Path, tmp_path: Path):
+    extract(models, tmp_path, [AttentionSpectra("causal", 3)])
+    images = CountingImages()
+    other = extract(models, tmp_path, [AttentionSpectra("causal", 2)], open_image=images)
+    assert len(images.opened) == 7
+    assert other["attention_trajectories"].shapes == {"values": (3, 2)}
+
+
+def test_a_sample_too_long_to_be_read_has_no_value_and_is_noticed(models: Path, tmp_path: Path):
+    samples = make_samples()
+    samples[4] = replace(samples[4], turns=(Turn("user", "word " * 300), Turn("assistant", "yes")))
+    settings = BaseModelSettings(max_tokens=200)
+    extracted = extract(models, tmp_path, [TokenCounts()], samples=samples, base_settings=settings)["token_counts"]
+    assert np.flatnonzero(np.isnan(np.load(extracted.paths["all"]))).tolist() == [4]
+    assert extracted.notices[0].startswith("1 samples have no signals: with 200 tokens")
+    assert "sample-4" in extracted.notices[0]
+
+
+def test_text_alone_is_enough_for_signals_that_need_no_image(models: Path, tmp_path: Path):
+    samples = [make_samples()[row] for row in TEXT_ONLY_ROWS]
+    extracted = extract(models, tmp_path, [TokenCounts()], samples=samples)["token_counts"]
+    assert (np.load(extracted.paths["all"]) > 0).all()
+    with pytest.raises(DatasetError, match="none of the 2 samples has an image; attention_trajectories need some"):
+        extract(models, tmp_path, [TokenCounts(), AttentionSpectra("causal", 3)], samples=samples)
+
+
+def test_no_checkpoint_is_refused(models: Path, tmp_path: Path):
+    with pytest.raises(ModelError, match="token_counts need a checkpoint, got none"):
+        extract(models, tmp_path, [TokenCounts()], checkpoints=[])
+
+
+def test_a_batch_that_memory_does_not_hold_is_read_in_halves_with_the_same_values(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    expected = extract(models, tmp_path / "whole", [AttentionSpectra("causal", 3)])["attention_trajectories"]
+    plain, sizes = passes.observe, []
+
+    def small_card(vlm: Any, rows: Sequence[Any], *rest: Any, **options: Any) -> Observed:
+        sizes.append(len(rows))
+        if len(rows) > 2:
+            raise passes.torch.OutOfMemoryError("made up")
+        return plain(vlm, rows, *rest, **options)
+
+    monkeypatch.setattr(passes, "observe", small_card)
+    found = extract(models, tmp_path / "halves", [AttentionSpectra("causal", 3)])["attention_trajectories"]
+    assert max(sizes) == 6
+    np.testing.assert_allclose(np.load(found.paths["values"]), np.load(expected.paths["values"]), rtol=1e-5)
+    assert [notice for notice in found.notices if "memory did not hold a batch" in notice]
+
+
+def test_a_row_that_memory_does_not_hold_is_refused_by_name(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def no_card(*_: Any, **__: Any) -> Observed:
+        raise passes.torch.OutOfMemoryError("made up")
+
+    monkeypatch.setattr(passes, "observe", no_card)
+    with pytest.raises(ModelError, match=r"memory does not hold sample 'sample-\d+' of \d+ tokens"):
+        extract(models, tmp_path, [AttentionSpectra("causal", 3)])
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+@pytest.mark.parametrize("is_separate", [True, False])
+def test_models_that_share_less_give_the_same_and_say_so(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_packed: bool, is_separate: bool
+):
+    expected = extract(models, tmp_path / "plain", [AttentionSpectra("causal", 3)])["attention_trajectories"]
+    monkeypatch.setattr(passes, "can_pack", lambda *_: is_packed)
+    monkeypatch.setattr(passes, "has_separate_tower", lambda *_: is_separate)
+    found = extract(models, tmp_path / "other", [AttentionSpectra("causal", 3)])["attention_trajectories"]
+    np.testing.assert_allclose(np.load(found.paths["values"]), np.load(expected.paths["values"]), rtol=1e-4)
+    assert any("each runs whole" in notice for notice in found.notices) == (not is_packed)
+    assert any("vision tower is not separate" in notice for notice in found.notices) == (not is_separate)
