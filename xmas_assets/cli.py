@@ -39,6 +39,7 @@ def dataset_add(
     name: Annotated[str, typer.Argument(help="New name: a-z, 0-9, '_', '-', '.'.")],
     annotations: Annotated[list[Path], typer.Option(help="Annotation file; several times for shards.")] = _NO_FILES,
     test: Annotated[list[Path], typer.Option(help="Held-out records to score on.")] = _NO_FILES,
+    validation: Annotated[list[Path], typer.Option(help="Records of target tasks, for less and icons.")] = _NO_FILES,
     images: Annotated[Path | None, typer.Option(help="Folder that image references are relative to.")] = None,
     format: Annotated[str | None, typer.Option(help="llava_json, llava_jsonl, sharegpt or parquet.")] = None,  # noqa: A002
     profile: Annotated[str, typer.Option(help="Packaged profile, or path of a YAML file.")] = "tiny",
@@ -50,6 +51,7 @@ def dataset_add(
         name,
         annotations=annotations,
         test=test,
+        validation=validation,
         images=images,
         format=format,
         profile=profile,
@@ -113,6 +115,18 @@ def compare(
 ) -> None:
     """Compare two methods on the same seeds and questions: the difference with its interval, per task too."""
     commands.compare(dataset, first, second)
+
+
+@app.command()
+def theory(dataset: Dataset) -> None:
+    """Check on your own rows whether similar attention goes with similar gradients; reads both if need be."""
+    commands.check_theory(dataset)
+
+
+@app.command()
+def advise(dataset: Dataset) -> None:
+    """Measure how much a dataset repeats itself, without any training, and say whether selection should pay."""
+    commands.advise(dataset)
 
 
 @app.command()

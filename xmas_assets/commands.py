@@ -10,16 +10,21 @@ from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import SettingsError, StoreError
 from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.contracts.settings import MethodsSettings
+from xmas_assets.core.advice import recommend
 from xmas_assets.data.export import export_subset
 from xmas_assets.data.registration import load_registration, registered_names, registration_path
 from xmas_assets.dataset_commands import OUT, add_dataset, print_frame
+from xmas_assets.report.agreement import agreement_cells, agreement_verdict
 from xmas_assets.report.leaderboard import compare_selections
+from xmas_assets.report.redundancy import REDUNDANCY_NOTE, redundancy_cells
 from xmas_assets.report.tables import render_text
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.publishing import report_path, scored_answers
-from xmas_assets.resources.subsets import read_manifest, resolve_method, stored
+from xmas_assets.resources.redundancy import measure_dataset
+from xmas_assets.resources.signals import stored
+from xmas_assets.resources.subsets import read_manifest, resolve_method
 from xmas_assets.resources.subsets import verify as verify_manifest
-from xmas_assets.selection.registry import METHODS, method_table
+from xmas_assets.selection.registry import METHODS, method_table, parameters_of, supplies_of
 from xmas_assets.store.database import connect, query
 
 _ERR = Console(stderr=True, highlight=False)
@@ -91,6 +96,33 @@ def compare(dataset: str, first: str, second: str) -> None:
     print_frame(frame)
 
 
+def check_theory(dataset: str) -> None:
+    """Bring the theory check up to date, and print it with its verdict."""
+    home = _bring_up_to_date(dataset, "attention_gradient_agreement")
+    table = stored(home, "attention_gradient_agreement", dataset)["agreement"].scan().collect()
+    print_frame(agreement_cells(table))
+    for sentence in agreement_verdict(table):
+        OUT.print(sentence, markup=False)
+
+
+def advise(dataset: str) -> None:
+    """Print how much the dataset repeats itself, and what that advises."""
+    measures = measure_dataset(_bring_up_to_date(dataset, "clip_embeddings"), dataset)
+    print_frame(redundancy_cells(measures))
+    OUT.print(f"{REDUNDANCY_NOTE}
+Advice: {recommend(measures)}", markup=False)
+
+
+def _bring_up_to_date(dataset: str, asset: str) -> Home:
+    load_registration(Home().path(), dataset)
+    from xmas_assets.platforms import Platform
+    from xmas_assets.runs import bring_up_to_date
+
+    platform = Platform.open(Home(root=str(Home().path())))
+    bring_up_to_date(platform, dataset, asset, say=lambda line: _ERR.print(line, markup=False))
+    return platform.home
+
+
 def export(dataset: str, selection: str, *, to: Path, format: str | None) -> None:  # noqa: A002
     """Write a subset's original records and its manifest."""
     home = Home()
@@ -129,10 +161,15 @@ def list_methods(*, markdown: bool) -> None:
         print(method_table())
         return
     table = Table("method", "paper", "needs", "cost", "nested")
-    for name, method in sorted(METHODS.items()):
+    for name, method in METHODS.items():
         needs = ", ".join(sorted(method.needs)) or "-"
         table.add_row(name, method.paper, needs, method.cost, "yes" if method.nested else "no")
     OUT.print(table)
+    for name, method in METHODS.items():
+        for parameter in parameters_of(method):
+            OUT.print(f"{name}: {parameter}", markup=False)
+    for supply in supplies_of(METHODS):
+        OUT.print(supply, markup=False)
 
 
 def status(dataset: str | None) -> None:

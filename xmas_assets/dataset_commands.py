@@ -17,7 +17,7 @@ from xmas_assets.data.registration import Registration, load_registration, regis
 from xmas_assets.data.synthetic import SyntheticSettings, generate
 from xmas_assets.report.text import visible
 from xmas_assets.resources.home import Home
-from xmas_assets.resources.subsets import is_stored, stored
+from xmas_assets.resources.signals import is_stored, stored
 
 OUT = Console(highlight=False)
 

@@ -1,20 +1,22 @@
-"""What of the stored assets is up to date: Dagster's judgement, and the two things that it does not look at."""
+"""What of the stored assets is up to date: Dagster's judgement, and the three things that it does not look at."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 # What the UI shows as "stale" and what the CLI runs must be the same, so this uses the resolver behind the UI's badge.
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCause, StaleStatus
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.resources.home import Home
-from xmas_assets.resources.subsets import is_stored
+from xmas_assets.resources.signals import is_stored
+from xmas_assets.selection.registry import METHODS, assets_read
 
 _DONE = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
@@ -24,7 +26,9 @@ class Freshness:
     """Looks at the instance and at the disk as they are when it is made; make a new one after a run.
 
     Beyond Dagster's own judgement, an asset whose tables are not on the disk is missing, and one whose blocking checks
-    did not all pass on its latest materialization is stale: they failed, or the run was killed before them.
+    did not all pass on its latest materialization is stale: they failed, or the run was killed before them. A selection
+    is not stale for a signal that its method does not read (the UI, which cannot know, shows it as "unsynced": to run
+    it there again costs only the choice, and changes nothing).
     """
 
     instance: dg.DagsterInstance
@@ -67,9 +71,19 @@ class Freshness:
         if not is_stored(self.home, key.to_user_string(), partition):
             return StaleStatus.MISSING.name
         state = resolver.get_status(key, partition)
+        if state == StaleStatus.STALE and not self._concerns(resolver.get_stale_causes(key, partition), partition):
+            state = StaleStatus.FRESH
         if state == StaleStatus.FRESH and not self._has_passed(key, partition):
             return StaleStatus.STALE.name
         return state.name
+
+    def _concerns(self, causes: Sequence[StaleCause], partition: str) -> bool:
+        """Whether any of the causes is one for this partition: a selection cares for what its method reads only."""
+        if "|" not in partition:
+            return True
+        _, selection = parse_partition(partition)
+        unread = {dg.AssetKey(asset) for asset in assets_read(METHODS) - assets_read([selection.method])}
+        return any(cause.dependency is None or cause.dependency.asset_key not in unread for cause in causes)
 
     def _has_passed(self, key: dg.AssetKey, partition: str) -> bool:
         """Whether every blocking check passed on the latest materialization."""

@@ -70,7 +70,7 @@ class Platform:
         if _was_interrupted(result):
             raise KeyboardInterrupt
         if not result.success:
-            raise RunFailedError(_explain(result, partition))
+            raise RunFailedError(_explain(result, assets, partition))
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
@@ -91,7 +91,7 @@ def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     return any(error is not None and error.cls_name == interrupted for error in errors)
 
 
-def _explain(result: dg.ExecuteInProcessResult, partition: str) -> str:
+def _explain(result: dg.ExecuteInProcessResult, assets: Sequence[str], partition: str) -> str:
     """The first failed check or step of a run, in one line."""
     for evaluation in result.get_asset_check_evaluations():
         if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
@@ -103,5 +103,6 @@ def _explain(result: dg.ExecuteInProcessResult, partition: str) -> str:
             cause = error.cause if error is not None and error.cause is not None else error
             text = cause.message.strip().splitlines()[-1] if cause is not None else "unknown error"
             text = _OUR_ERROR.sub("", text)
-            return f"{event.step_key} of {partition}: {text}"
+            # A step that can make several assets bears a name of its own.
+            return f"{assets[0] if len(assets) == 1 else event.step_key} of {partition}: {text}"
     return f"run {result.run_id} of {partition} failed"

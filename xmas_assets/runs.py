@@ -18,22 +18,12 @@ from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.platforms import Platform, RunFailedError
 from xmas_assets.processes import end_killed_runs
 from xmas_assets.resources.home import Home
-from xmas_assets.selection.registry import METHODS
-from xmas_assets.selection.signals import SIGNALS
+from xmas_assets.resources.supplies import check_supplies
+from xmas_assets.selection.catalogue import READ_IN_ONE_PASS
+from xmas_assets.selection.registry import assets_read
 
+ALWAYS = {"raw_dataset", "base_model"}  # whatever the method
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
-
-
-def stages_needed(platform: Platform, methods: Iterable[str]) -> list[str]:
-    """Dataset-level assets that these methods (and training) stand on, in topological order."""
-    graph = platform.defs.resolve_asset_graph()
-    assets = {"raw_dataset", "base_model"}
-    assets |= {SIGNALS[signal].asset for method in methods for signal in METHODS[method].needs}
-    keys = {dg.AssetKey(asset) for asset in assets}
-    keys |= {ancestor for key in keys for ancestor in graph.get_ancestor_asset_keys(key)}
-    return [
-        key.to_user_string() for key in graph.toposorted_asset_keys if key in keys and not graph.get(key).is_external
-    ]
 
 
 def run_selections(
@@ -56,12 +46,17 @@ def run_selections(
         say: Receives one line per stage of the dataset.
 
     Raises:
+        XmasError: Before any work, if a method needs what nobody has provided.
         RunFailedError: After all other selections have finished, if any failed.
     """
+    methods = sorted({key.method for key in keys})
+    check_supplies(platform.home, dataset, methods)
     end_killed_runs(platform.instance, platform.home.path("locks"))
     platform.observe(dataset)
     platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
-    impossible = _prepare(platform, dataset, sorted({key.method for key in keys}), say=say)
+    impossible = _prepare(platform, dataset, methods, say=say)
+    for method, reason in impossible.items():
+        say(f"{method} cannot run: {reason}")
     failures = {key: impossible[key.method] for key in keys if key.method in impossible}
     freshness = platform.freshness()
     stale = {key: freshness.stale(stages, _partition(dataset, key)) for key in keys if key not in failures}
@@ -75,28 +70,72 @@ def run_selections(
         raise RunFailedError(f"{len(failures)} of {len(keys)} selections failed; the first: {first}")
 
 
+def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Callable[[str], None] = print) -> None:
+    """Bring one asset of a dataset, and everything that it stands on, up to date.
+
+    Raises:
+        RunFailedError: If a stage fails.
+    """
+    end_killed_runs(platform.instance, platform.home.path("locks"))
+    platform.observe(dataset)
+    for together in _passes(_stages_behind(platform, [asset])):
+        failures = _materialize(platform, dataset, platform.stale(together, dataset), say=say)
+        if failures:
+            raise RunFailedError(next(iter(failures.values())))
+
+
 def _prepare(platform: Platform, dataset: str, methods: Sequence[str], *, say: Callable[[str], None]) -> dict[str, str]:
-    """Bring the dataset's own stages up to date; returns why a method cannot run, by method.
+    """Bring the stages that these methods stand on up to date; returns why a method cannot run, by method.
 
     Raises:
         RunFailedError: If a stage that every method stands on fails.
     """
-    _bring_up_to_date(platform, dataset, [], say=say)
-    failures = {}
-    for method in methods:
-        try:
-            _bring_up_to_date(platform, dataset, [method], say=say)
-        except RunFailedError as error:
-            failures[method] = str(error)
-    return failures
-
-
-def _bring_up_to_date(platform: Platform, dataset: str, methods: Sequence[str], *, say: Callable[[str], None]) -> None:
-    for asset in stages_needed(platform, methods):
+    failures: dict[str, str] = {}  # by stage
+    for together in _passes(_stages_behind(platform, {*ALWAYS, *assets_read(methods)})):
+        sound = [asset for asset in together if not failures.keys() & set(_stages_behind(platform, [asset]))]
         # Asked stage by stage: a stage that comes out as before leaves those after it fresh.
-        if platform.stale([asset], dataset):
-            say(f"{asset} ...")
-            platform.materialize([asset], dataset)
+        stale = platform.stale(sound, dataset)
+        failures |= _materialize(platform, dataset, stale, say=say)
+        if failures.keys() & ALWAYS:
+            raise RunFailedError(next(iter(failures.values())))
+    needed = {method: _stages_behind(platform, assets_read([method])) for method in methods}
+    roots = {method: [stage for stage in stages if stage in failures] for method, stages in needed.items()}
+    return {method: failures[stages[0]] for method, stages in roots.items() if stages}
+
+
+def _stages_behind(platform: Platform, assets: Iterable[str]) -> list[str]:
+    """These assets and all that they are made from, but for settings, in topological order."""
+    graph = platform.defs.resolve_asset_graph()
+    keys = {dg.AssetKey(asset) for asset in assets}
+    keys |= {ancestor for key in keys for ancestor in graph.get_ancestor_asset_keys(key)}
+    return [
+        key.to_user_string() for key in graph.toposorted_asset_keys if key in keys and not graph.get(key).is_external
+    ]
+
+
+def _passes(stages: Sequence[str]) -> list[list[str]]:
+    """The stages in their order, those that are read in one pass over the data together."""
+    together = [stage for stage in stages if stage in READ_IN_ONE_PASS]
+    return [together if stage in together else [stage] for stage in stages if stage not in together[1:]]
+
+
+def _materialize(
+    platform: Platform, dataset: str, assets: Sequence[str], *, say: Callable[[str], None]
+) -> dict[str, str]:
+    """Run these assets together, or where that fails one by one; returns the failures by asset."""
+    if not assets:
+        return {}
+    say(f"{', '.join(assets)} ...")
+    try:
+        platform.materialize(assets, dataset)
+    except RunFailedError as error:
+        if len(assets) == 1:
+            return {assets[0]: str(error)}
+        failures: dict[str, str] = {}
+        for asset in platform.stale(assets, dataset):
+            failures |= _materialize(platform, dataset, [asset], say=say)
+        return failures
+    return {}
 
 
 def _run_parallel(

@@ -18,7 +18,8 @@ from xmas_assets.resources.stored import emit, stage
 )
 def base_model(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
     """A resolved, revision-pinned model directory: safetensors, tokenizer, processor and chat template."""
-    from xmas_assets.vlm.loading import model_digest, resolve_base
+    from xmas_assets.vlm.finding import resolve_base
+    from xmas_assets.vlm.loading import model_digest
 
     settings = home.settings(context.partition_key).base_model
     with home.stage("base_model", context.partition_key, key=settings.digest()) as workspace:

@@ -6,10 +6,12 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, SELECTIONS
 from xmas_assets.contracts.artifacts import parse_partition
-from xmas_assets.report import verifying
+from xmas_assets.report import outside, verifying
+from xmas_assets.report.signals import check_signal
 from xmas_assets.resources.home import Home
+from xmas_assets.resources.signals import stored
 from xmas_assets.resources.stored import StoredTables, read_trajectories
-from xmas_assets.resources.subsets import stored
+from xmas_assets.selection.catalogue import READ_IN_ONE_PASS
 
 # Partitioned checks are a preview feature of the pinned Dagster; what they must do is covered by our tests.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -37,6 +39,68 @@ def checkpoint_order(proxy_checkpoints: StoredTables) -> dg.AssetCheckResult:
 def finite_trajectories(attention_trajectories: StoredTables) -> dg.AssetCheckResult:
     """Every value is finite and not negative, and rows with an image have attention."""
     return _result(verifying.check_trajectories(read_trajectories(attention_trajectories)))
+
+
+def _finite_signal(asset: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name="finite_signal", blocking=True, partitions_def=DATASETS)
+    def check(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCheckResult:
+        """No infinity, and no row of which only a part is a number."""
+        return _result(check_signal(stored(home, asset, context.partition_key)[asset]))
+
+    return check
+
+
+@dg.asset_check(asset="text_lengths", blocking=True, partitions_def=DATASETS)
+def answers_not_without_tokens(text_lengths: StoredTables) -> dg.AssetCheckResult:
+    """Every row has an answer token."""
+    return _result(outside.check_lengths(text_lengths["text_lengths"]))
+
+
+@dg.asset_check(asset="tags", blocking=True, partitions_def=DATASETS)
+def every_row_has_tags_or_a_reason(
+    context: dg.AssetCheckExecutionContext, home: Home, tags: StoredTables
+) -> dg.AssetCheckResult:
+    """One entry for every row of the dataset, and some row has a tag."""
+    return _result(outside.check_tags(tags["tags"], stored(home, "raw_dataset", context.partition_key)["samples"]))
+
+
+@dg.asset_check(asset="quality_ratings", blocking=True, partitions_def=DATASETS)
+def several_ratings(quality_ratings: StoredTables) -> dg.AssetCheckResult:
+    """Not all subsets are rated alike."""
+    return _result(outside.check_ratings(quality_ratings["quality_ratings"]))
+
+
+@dg.asset_check(asset="warmup_checkpoints", blocking=True, partitions_def=DATASETS)
+def warmup_order(warmup_checkpoints: StoredTables) -> dg.AssetCheckResult:
+    """Checkpoints of ascending steps, each with the mean learning rate that led to it."""
+    return _result(verifying.check_warmup(warmup_checkpoints["checkpoints"]))
+
+
+@dg.asset_check(asset="gradients", blocking=True, partitions_def=DATASETS)
+def finite_gradients(gradients: StoredTables) -> dg.AssetCheckResult:
+    """No infinity, and a gradient for some rows at least."""
+    return _result(verifying.check_gradients(gradients["gradients"]))
+
+
+@dg.asset_check(asset="adam_gradients", blocking=True, partitions_def=DATASETS)
+def finite_adam_gradients(adam_gradients: StoredTables) -> dg.AssetCheckResult:
+    """No infinity, and a gradient for some rows at least."""
+    return _result(verifying.check_gradients(adam_gradients["adam_gradients"]))
+
+
+@dg.asset_check(asset="validation_samples", blocking=True, partitions_def=DATASETS)
+def no_validation_overlap(
+    context: dg.AssetCheckExecutionContext, home: Home, validation_samples: StoredTables
+) -> dg.AssetCheckResult:
+    """No validation record (same pictures, same question) is also in training or test, and the ledger adds up."""
+    raw = stored(home, "raw_dataset", context.partition_key)
+    return _result(verifying.check_validation(validation_samples, raw))
+
+
+@dg.asset_check(asset="validation_gradients", blocking=True, partitions_def=DATASETS)
+def finite_validation_gradients(validation_gradients: StoredTables) -> dg.AssetCheckResult:
+    """No infinity, and a mean gradient for every target task."""
+    return _result(verifying.check_gradients(validation_gradients["validation_gradients"]))
 
 
 @dg.asset_check(asset="clusters", blocking=True, partitions_def=DATASETS)
@@ -72,6 +136,16 @@ CHECKS = [
     no_train_test_overlap,
     checkpoint_order,
     finite_trajectories,
+    *(_finite_signal(asset) for asset in READ_IN_ONE_PASS if asset != "attention_trajectories"),
+    *map(_finite_signal, ("clip_embeddings", "difficulty_scores", "quality_indicators")),
+    answers_not_without_tokens,
+    every_row_has_tags_or_a_reason,
+    several_ratings,
+    warmup_order,
+    finite_gradients,
+    finite_adam_gradients,
+    no_validation_overlap,
+    finite_validation_gradients,
     label_range,
     exact_budget,
     scores_in_range,

@@ -5,7 +5,7 @@ import dagster as dg
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.report.describe import describe_clusters
 from xmas_assets.resources.home import Home
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_trajectories, stage
+from xmas_assets.resources.stored import StoredTables, combine, emit, read_sums, stage
 from xmas_assets.selection.grouping import group_trajectories
 
 
@@ -13,9 +13,9 @@ from xmas_assets.selection.grouping import group_trajectories
     partitions_def=DATASETS,
     deps=[SETTINGS["clusters"]],
     group_name="selection",
-    kinds={"scikitlearn", "parquet"},
+    kinds={"faiss", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
 )
 def clusters(
     context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, attention_trajectories: StoredTables
@@ -23,7 +23,7 @@ def clusters(
     """k-means label, instability and stability rank of every row with an image; and the centroids."""
     dataset = context.partition_key
     settings = home.settings(dataset).clusters
-    trajectories = read_trajectories(attention_trajectories)
+    trajectories = read_sums(attention_trajectories)
     with home.stage("clusters", dataset, key=combine(attention_trajectories.version, settings.digest())) as workspace:
         staged = stage(workspace, group_trajectories(trajectories, settings))
     labels = staged["clusters"].column("label")

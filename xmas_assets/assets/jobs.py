@@ -2,11 +2,39 @@
 
 import dagster as dg
 
+from xmas_assets.selection.catalogue import READ_IN_ONE_PASS
+
 JOBS = [
     dg.define_asset_job(
         "prepare_dataset",
         selection=["raw_dataset", "base_model", "proxy_checkpoints", "attention_trajectories", "clusters"],
         description="Everything a dataset needs once, whatever the budget: read, train the proxy, follow attention.",
+    ),
+    dg.define_asset_job(
+        "read_signals",
+        selection=[asset for asset in READ_IN_ONE_PASS if asset != "attention_trajectories"],
+        description="What other methods look at of the proxy's forward passes, read in one pass.",
+    ),
+    dg.define_asset_job(
+        "prepare_gradients",
+        selection=[
+            "warmup_checkpoints",
+            "gradients",
+            "adam_gradients",
+            "validation_samples",
+            "validation_gradients",
+        ],
+        description="What methods that look at gradients need once: warm up, read gradients; needs validation records.",
+    ),
+    dg.define_asset_job(
+        "prepare_embeddings",
+        selection=["text_lengths", "clip_embeddings", "difficulty_scores"],
+        description="Lengths, joint embeddings of image and text, and the difficulty that is learned from them.",
+    ),
+    dg.define_asset_job(
+        "ask_outside",
+        selection=["tags", "quality_ratings", "quality_indicators"],
+        description="What comes from a column, a model that is asked, or your file of ratings; needs these named.",
     ),
     dg.define_asset_job(
         "evaluate_selection",
@@ -17,5 +45,10 @@ JOBS = [
         "publish_leaderboard",
         selection=["leaderboard"],
         description="Bring a dataset's scores together.",
+    ),
+    dg.define_asset_job(
+        "check_theory",
+        selection=["attention_gradient_agreement"],
+        description="Compare attention with gradients on a dataset's own rows; both must have been read.",
     ),
 ]

@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from transformers import GenerationConfig
-
 from xmas_assets.bench.scorers import exact_match, question_id, question_of
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BenchmarkSettings
+from xmas_assets.vlm.generation import generate, stop_token_ids
 from xmas_assets.vlm.loading import Vlm, torch_threads
 from xmas_assets.vlm.pictures import OpenImage, Pictures
-from xmas_assets.vlm.prompts import Encoded, Encoder, Question, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoder, Question
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,40 +93,6 @@ def answer_questions(
 def coverage(answers: Sequence[Answer]) -> float:
     """Share of the questions that were asked and answered (an empty answer is one), in [0, 1]; 0 of 0 is 0."""
     return sum(answer.answer is not None for answer in answers) / max(1, len(answers))
-
-
-def generate(
-    vlm: Vlm, prompts: Sequence[Encoded], pictures: Pictures, *, stop_ids: Sequence[int], max_new_tokens: int
-) -> list[str]:
-    """Continue each prompt with the likeliest token, until an end token or ``max_new_tokens``.
-
-    Returns:
-        The generated texts without special tokens and white space at their ends.
-    """
-    tokenizer = vlm.processor.tokenizer
-    pad_id = pad_token_id(tokenizer)
-    batch = collate(prompts, pictures, pad_id=pad_id, padding_side="left")
-    inputs = {name: values.to(vlm.model.device) for name, values in batch.items() if name != "labels"}
-    # A model's own configuration may sample or punish repetition; what is left unset here would be taken from it.
-    greedy = GenerationConfig(
-        do_sample=False,
-        num_beams=1,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-        min_new_tokens=0,
-        max_new_tokens=max_new_tokens,
-        eos_token_id=list(stop_ids),
-        pad_token_id=pad_id,
-    )
-    said = vlm.model.generate(**inputs, generation_config=greedy)[:, inputs["input_ids"].shape[1] :]
-    return [text.strip() for text in tokenizer.batch_decode(said, skip_special_tokens=True)]
-
-
-def stop_token_ids(vlm: Vlm, encoder: Encoder) -> list[int]:
-    """Return the tokens that end an answer: the chat template's end token, then the model's own."""
-    own = vlm.model.generation_config.eos_token_id
-    template_end = vlm.processor.tokenizer.convert_tokens_to_ids(encoder.template.end_token())
-    return list(dict.fromkeys([template_end, *([own] if isinstance(own, int) else own or [])]))
 
 
 def _sample(questions: Sequence[Question], count: int | None) -> list[Question]:

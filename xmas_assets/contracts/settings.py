@@ -4,22 +4,12 @@ A stage's settings are hashed into its data version, so a changed value makes th
 and nothing before it. A profile is one ``Settings``; a dataset's registration may override single fields.
 """
 
-import hashlib
-import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Section(BaseModel):
-    """Base of all settings: frozen, unknown fields refused, hashable by content."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def digest(self) -> str:
-        """Hex SHA-256 of the values, independent of field order."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+from xmas_assets.contracts.scoring import ClipSettings, QualitySettings, TagSettings
+from xmas_assets.contracts.section import Section
 
 
 class BaseModelSettings(Section):
@@ -55,6 +45,9 @@ class TrainingSettings(Section):
         default=None, description="Adapters instead of full fine-tuning of the language model."
     )
     epochs: float = Field(default=1.0, gt=0, description="Passes over the rows.")
+    n_steps: int | None = Field(
+        default=None, ge=1, description="Optimiser steps in place of epochs: as many for a small subset as for a large."
+    )
     batch_size: int = Field(
         default=32, ge=1, description="Rows per optimiser step (the last step of an epoch may have fewer)."
     )
@@ -84,6 +77,45 @@ class ProxySettings(TrainingSettings):
     seed: int = Field(default=0, ge=0, description="Seed of the proxy's data order.")
 
 
+class DifficultySettings(TrainingSettings):
+    """How a score net is trained together with the model (METHODS: Self-Filter)."""
+
+    batch_size: int = Field(default=32, ge=2, description="Rows per optimiser step.")
+    micro_batch_size: int = Field(
+        default=8, ge=2, description="Rows per forward pass, over which the score net's outputs are a softmax."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the training's data order.")
+
+
+class WarmupSettings(TrainingSettings):
+    """The short training on a few rows whose checkpoints gradients are read at (LESS, section 4.1)."""
+
+    # Gradients are read of these weights, so there is no doing without them.
+    lora: LoraSettings = LoraSettings()  # pyright: ignore[reportIncompatibleVariableOverride] frozen
+    epochs: float = Field(default=4.0, gt=0, description="Passes over the rows; 4 as in the paper.")
+    n_checkpoints: int = Field(
+        default=4, ge=1, description="Checkpoints kept, evenly spaced in steps; 4, one an epoch, as in the paper."
+    )
+    share: float = Field(
+        default=0.05, gt=0, le=1, description="Share of the dataset's rows, drawn at random; 0.05 as in the paper."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the draw, and of the training's data order.")
+
+
+class GradientSettings(Section):
+    """How gradients of single rows are read (METHODS: influence of gradients)."""
+
+    n_projected: int = Field(
+        default=8192, ge=1, description="Dimensions that gradients are projected to; 8192 as in LESS and TIVE."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the projection.")
+    batch_size: int = Field(default=8, ge=1, description="Rows per backward pass; the result does not depend on it.")
+    shard_size: int = Field(
+        default=1024, ge=1, description="Rows per committed shard; the result does not depend on it."
+    )
+    threads: int = Field(default=1, ge=1, description="CPU threads; part of the settings because sums depend on it.")
+
+
 class TrajectorySettings(Section):
     """How cross-modal attention is read (METHODS: XMAS 2)."""
 
@@ -97,6 +129,50 @@ class TrajectorySettings(Section):
         default=4096, ge=1, description="Rows per committed shard; the result does not depend on it."
     )
     threads: int = Field(default=1, ge=1, description="CPU threads; part of the settings because sums depend on it.")
+
+
+class AttentionMapSettings(Section):
+    """What is kept of where the text looks in an image (METHODS: beyond the paper)."""
+
+    content: Literal["mean", "answer_mean", "right_vectors"] = Field(
+        default="mean",
+        description="'mean' over the text tokens, 'answer_mean' over answer tokens only, or leading 'right_vectors' of "
+        "the attention matrix, each times its singular value.",
+    )
+    n_vectors: int = Field(default=1, ge=1, le=16, description="Right singular vectors kept; of 'right_vectors' only.")
+    layers: Literal["sum", "each"] = Field(default="sum", description="One map for all layers, or one for each.")
+    reduction: Literal["grid", "projection"] = Field(
+        default="grid",
+        description="'grid': means over the cells of a square grid, for images whose tokens form a square; "
+        "'projection': a random projection drawn by the seed, for any number of tokens.",
+    )
+    grid_side: int = Field(default=8, ge=1, le=64, description="Cells on a side of the grid.")
+    n_dimensions: int = Field(default=32, ge=1, le=1024, description="Dimensions of the projection.")
+    seed: int = Field(default=0, ge=0, description="Seed of the projection.")
+
+
+class BlockActivationSettings(Section):
+    """Which attention blocks are read (METHODS: COINCIDE)."""
+
+    n_layers: int = Field(
+        default=5, ge=1, le=64, description="Layers, evenly spaced; 5 are the paper's 4, 8, 12, 16, 20 of 24."
+    )
+
+
+class AttendedFeatureSettings(Section):
+    """Which image tokens the instruction attends to (METHODS: ScalSelect)."""
+
+    attention_share: float = Field(
+        default=0.9, gt=0, lt=1, description="Share of the attention that they hold; 0.9 as in the paper."
+    )
+
+
+class SignalSettings(Section):
+    """What the signals besides the trajectories keep of a model's forward pass."""
+
+    attention_maps: AttentionMapSettings = AttentionMapSettings()
+    block_activations: BlockActivationSettings = BlockActivationSettings()
+    attended_features: AttendedFeatureSettings = AttendedFeatureSettings()
 
 
 class ClusterSettings(Section):
@@ -132,7 +208,14 @@ class Settings(Section):
     base_model: BaseModelSettings = BaseModelSettings()
     proxy: ProxySettings = ProxySettings()
     trajectories: TrajectorySettings = TrajectorySettings()
+    signals: SignalSettings = SignalSettings()
     clusters: ClusterSettings = ClusterSettings()
+    warmup: WarmupSettings = WarmupSettings()
+    gradients: GradientSettings = GradientSettings()
+    clip: ClipSettings = ClipSettings()
+    difficulty: DifficultySettings = DifficultySettings()
+    tags: TagSettings = TagSettings()
+    quality: QualitySettings = QualitySettings()
     methods: MethodsSettings = MethodsSettings()
     target: TrainingSettings = TrainingSettings()
     benchmark: BenchmarkSettings = BenchmarkSettings()

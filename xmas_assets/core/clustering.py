@@ -1,12 +1,10 @@
 """k-means, by distance or by direction, that gives the same clusters whatever the number of threads."""
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from xmas_assets.core.similarity import unit_rows
@@ -14,6 +12,8 @@ from xmas_assets.core.similarity import unit_rows
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
 _PRODUCTS = 2**23  # inner products held at once
+_TRAINED_PER_CENTROID = 256  # distinct samples, as faiss has it
+_BLOCK_ROWS = 2**16
 
 
 def default_n_clusters(n_samples: int) -> int:
@@ -47,15 +47,16 @@ def kmeans(
 ) -> tuple[IntArray, FloatArray]:
     """Group samples around centroids (Lloyd's algorithm, Euclidean distance, values taken as they are).
 
-    Identical samples are clustered once, weighted by their number: that is the same optimum for less work, it leaves
-    no doubt where a duplicate belongs, and it makes the result independent of the order of the rows. One thread,
-    because sums of several threads come in a varying order.
+    Identical samples are clustered once, weighted by their number: that is the same optimum for less work, and it
+    makes the centroids independent of the order of the rows. Of more than 256 distinct samples per centroid, as many
+    are trained on, drawn by a seeded hash of their values; then each of all samples goes to its nearest centroid.
 
     Args:
         values: Samples, shape (n_samples, n_features), finite, at least one.
         n_clusters: Clusters wanted; fewer come back if there are fewer distinct samples.
-        seed: Chooses the initial centroids: distinct samples, drawn with their number of copies as weight.
-        max_iterations: Lloyd iterations at most, >= 1.
+        seed: Chooses what is trained on, and the initial centroids: distinct samples, drawn with their number of
+            copies as weight.
+        max_iterations: Lloyd iterations, >= 1.
         initial: Centroids to start from instead, shape (n_clusters, n_features).
 
     Returns:
@@ -66,13 +67,40 @@ def kmeans(
         ValueError: If there is no sample, a value is not finite, or a number is out of range.
 
     Source:
-        XMAS (arXiv 2510.01454) clusters with faiss; the engine here is scikit-learn's Lloyd.
+        XMAS (arXiv 2510.01454), published code ``kmeans_clustering.py``: faiss, which we use too (measured against
+        others in ``benchmarks/RESULTS.md``); it trains on 256 rows per centroid, drawn by their position.
 
     Example:
         >>> labels, centroids = kmeans(np.array([[0.0], [9.0], [1.0], [9.0]]), 2, seed=0)
         >>> centroids[labels].ravel().tolist()
         [0.5, 9.0, 0.5, 9.0]
     """
+    _check_kmeans(values, n_clusters, max_iterations)
+    trained_on = values[_training_rows(values, _TRAINED_PER_CENTROID * n_clusters, seed=seed)]
+    points, inverse, copies = np.unique(trained_on, axis=0, return_inverse=True, return_counts=True)
+    given = initial is not None
+    if initial is None:
+        if len(points) <= n_clusters:
+            return inverse.astype(np.int64), points
+        drawn = np.random.default_rng(seed).choice(len(points), n_clusters, replace=False, p=copies / copies.sum())
+        initial = points[drawn]
+    # faiss reckons in float32, where little is lost near the origin.
+    origin = points[len(points) // 2]
+    with threadpool_limits(limits=1):
+        centroids = _lloyd(points - origin, copies, initial - origin, max_iterations=max_iterations)
+        if len(trained_on) == len(values):
+            labels = _nearest(points, centroids, origin=origin)[inverse]
+        else:
+            labels = _nearest(values, centroids, origin=origin)
+    used, labels = np.unique(labels, return_inverse=True)
+    centroids = (centroids[used] + origin).astype(values.dtype)
+    if not given:
+        numbering = np.lexsort(centroids.T[::-1])
+        centroids, labels = centroids[numbering], np.argsort(numbering)[labels]
+    return labels.astype(np.int64), centroids
+
+
+def _check_kmeans(values: FloatArray, n_clusters: int, max_iterations: int) -> None:
     if values.ndim != 2 or len(values) == 0:
         raise ValueError(f"values must have shape (n_samples >= 1, n_features), got {values.shape}")
     if n_clusters < 1 or max_iterations < 1:
@@ -80,22 +108,52 @@ def kmeans(
     if not np.isfinite(values).all():
         n_bad = int((~np.isfinite(values).all(axis=1)).sum())
         raise ValueError(f"values must be finite, but {n_bad} of {len(values)} samples have NaN or infinity")
-    points, inverse, copies = np.unique(values, axis=0, return_inverse=True, return_counts=True)
-    given = initial is not None
-    if initial is None:
-        if len(points) <= n_clusters:
-            return inverse.astype(np.int64), points
-        drawn = np.random.default_rng(seed).choice(len(points), n_clusters, replace=False, p=copies / copies.sum())
-        initial = points[drawn]
-    with threadpool_limits(limits=1):
-        options: dict[str, Any] = {"init": initial, "n_init": 1, "max_iter": max_iterations, "tol": 0}
-        model = KMeans(len(initial), algorithm="lloyd", **options).fit(points, sample_weight=copies)
-    used, point_labels = np.unique(np.asarray(model.labels_), return_inverse=True)
-    centroids = model.cluster_centers_[used].astype(values.dtype)
-    if not given:
-        numbering = np.lexsort(centroids.T[::-1])
-        centroids, point_labels = centroids[numbering], np.argsort(numbering)[point_labels]
-    return point_labels[inverse].astype(np.int64), centroids
+
+
+def _training_rows(values: FloatArray, n_distinct: int, *, seed: int) -> NDArray[np.bool_] | slice:
+    """All rows, or those of ``n_distinct`` distinct samples with all of their copies.
+
+    The ones of smallest hash are taken, so that neither the order of the rows nor the number of copies plays a part.
+    """
+    if len(values) <= n_distinct:
+        return slice(None)
+    hashes = np.full(len(values), np.random.default_rng(seed).integers(2**63), dtype=np.uint64)
+    for feature in values.T:
+        hashes ^= (feature + 0.0).astype(np.float64).view(np.uint64)  # + 0.0: -0.0 is the same sample as 0.0
+        # The mixing steps of splitmix64 (Steele, Lea and Flood 2014).
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            hashes ^= hashes >> np.uint64(shift)
+            hashes *= np.uint64(factor)
+        hashes ^= hashes >> np.uint64(31)
+    ascending = np.sort(hashes)
+    ends = np.flatnonzero(ascending[1:] != ascending[:-1])  # last of each distinct one, but for the largest
+    return slice(None) if len(ends) < n_distinct else hashes <= ascending[ends[n_distinct - 1]]
+
+
+def _lloyd(points: FloatArray, weights: IntArray, initial: FloatArray, *, max_iterations: int) -> NDArray[np.float32]:
+    """Centroids after so many iterations; one that loses all its points splits that of another."""
+    import faiss  # here, because it loads slowly
+
+    options = {"min_points_per_centroid": 1, "max_points_per_centroid": 2**31 - 1}  # no warning, no sampling of its own
+    engine = faiss.Kmeans(points.shape[1], len(initial), niter=max_iterations, seed=1234, **options)
+    # faiss refuses fewer points than centroids, and does nothing for as many: then all points stand more than once.
+    n_times = len(initial) // len(points) + 1
+    rows, row_weights = np.tile(points.astype(np.float32), (n_times, 1)), np.tile(weights.astype(np.float32), n_times)
+    engine.train(rows, weights=row_weights, init_centroids=initial.astype(np.float32))
+    return np.asarray(engine.centroids)
+
+
+def _nearest(values: FloatArray, centroids: NDArray[np.float32], *, origin: FloatArray) -> IntArray:
+    """The nearest centroid of each row, in blocks."""
+    import faiss
+
+    index = faiss.IndexFlatL2(centroids.shape[1])
+    index.add(centroids)
+    labels = np.empty(len(values), dtype=np.int64)
+    for start in range(0, len(values), _BLOCK_ROWS):
+        block = (values[start : start + _BLOCK_ROWS] - origin).astype(np.float32)
+        labels[start : start + _BLOCK_ROWS] = index.search(block, 1)[1][:, 0]
+    return labels
 
 
 def spherical_kmeans(

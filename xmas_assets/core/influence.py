@@ -92,6 +92,25 @@ def validation_influence(
     return influence
 
 
+def mean_directions(gradients: NDArray[Any], groups: IntArray) -> FloatArray:
+    """Mean of the unit vectors of each group's rows.
+
+    Args:
+        gradients: Shape (n_rows, ..., width).
+        groups: Group of each row, shape (n_rows,), in 0..n_groups-1, each at least once.
+
+    Returns:
+        Shape (n_groups, ..., width); float32, or float64 if the gradients are. Lengths are 1 where a group's rows all
+        point the same way, and less elsewhere. Row order changes no more than the last bits.
+
+    Example:
+        >>> mean_directions(np.array([[3.0, 0.0], [0.0, 5.0], [0.0, 2.0]]), np.array([0, 0, 1])).tolist()
+        [[0.5, 0.5], [0.0, 1.0]]
+    """
+    directions = unit_rows(gradients)
+    return np.stack([directions[groups == group].mean(axis=0) for group in range(groups.max() + 1)])
+
+
 def descending_ranks(values: NDArray[Any]) -> IntArray:
     """Rank of each row in each column, 0 for the largest; equal values go to the lower row.
 

@@ -27,6 +27,11 @@ class Registration(BaseModel):
     name: str = Field(description="Partition key; equals the file's name without '.yaml'.")
     annotations: tuple[Path, ...] = Field(min_length=1, description="Training records, absolute paths, in order.")
     test: tuple[Path, ...] = Field(default=(), description="Held-out records, absolute paths; may be empty.")
+    validation: tuple[Path, ...] = Field(
+        default=(),
+        description="Records of the target tasks (each row's 'task'), absolute paths, apart from training and test "
+        "records; only methods that select for target tasks (less, icons) read them.",
+    )
     images: Path | None = Field(default=None, description="Folder that image references are relative to.")
     format: Literal["llava_json", "llava_jsonl", "sharegpt", "parquet"] | None = Field(
         default=None, description="Format of every file; null detects it file by file."
@@ -42,7 +47,7 @@ class Registration(BaseModel):
     def _name_is_allowed(cls, value: str) -> str:
         return check_dataset_name(value)
 
-    @field_validator("annotations", "test", "images")
+    @field_validator("annotations", "test", "validation", "images")
     @classmethod
     def _paths_are_absolute(cls, value: tuple[Path, ...] | Path | None) -> tuple[Path, ...] | Path | None:
         for path in value if isinstance(value, tuple) else (value,):
@@ -52,9 +57,9 @@ class Registration(BaseModel):
 
     @model_validator(mode="after")
     def _files_are_distinct(self) -> Self:
-        files = [*self.annotations, *self.test]
+        files = [*self.annotations, *self.test, *self.validation]
         if len(set(files)) < len(files):
-            raise ValueError("a file is listed twice in annotations and test; list it once")
+            raise ValueError("a file is listed twice in annotations, test and validation; list it once")
         return self
 
     @classmethod
@@ -70,7 +75,8 @@ class Registration(BaseModel):
             SettingsError: If the name or a field is not allowed.
         """
         fields["annotations"] = [Path(path).expanduser().absolute() for path in annotations]
-        fields["test"] = [Path(path).expanduser().absolute() for path in fields.get("test", [])]
+        for split in ("test", "validation"):
+            fields[split] = [Path(path).expanduser().absolute() for path in fields.get(split, [])]
         if fields.get("images") is not None:
             fields["images"] = Path(fields["images"]).expanduser().absolute()
         if str(fields.get("profile", "")).endswith((".yaml", ".yml")):
@@ -115,10 +121,24 @@ class Registration(BaseModel):
         Raises:
             DatasetError: Naming the first path that cannot be used.
         """
-        for path in (*self.annotations, *self.test):
+        for path in (*self.annotations, *self.test, *self.validation):
             check_readable(path)
         if self.images is not None and not self.images.is_dir():
             raise DatasetError(f"images folder {str(self.images)!r} is not a directory; correct 'images' or remove it")
+
+    def of_validation(self) -> Self:
+        """This registration with the validation files as its only records.
+
+        Raises:
+            DatasetError: If there are none; said before anything is read or trained.
+        """
+        if not self.validation:
+            raise DatasetError(
+                f"dataset {self.name!r} has no validation records, which tell less and icons what to select for; write "
+                f"'validation: [FILE]' into datasets/{self.name}.yaml, or add the dataset with --validation FILE: rows "
+                "of the target tasks, named by their 'task', that are not among the training and test records"
+            )
+        return self.model_copy(update={"annotations": self.validation, "test": (), "validation": ()})
 
     def source_hashes(self) -> tuple[str, ...]:
         """Hex SHA-256 of each annotation file, then of each test file.

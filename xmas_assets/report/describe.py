@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from xmas_assets.contracts.artifacts import AttentionTrajectories, TrainingRecord
+from xmas_assets.contracts.artifacts import AttentionTrajectories, ScalarTrajectories, TrainingRecord
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.report.canvas import markdown_image
 from xmas_assets.report.figures import (
@@ -63,6 +63,22 @@ def describe_training(record: TrainingRecord) -> dict[str, object]:
     }
 
 
+def describe_gradients(norms: NDArray[np.float32], *, notices: Sequence[str] = ()) -> dict[str, object]:
+    """How long the gradients are at the last checkpoint.
+
+    Args:
+        norms: Of the rows' gradients before projection, shape (n_rows, n_checkpoints); NaN where there is none.
+        notices: What a person should know about how they were made.
+    """
+    last = norms[~np.isnan(norms[:, -1]), -1]
+    quartiles = np.quantile(last, [0, 0.25, 0.5, 0.75, 1]) if len(last) else []
+    return {
+        "rows with a gradient": len(last),
+        "gradient norm (min, quartiles, max)": ", ".join(f"{value:.3g}" for value in quartiles) or "none",
+        "notices": "; ".join(notices) or "none",
+    }
+
+
 def describe_trajectories(trajectories: AttentionTrajectories, *, notices: Sequence[str] = ()) -> dict[str, object]:
     """How attention to images develops over the dataset, by quartile of its value at the last checkpoint."""
     sums = leading_sums(trajectories.values[trajectories.has_image])
@@ -78,7 +94,7 @@ def describe_trajectories(trajectories: AttentionTrajectories, *, notices: Seque
 
 
 def describe_clusters(
-    labels: NDArray[np.integer], trajectories: AttentionTrajectories, samples: Table, open_image: OpenImage
+    labels: NDArray[np.integer], trajectories: ScalarTrajectories, samples: Table, open_image: OpenImage
 ) -> dict[str, object]:
     """Trajectories per cluster, cluster sizes, and samples of some clusters with their pictures.
 
@@ -88,14 +104,13 @@ def describe_clusters(
         samples: The dataset's samples.
         open_image: Opens a sample's image.
     """
-    sums = leading_sums(trajectories.values)
     sizes = np.bincount(labels[labels >= 0])
     return {
         "clusters": len(sizes),
         "largest cluster": int(sizes.max()),
         "smallest cluster": int(sizes.min()),
         "text-only rows": int((labels < 0).sum()),
-        "trajectories per cluster": markdown_image(trajectory_figure(sums, labels, steps=trajectories.steps)),
+        "trajectories per cluster": markdown_image(trajectory_figure(trajectories.sums, labels, steps=trajectories.steps)),
         "cluster sizes": markdown_image(cluster_size_figure(labels)),
         "samples per cluster": markdown_image(sample_figure(samples, cluster_rows(labels), open_image)),
     }

@@ -184,6 +184,24 @@ def loss_figure(losses: Sequence[float]) -> bytes:
     return draw(paint, height=3.2)
 
 
+def histogram_figure(values: Mapping[str, NDArray[np.floating]]) -> bytes:
+    """How some columns' values are distributed, one panel each; between the 0.5th and the 99.5th percentile.
+
+    Args:
+        values: By title, finite values, shape (n_rows,), of one row or more.
+    """
+
+    def paint(figure) -> None:
+        panels = figure.subplots(1, len(values), squeeze=False).ravel()
+        for panel, (title, column) in zip(panels, values.items(), strict=True):
+            low, high = np.percentile(column, (0.5, 99.5))
+            panel.hist(np.clip(column, low, high), bins=40, color=COLOURS[0])
+            panel.set_title(figure_text(title))
+        figure.supylabel("rows")
+
+    return draw(paint, height=2.2)
+
+
 def _by_size(labels: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
     """Clusters and their sizes, the largest first, equal sizes by cluster number."""
     clusters, sizes = np.unique(labels[labels >= 0], return_counts=True)

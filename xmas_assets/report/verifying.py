@@ -27,17 +27,43 @@ def check_ledger(tables: Mapping[str, Table]) -> list[str]:
 
 def check_overlap(tables: Mapping[str, Table]) -> list[str]:
     """No test question stands in training with the same pictures and the same words."""
-    if "test" not in tables:
-        return []
-    asked = [_asked(tables[name]).collect() for name in ("samples", "test")]
-    common = asked[1].join(asked[0], on="asked", how="semi")
-    if common.is_empty():
-        return []
-    first = ", ".join(common["sample_id"].head(3))
-    return [
-        f"{len(common)} test records have the pictures and question of a training record (first: {first}); "
-        "remove them from one of the two files"
-    ]
+    return _in_common(tables["test"], "test", tables["samples"], "training") if "test" in tables else []
+
+
+def check_validation(tables: Mapping[str, Table], raw: Mapping[str, Table]) -> list[str]:
+    """As many rows as the ledger says, none of which stands in training or test with the same pictures and words.
+
+    Args:
+        tables: Of the validation records.
+        raw: Of the dataset.
+    """
+    problems = check_ledger(tables) + _in_common(tables["samples"], "validation", raw["samples"], "training")
+    return problems + (_in_common(tables["samples"], "validation", raw["test"], "test") if "test" in raw else [])
+
+
+def check_warmup(checkpoints: Table) -> list[str]:
+    """Checkpoints of ascending steps, with learning rates not below 0, and above it somewhere."""
+    frame = checkpoints.scan().collect()
+    problems = []
+    if frame.is_empty() or not (frame["step"].is_sorted() and frame["step"].is_unique().all()):
+        problems.append(f"steps {frame['step'].to_list()} are not ascending")
+    rates = frame["learning_rate"].to_list()
+    if not all(np.isfinite(rate) and rate >= 0 for rate in rates) or not any(rates):
+        problems.append(f"mean learning rates {rates} are not above 0; raise warmup.share or warmup.epochs")
+    return problems
+
+
+def check_gradients(gradients: Table) -> list[str]:
+    """No infinity, and not every row without a value (NaN: too long to be read)."""
+    n_missing = n_infinite = 0
+    for batch in gradients.batches(["projected"], n_rows=1024):
+        values = np.asarray(batch.column(0).flatten()).reshape(batch.num_rows, -1)
+        n_missing += int(np.isnan(values).any(1).sum())
+        n_infinite += int(np.isinf(values).any(1).sum())
+    problems = [f"{n_infinite} rows hold infinity"] if n_infinite else []
+    if n_missing == gradients.n_rows:
+        problems.append(f"all {n_missing} rows are without a gradient; raise base_model.max_tokens")
+    return problems
 
 
 def check_checkpoints(checkpoints: Table) -> list[str]:
@@ -110,6 +136,18 @@ def check_speech(answers: Table) -> list[str]:
     if len(said) and not any(said):
         return [f"all {len(said)} answers are empty; the model says nothing, look at its training"]
     return []
+
+
+def _in_common(some: Table, name: str, others: Table, other_name: str) -> list[str]:
+    """The records of one table that ask what a record of the other asks, in words."""
+    common = _asked(some).collect().join(_asked(others).collect(), on="asked", how="semi")
+    if common.is_empty():
+        return []
+    first = ", ".join(common["sample_id"].head(3))
+    return [
+        f"{len(common)} {name} records have the pictures and question of a {other_name} record (first: {first}); "
+        "remove them from one of the two files"
+    ]
 
 
 def _asked(samples: Table) -> pl.LazyFrame:

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from xmas_assets.data.profiles import load_settings
 from xmas_assets.data.registration import Registration, load_registration
 from xmas_assets.data.samples import SAMPLE_COLUMNS, Samples
 from xmas_assets.resources.stored import StoredTables
+from xmas_assets.scale.shards import write_whole
 
 # Locks of the stages that this process is making; one is held on when a stage fails while it is described.
 _HELD: dict[Path, FileLock] = {}
@@ -131,23 +132,55 @@ class Home(dg.ConfigurableResource):
         Raises:
             StoreError: If another run is making the same stage of the same partition, or a folder cannot be written.
         """
-        self.path("tables", stage)  # refused now rather than after hours of work
+        with self.stages({stage: 1.0}, partition, key):
+            yield self.workspace(stage, partition, key)
+
+    @contextmanager
+    def stages(self, shares: Mapping[str, float], partition: str, key: str) -> Iterator[None]:
+        """Do several stages of one partition in one piece of work; see ``stage``.
+
+        Args:
+            shares: By stage, which share of the work's CPU seconds it would have taken alone.
+            partition: Partition key.
+            key: Hash of everything that decides the results.
+
+        Raises:
+            StoreError: As ``stage``.
+        """
+        try:
+            for stage in sorted(shares):
+                self.path("tables", stage)  # refused now rather than after hours of work
+                self.hold(stage, partition)
+            started = time.process_time()
+            yield
+            seconds = time.process_time() - started
+            for stage, share in shares.items():
+                self.note_cost(stage, partition, key, share * seconds)
+        except BaseException:
+            for stage in shares:
+                self.release(stage, partition)
+            raise
+
+    def hold(self, stage: str, partition: str, *, wait: bool = False) -> None:
+        """Keep other runs from making this stage of this partition, until ``release``.
+
+        Args:
+            stage: Asset name.
+            partition: Partition key.
+            wait: Until the run that holds it is done, instead of refusing.
+
+        Raises:
+            StoreError: If another run holds it.
+        """
         path = self._lock_path(stage, partition)
         lock = _HELD.setdefault(path, FileLock(path, thread_local=False))
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=-1 if wait else 0)
         except Timeout:
             del _HELD[path]
             raise StoreError(
                 f"{stage} of {partition} is being made by another run; wait for it to end, or cancel it in the UI"
             ) from None
-        try:
-            started = time.process_time()
-            yield self.workspace(stage, partition, key)
-            self._note_cost(stage, partition, key, time.process_time() - started)
-        except BaseException:
-            self.release(stage, partition)
-            raise
 
     def release(self, stage: str, partition: str) -> None:
         """Let other runs make this stage of this partition."""
@@ -158,19 +191,25 @@ class Home(dg.ConfigurableResource):
     def _lock_path(self, stage: str, partition: str) -> Path:
         return self.path("locks") / f"{stage}__{quote(partition, safe='')}.lock"
 
-    def cpu_seconds(self, stage: str, partition: str) -> float | None:
-        """CPU seconds that the stage's result took, all threads; None if it was never made."""
-        path = self._cost_path(stage, partition)
-        return float(json.loads(path.read_text())["cpu_seconds"]) if path.exists() else None
+    def cpu_seconds(self, partition: str, *stages: str) -> float | None:
+        """CPU seconds that the stages' results took, all threads; None if none of them was ever made.
 
-    def _note_cost(self, stage: str, partition: str, key: str, cpu_seconds: float) -> None:
+        Stages that one piece of work made together count once, as the longest of them.
+        """
+        by_work: dict[str, float] = {}
+        for path in (self._cost_path(stage, partition) for stage in stages):
+            if path.exists():
+                cost = json.loads(path.read_text())
+                by_work[cost["key"]] = max(cost["cpu_seconds"], by_work.get(cost["key"], 0.0))
+        return sum(by_work.values()) if by_work else None
+
+    def note_cost(self, stage: str, partition: str, key: str, cpu_seconds: float) -> None:
+        """Note what a stage's result took; the same result found again does not look cheaper."""
         path = self._cost_path(stage, partition)
         before: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"key": ""}
-        if before["key"] == key:  # a rerun that found the work done must not make it look free
+        if before["key"] == key:
             cpu_seconds = max(cpu_seconds, before["cpu_seconds"])
-        staged = path.with_suffix(".tmp")
-        staged.write_text(json.dumps({"key": key, "cpu_seconds": cpu_seconds}))
-        staged.replace(path)
+        write_whole(path, lambda staged: staged.write_text(json.dumps({"key": key, "cpu_seconds": cpu_seconds})))
 
     def _cost_path(self, stage: str, partition: str) -> Path:
         return self.path("costs", stage) / f"{quote(partition, safe='')}.json"

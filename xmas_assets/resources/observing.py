@@ -5,24 +5,31 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from xmas_assets.contracts.settings import Section
 from xmas_assets.data.registration import Registration
 from xmas_assets.resources.home import Home
 
 _VERSION_TAG = "dagster/data_version"
-_SOURCE_FIELDS = {"annotations", "test", "images", "format", "duplicates"}
+_READ_FIELDS = {"images", "format", "duplicates"}
+_FILES = {"source": ("annotations", "test"), "validation": ("validation",)}  # by section
 
 
 def current_versions(home: Home, dataset: str) -> dict[str, str]:
     """Version of every external asset ``settings/<section>`` of a dataset; equal versions mean nothing changed."""
-    settings = home.settings(dataset)
-    sections = {name: getattr(settings, name).digest() for name in type(settings).model_fields}
-    return {"source": _source_version(home.registration(dataset)), **sections}
+    sections = {name: section.digest() for name, section in _sections(home, dataset).items()}
+    registration = home.registration(dataset)
+    return {section: _files_version(registration, fields) for section, fields in _FILES.items()} | sections
 
 
 def observations(instance: dg.DagsterInstance, home: Home, dataset: str) -> Iterator[dg.AssetObservation]:
     """One observation for every version that differs from the last one observed."""
-    settings = {name: section.model_dump(mode="json") for name, section in home.settings(dataset)}
-    values = {"source": home.registration(dataset).model_dump(mode="json", include=_SOURCE_FIELDS), **settings}
+    settings = {name: section.model_dump(mode="json") for name, section in _sections(home, dataset).items()}
+    registration = home.registration(dataset)
+    files = {
+        section: registration.model_dump(mode="json", include={*fields, *_READ_FIELDS})
+        for section, fields in _FILES.items()
+    }
+    values = files | settings
     for section, version in current_versions(home, dataset).items():
         key = dg.AssetKey(["settings", section])
         records = instance.fetch_observations(
@@ -33,13 +40,20 @@ def observations(instance: dg.DagsterInstance, home: Home, dataset: str) -> Iter
             yield dg.AssetObservation(key, partition=dataset, tags={_VERSION_TAG: version}, metadata=values[section])
 
 
-def _source_version(registration: Registration) -> str:
-    """Version of the source from names, sizes and times: cheap enough for a sensor.
+def _sections(home: Home, dataset: str) -> dict[str, Section]:
+    """The settings by section; those of single signals stand on their own, so that one changed is one changed."""
+    sections = dict(home.settings(dataset))
+    signals = sections.pop("signals")
+    return sections | dict(signals)
+
+
+def _files_version(registration: Registration, fields: tuple[str, ...]) -> str:
+    """Version of record files from names, sizes and times: cheap enough for a sensor.
 
     A file touched without a change makes ``raw_dataset`` stale; its content hash then stops the staleness there.
     """
-    parts = [registration.model_dump_json(include=_SOURCE_FIELDS)]
-    for path in (*registration.annotations, *registration.test):
+    parts = [registration.model_dump_json(include={*fields, *_READ_FIELDS})]
+    for path in (path for field in fields for path in getattr(registration, field)):
         status = path.stat() if path.exists() else None
         parts.append(f"{path}:{status.st_size}:{status.st_mtime_ns}" if status else f"{path}:missing")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -21,18 +21,13 @@ from xmas_assets.report.html import write_report
 from xmas_assets.report.leaderboard import build_leaderboard, build_per_task
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.lineage import rel_record
+from xmas_assets.resources.preparing import PREPARED, partition_of
+from xmas_assets.resources.signals import is_stored, stored
 from xmas_assets.resources.stored import StoredTables, read_checkpoints, read_sums
-from xmas_assets.resources.subsets import is_stored, stored
 from xmas_assets.resources.tracking import RunRecord
+from xmas_assets.selection.catalogue import SIGNALS, stages_behind
 from xmas_assets.selection.registry import METHODS
-from xmas_assets.selection.signals import SIGNALS
 
-# What has to be computed once per dataset before an asset's signals can be read.
-_STAGES_BEHIND = {
-    "raw_dataset": (),
-    "attention_trajectories": ("proxy_checkpoints", "attention_trajectories"),
-    "clusters": ("proxy_checkpoints", "attention_trajectories", "clusters"),
-}
 Figure = tuple[str, bytes, str]
 
 
@@ -107,16 +102,17 @@ def gather_answers(scores: Mapping[str, StoredTables]) -> pl.DataFrame:
 
 
 def _costs(home: Home, scores: Mapping[str, StoredTables]) -> pl.DataFrame:
-    """CPU seconds per selection: everything its method stands on and the choice itself; and the training."""
+    """CPU seconds per selection: everything its method stands on, its preparation and the choice; and the training."""
     rows = []
     for partition in sorted(scores):
         dataset, key = parse_partition(partition)
-        assets = {SIGNALS[name].asset for name in METHODS[key.method].needs}
-        stages = {stage for asset in assets for stage in _STAGES_BEHIND[asset]}
-        selection = sum(home.cpu_seconds(stage, dataset) or 0.0 for stage in sorted(stages))
-        selection += home.cpu_seconds("selected_subset", partition) or 0.0
-        training = home.cpu_seconds("target_model", partition)
-        rows.append((key.method, key.budget_text, key.seed, selection, training))
+        parts = (
+            home.cpu_seconds(dataset, *stages_behind(METHODS[key.method].needs)),
+            home.cpu_seconds(partition_of(dataset, key.method), PREPARED),
+            home.cpu_seconds(partition, "selected_subset"),
+        )
+        training = home.cpu_seconds(partition, "target_model")
+        rows.append((key.method, key.budget_text, key.seed, sum(part or 0.0 for part in parts), training))
     schema = ["method", "budget", "seed", "cpu_seconds_selection", "cpu_seconds_training"]
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -151,12 +147,12 @@ def _figures(
     figures.append(("Composition", task_composition_figure(compositions), "Share of each task; seed 0 of each method."))
     if is_stored(home, "clusters", dataset):
         labels = stored(home, "clusters", dataset)["clusters"].column("label")
-        steps, sums = read_sums(stored(home, "attention_trajectories", dataset))
+        trajectories = read_sums(stored(home, "attention_trajectories", dataset))
         picture = sample_figure(raw["samples"], cluster_rows(labels), home.open_image(dataset))
         figures += [
             (
                 "Trajectories",
-                trajectory_figure(sums, labels, steps=steps),
+                trajectory_figure(trajectories.sums, labels, steps=trajectories.steps),
                 "Cross-modal attention over the proxy's training.",
             ),
             ("Cluster sizes", cluster_size_figure(labels), "Rows per cluster, largest first."),
@@ -168,6 +164,6 @@ def _figures(
 def _provenance(home: Home, dataset: str, raw: StoredTables) -> dict[str, str]:
     settings = home.settings(dataset)
     sections = {name: getattr(settings, name).model_dump_json() for name in type(settings).model_fields}
-    assets = ("base_model", "proxy_checkpoints", "attention_trajectories", "clusters")
+    assets = ["base_model", "proxy_checkpoints", *dict.fromkeys(source.asset for source in SIGNALS.values())]
     versions = {name: stored(home, name, dataset).version for name in assets if is_stored(home, name, dataset)}
-    return {"raw_dataset": raw.version, **versions, **{f"settings: {name}": text for name, text in sections.items()}}
+    return {**versions, "raw_dataset": raw.version, **{f"settings: {name}": text for name, text in sections.items()}}

@@ -13,7 +13,8 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xmas_assets.contracts.artifacts import AttentionTrajectories, Checkpoint
+from xmas_assets.contracts.artifacts import AttentionTrajectories, Checkpoint, ScalarTrajectories
+from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.manifest import SourceFile
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.data.registration import Registration
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _SOURCES = "source_files"
+_SHAPES = "shapes"
 _ANSWER_COLUMNS = ("question_id", "sample_id", "image_hash", "task", "question", "reference", "answer", "score")
 
 
@@ -57,16 +59,32 @@ def stage(
     return StoredTables(workspace / "tables")
 
 
-def emit(staged: StoredTables, described: Mapping[str, object]) -> dg.Output:
-    """The asset's output: tables, version, and metadata that a person can read."""
+def emit(staged: StoredTables, described: Mapping[str, object], *, output_name: str = "result") -> dg.Output:
+    """The asset's output: tables, version, and metadata that a person can read; named where there are several."""
     metadata = {name: _metadata_value(value) for name, value in described.items()}
     warnings.filterwarnings("ignore", message="Parameter `data_version`", category=dg.BetaWarning)
-    return dg.Output(staged, data_version=dg.DataVersion(staged.version), metadata=metadata)
+    return dg.Output(staged, output_name=output_name, data_version=dg.DataVersion(staged.version), metadata=metadata)
 
 
 def combine(*parts: str) -> str:
     """One hex SHA-256 of several versions, order kept."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def note_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    """A table's metadata that says which shape one row's value has in a column of fixed-size lists."""
+    return {_SHAPES: json.dumps(dict(shapes))}
+
+
+def noted_shape(table: Table, column: str, otherwise: Sequence[int] = ()) -> tuple[int, ...]:
+    """Shape of one row's value that ``note_shapes`` noted for a column; ``otherwise`` if it did not."""
+    return tuple(json.loads(table.metadata.get(_SHAPES, "{}")).get(column, otherwise))
+
+
+def read_values(table: Table, column: str) -> NDArray[Any]:
+    """One column as an array, shape (n_rows, *shape) with the noted shape."""
+    values = table.column(column)
+    return values.reshape(len(values), *noted_shape(table, column, values.shape[1:]))
 
 
 def note_sources(registration: Registration) -> dict[str, str]:
@@ -76,15 +94,31 @@ def note_sources(registration: Registration) -> dict[str, str]:
 
 
 def read_sources(table: Table) -> tuple[SourceFile, ...]:
-    """The annotation files that a table was read from, as they were then."""
+    """The annotation files that a table was read from, as they were then.
+
+    Raises:
+        StoreError: If the table does not say.
+    """
+    if _SOURCES not in table.metadata:
+        raise StoreError(f"{table.path} was made by an older version of xmas_assets; materialize raw_dataset again")
     return tuple(SourceFile(name=name, sha256=sha256) for name, sha256 in json.loads(table.metadata[_SOURCES]))
 
 
-def stage_checkpoints(workspace: Path, checkpoints: Iterable[Checkpoint], home: Path) -> StoredTables:
-    """Stage checkpoints as rows ``step``, ``path`` (relative to the home, so that it can move) and ``digest``."""
+def stage_checkpoints(
+    workspace: Path, checkpoints: Iterable[Checkpoint], home: Path, **columns: Sequence[float]
+) -> StoredTables:
+    """Stage checkpoints as rows ``step``, ``path`` (relative to the home, so that it can move) and ``digest``.
+
+    Args:
+        workspace: Of the stage.
+        checkpoints: One per row.
+        home: The platform's folder.
+        **columns: More of them, a value per checkpoint.
+    """
     rows = [(c.step, str(c.path.relative_to(home)), c.digest) for c in checkpoints]
     schema = {"step": pl.Int64, "path": pl.String, "digest": pl.String}
-    return stage(workspace, {"checkpoints": pl.DataFrame(rows, schema=schema, orient="row")})
+    more = [pl.Series(name, values, dtype=pl.Float64) for name, values in columns.items()]
+    return stage(workspace, {"checkpoints": pl.DataFrame(rows, schema=schema, orient="row").with_columns(more)})
 
 
 def stage_answers(workspace: Path, answers: Sequence["Answer"]) -> StoredTables:
@@ -101,7 +135,8 @@ def read_checkpoints(table: Table, home: Path) -> Sequence[Checkpoint]:
 
 def stage_trajectories(workspace: Path, extracted: "Trajectories") -> StoredTables:
     """Stage extracted trajectories in a stream; the checkpoints' steps go into the footer."""
-    notes = {"steps": ",".join(map(str, extracted.steps))}
+    shape = (len(extracted.steps), extracted.n_values)
+    notes = {"steps": ",".join(map(str, extracted.steps)), **note_shapes({"values": shape})}
     batches = (("trajectories", batch) for batch in extracted.batches())
     return stage(workspace, batches, schemas={"trajectories": extracted.schema}, metadata=notes)
 
@@ -109,20 +144,31 @@ def stage_trajectories(workspace: Path, extracted: "Trajectories") -> StoredTabl
 def read_trajectories(stored: StoredTables) -> AttentionTrajectories:
     """The trajectories of a dataset, in memory."""
     table = stored["trajectories"]
-    steps = tuple(map(int, table.metadata["steps"].split(",")))
+    steps = _read_steps(table)
     values = table.column("values").reshape(table.n_rows, len(steps), -1)
     return AttentionTrajectories(table.column("sample_id"), values, table.column("has_image"), steps)
 
 
-def read_sums(stored: StoredTables) -> tuple[tuple[int, ...], NDArray[np.float32]]:
-    """The checkpoints' steps and the scalar trajectories, shape (n_samples, n_checkpoints)."""
-    trajectories = read_trajectories(stored)
-    return trajectories.steps, leading_sums(trajectories.values)
+def read_sums(stored: StoredTables) -> ScalarTrajectories:
+    """The scalar trajectories of a dataset; the values behind them, several times as large, are read in blocks."""
+    table = stored["trajectories"]
+    steps = _read_steps(table)
+    sums = np.empty((table.n_rows, len(steps)), dtype=np.float32)
+    start = 0
+    for batch in table.batches(["values"]):
+        values = pl.Series(batch.column(0)).to_numpy().reshape(batch.num_rows, len(steps), -1)
+        sums[start : start + len(values)] = leading_sums(values)
+        start += len(values)
+    return ScalarTrajectories(table.column("sample_id"), sums, table.column("has_image"), steps)
 
 
 def read_base(base_model: StoredTables) -> Path:
     """Directory of the base model."""
     return Path(base_model["model"].column("directory")[0])
+
+
+def _read_steps(trajectories: Table) -> tuple[int, ...]:
+    return tuple(map(int, trajectories.metadata["steps"].split(",")))
 
 
 def _metadata_value(value: Any) -> Any:

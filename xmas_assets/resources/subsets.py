@@ -1,6 +1,7 @@
 """Make a subset from stored signals, with the manifest that says how; and make it again to check it."""
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,15 +17,14 @@ from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.data.samples import DIGEST_COLUMNS, dataset_digest
 from xmas_assets.resources.home import Home
-from xmas_assets.resources.io_managers import table_directory
-from xmas_assets.resources.stored import StoredTables, read_checkpoints, read_sources, read_trajectories, stage
+from xmas_assets.resources.signals import stored, stored_signals
+from xmas_assets.resources.stored import StoredTables, read_checkpoints, read_sources, stage
 from xmas_assets.selection.base import Method
-from xmas_assets.selection.catalogue import SIGNALS, Source
+from xmas_assets.selection.catalogue import SIGNALS, stages_behind
 from xmas_assets.selection.registry import make_method
-from xmas_assets.selection.signals import Signals
-from xmas_assets.store.reading import SUFFIX
+from xmas_assets.selection.signals import Array
 
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "peft", "polars", "xmas-assets")
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "torch", "transformers", "peft", "polars", "xmas-assets")
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,14 @@ class Subset:
     manifest: Manifest
 
 
-def make_subset(home: Home, dataset: str, key: SelectionKey) -> Subset:
+def make_subset(home: Home, dataset: str, key: SelectionKey, *, prepared: Mapping[str, Array] | None = None) -> Subset:
     """Select rows of a dataset from its stored signals.
+
+    Args:
+        home: The platform's folder.
+        dataset: Dataset name.
+        key: Method, budget and seed.
+        prepared: What the method prepares, as from ``prepared_arrays``; computed afresh if left out.
 
     Raises:
         SettingsError: If the method is not known.
@@ -53,7 +59,7 @@ def make_subset(home: Home, dataset: str, key: SelectionKey) -> Subset:
     """
     method = resolve_method(key, home.settings(dataset).methods)
     raw = stored(home, "raw_dataset", dataset)
-    rows = method.select(stored_signals(home, dataset), key.budget, key.seed)
+    rows = method.select(stored_signals(home, dataset), key.budget, key.seed, prepared=prepared)
     sample_ids = raw["samples"].column("sample_id")[rows]
     frame = pl.DataFrame({"row": rows, "sample_id": pl.Series(sample_ids, dtype=pl.String)})
     return Subset(dataset, key, frame, _manifest(home, dataset, key, method=method, rows=rows, sample_ids=sample_ids))
@@ -70,33 +76,6 @@ def resolve_method(key: SelectionKey, settings: MethodsSettings) -> Method:
     if key.method == "full" and key.budget != 1:
         raise SettingsError(f"'full' keeps everything, so its budget is 1.00; write full_b1.00_s{key.seed}, not {key}")
     return method
-
-
-def stored(home: Home, asset: str, partition: str) -> StoredTables:
-    """One asset's stored tables.
-
-    Raises:
-        StoreError: If it was not made yet.
-    """
-    return StoredTables(table_directory(home, asset, partition))
-
-
-def is_stored(home: Home, asset: str, partition: str) -> bool:
-    """Whether an asset's partition has tables on the disk."""
-    return any(table_directory(home, asset, partition).glob(f"*{SUFFIX}"))
-
-
-def stored_signals(home: Home, dataset: str) -> Signals:
-    """All signals of a dataset that exist, each opened when asked for."""
-
-    def opener(source: Source) -> NDArray:
-        tables = stored(home, source.asset, dataset)
-        if (source.asset, source.column) == ("attention_trajectories", "values"):
-            return read_trajectories(tables).values
-        return tables[source.table].column(source.column)
-
-    present = {name: source for name, source in SIGNALS.items() if is_stored(home, source.asset, dataset)}
-    return Signals({name: lambda source=source: opener(source) for name, source in present.items()})
 
 
 def verify(home: Home, manifest: Manifest) -> str:
@@ -145,7 +124,7 @@ def _manifest(
     raw = stored(home, "raw_dataset", dataset)
     assets = sorted({SIGNALS[name].asset for name in method.needs} | {"raw_dataset"})
     proxy: dict[str, Any] = {}
-    if set(assets) - {"raw_dataset"}:
+    if "proxy_checkpoints" in stages_behind(method.needs):
         checkpoints = read_checkpoints(stored(home, "proxy_checkpoints", dataset)["checkpoints"], home.path())
         base = stored(home, "base_model", dataset)["model"].column("digest")[0]
         proxy = {"proxy_base": base, "proxy_checkpoints": tuple(checkpoint.digest for checkpoint in checkpoints)}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from xmas_assets.contracts.artifacts import budget_count
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.selection.catalogue import SIGNALS
-from xmas_assets.selection.signals import Array, OrderedSignals, id_order
+from xmas_assets.selection.signals import ID_ORDER, Array, OrderedSignals, id_order
 
 IntArray = NDArray[np.int64]
 Cost = Literal["none", "text", "forward", "proxy", "gradient", "external"]
@@ -46,12 +46,14 @@ class Method(BaseModel):
             signals: Arrays by name, aligned with the dataset's rows, with ``sample_ids`` among them.
 
         Returns:
-            Arrays by name; the same for any order of the rows. Empty where a method has nothing to prepare.
+            ``id_order`` (the rows in ascending order of their ``sample_id``, shape (n_samples,)) and the method's own
+            arrays by name, which are the same for any order of the rows.
 
         Raises:
             SelectionError: If a signal is missing, of the wrong length, or holds NaN or infinity.
         """
-        return self._prepare(self._checked(signals, id_order(signals)))
+        order = id_order(signals)
+        return {ID_ORDER: order, **self._prepare(self._checked(signals, order))}
 
     def select(
         self,
@@ -78,7 +80,7 @@ class Method(BaseModel):
             SelectionError: If the budget or seed is out of range, a signal is missing, of the wrong length, or holds
                 NaN or infinity, or the method cannot serve this dataset.
         """
-        order = id_order(signals)
+        order = id_order(signals) if prepared is None or ID_ORDER not in prepared else prepared[ID_ORDER]
         count = _resolve_budget(budget, len(order))
         if seed < 0:
             raise SelectionError(f"seed {seed} is negative; give 0 or more")
@@ -109,7 +111,12 @@ class Method(BaseModel):
             rng: ``np.random.default_rng(seed)``.
         """
 
-    def _checked(self, signals: Mapping[str, Array], order: IntArray) -> OrderedSignals:
+    def check_present(self, signals: Mapping[str, Array]) -> None:
+        """Refuse signals that lack one that the method needs.
+
+        Raises:
+            SelectionError: Naming what is missing, which assets make it, and what a person must provide for it.
+        """
         missing = sorted(name for name in self.needs if name not in signals)
         if missing:
             assets = sorted({SIGNALS[name].asset for name in missing})
@@ -118,6 +125,9 @@ class Method(BaseModel):
                 f"method {self.name!r} needs {', '.join(missing)}, which this dataset does not have yet; "
                 f"materialize {', '.join(assets)} first{''.join(supplies)}"
             )
+
+    def _checked(self, signals: Mapping[str, Array], order: IntArray) -> OrderedSignals:
+        self.check_present(signals)
         ordered = OrderedSignals(signals, order)
         for name in sorted(self.needs):
             _check_finite(ordered, name)

@@ -1,5 +1,6 @@
 """The names of what methods look at, and which asset makes each."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -112,13 +113,13 @@ SIGNALS: dict[str, Source] = {
         "gradients", "gradients", "norm", "L2 norm of the LoRA gradient at the last checkpoint, before projection."
     ),
     "adam_gradients": Source(
-        "gradients",
+        "adam_gradients",
         "adam_gradients",
         "projected",
         "Projected LoRA gradient, preconditioned as Adam would, (n_checkpoints, n_projected) per row.",
     ),
     "learning_rates": Source(
-        "gradients",
+        "warmup_checkpoints",
         "checkpoints",
         "learning_rate",
         "Mean learning rate of the steps that led to each checkpoint, (n_checkpoints,).",
@@ -162,8 +163,8 @@ SIGNALS: dict[str, Source] = {
         rows="has_image",
     ),
     "rated_indicators": Source(
-        "quality_ratings",
-        "quality_ratings",
+        "quality_indicators",
+        "rated_subsets",
         "indicators",
         "Mean quality indicators of the rated subsets, (n_indicators,) per subset.",
         per_row=False,
@@ -178,3 +179,50 @@ SIGNALS: dict[str, Source] = {
         "must provide",
     ),
 }
+
+# Assets that one pass over the data makes together, whichever of them are wanted.
+READ_IN_ONE_PASS = (
+    "attention_trajectories",
+    "attention_maps",
+    "block_activations",
+    "features",
+    "token_spectra",
+    "attended_features",
+    "answer_scores",
+)
+
+# What an asset with signals, or one that such an asset stands on, is made from besides raw_dataset and base_model. The
+# same is said to Dagster by the assets themselves (a test compares the two); here it says what a selection cost.
+MADE_FROM: dict[str, tuple[str, ...]] = {
+    "raw_dataset": (),
+    "proxy_checkpoints": (),
+    "attention_trajectories": ("proxy_checkpoints",),
+    "clusters": ("attention_trajectories",),
+    "attention_maps": ("proxy_checkpoints",),
+    "block_activations": ("proxy_checkpoints",),
+    "features": ("proxy_checkpoints",),
+    "token_spectra": ("proxy_checkpoints",),
+    "attended_features": ("proxy_checkpoints",),
+    "answer_scores": ("proxy_checkpoints",),
+    "warmup_checkpoints": (),
+    "gradients": ("warmup_checkpoints",),
+    "adam_gradients": ("warmup_checkpoints",),
+    "validation_samples": (),
+    "text_lengths": (),
+    "clip_embeddings": (),
+    "difficulty_scores": ("clip_embeddings",),
+    "tags": (),
+    "quality_ratings": (),
+    "quality_indicators": ("text_lengths", "clip_embeddings", "quality_ratings"),
+    "validation_gradients": ("warmup_checkpoints", "validation_samples"),
+}
+
+
+def stages_behind(signals: Iterable[str]) -> set[str]:
+    """The assets that make these signals, and all that they are made from, besides raw_dataset and base_model."""
+    found: set[str] = set()
+    waiting = {SIGNALS[name].asset for name in signals}
+    while waiting:
+        found |= waiting
+        waiting = {before for asset in waiting for before in MADE_FROM[asset]} - found
+    return found - {"raw_dataset"}

@@ -6,14 +6,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from xmas_assets.contracts.artifacts import AttentionTrajectories
+from xmas_assets.contracts.artifacts import ScalarTrajectories
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.settings import ClusterSettings
 from xmas_assets.core.clustering import default_n_clusters, kmeans
-from xmas_assets.core.trajectories import instability, leading_sums, stability_ranks
+from xmas_assets.core.trajectories import instability, stability_ranks
+from xmas_assets.selection.signals import id_order
 
 
-def group_trajectories(trajectories: AttentionTrajectories, settings: ClusterSettings) -> dict[str, pl.DataFrame]:
+def group_trajectories(trajectories: ScalarTrajectories, settings: ClusterSettings) -> dict[str, pl.DataFrame]:
     """Cluster the scalar trajectories and rank each cluster's rows by stability.
 
     Args:
@@ -25,7 +26,7 @@ def group_trajectories(trajectories: AttentionTrajectories, settings: ClusterSet
         smaller id) and ``centroids`` (label, n_rows, centroid of shape (n_checkpoints,)).
 
     Raises:
-        SelectionError: If no row has an image.
+        SelectionError: If no row has an image, or two rows share a sample_id.
 
     Source:
         XMAS (arXiv 2510.01454), clustering of v(t); published code ``kmeans_clustering.py``.
@@ -33,20 +34,19 @@ def group_trajectories(trajectories: AttentionTrajectories, settings: ClusterSet
     has_image = trajectories.has_image
     if not has_image.any():
         raise SelectionError(f"none of {len(has_image)} rows has an image, so there is nothing to cluster; use random")
-    sums = leading_sums(trajectories.values[has_image])
+    order = id_order({"sample_ids": trajectories.sample_ids})
+    rows = order[has_image[order]]
+    sums = trajectories.sums[rows]
     n_clusters = settings.n_clusters or default_n_clusters(len(sums))
     labels, centroids = kmeans(sums, n_clusters, seed=settings.seed, max_iterations=settings.max_iterations)
     moves = instability(sums)
-    order = np.argsort(trajectories.sample_ids[has_image].astype(str), kind="stable")
-    ranks = np.empty_like(labels)
-    ranks[order] = stability_ranks(labels[order], moves[order])
     clusters = pl.DataFrame(
         {
             "row": np.arange(len(has_image)),
             "sample_id": pl.Series(trajectories.sample_ids, dtype=pl.String),
-            "label": _spread(labels, has_image, fill=-1),
-            "instability": _spread(moves, has_image, fill=np.nan),
-            "stability_rank": _spread(ranks, has_image, fill=-1),
+            "label": _scatter(labels, rows, len(has_image), fill=-1),
+            "instability": _scatter(moves, rows, len(has_image), fill=np.nan),
+            "stability_rank": _scatter(stability_ranks(labels, moves), rows, len(has_image), fill=-1),
         }
     )
     sizes = np.bincount(labels, minlength=len(centroids))
@@ -54,7 +54,8 @@ def group_trajectories(trajectories: AttentionTrajectories, settings: ClusterSet
     return {"clusters": clusters, "centroids": pl.DataFrame(table)}
 
 
-def _spread(values: NDArray[Any], present: NDArray[np.bool_], *, fill: float) -> NDArray[Any]:
-    whole = np.full(len(present), fill, dtype=values.dtype)
-    whole[present] = values
+def _scatter(values: NDArray[Any], rows: NDArray[np.int64], n_rows: int, *, fill: float) -> NDArray[Any]:
+    """The values at their rows, and ``fill`` elsewhere."""
+    whole = np.full(n_rows, fill, dtype=values.dtype)
+    whole[rows] = values
     return whole

@@ -1,11 +1,13 @@
 """Every selection method by name, and the table of them that README and CLI show."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.selection.base import Method
+from xmas_assets.selection.catalogue import SIGNALS
 from xmas_assets.selection.methods.balanced_random import BalancedRandom
 from xmas_assets.selection.methods.clip_score import ClipScore
 from xmas_assets.selection.methods.coincide import Coincide
@@ -76,18 +78,44 @@ def make_method(name: str, parameters: Mapping[str, object]) -> Method:
         ) from None
 
 
+def assets_read(methods: Iterable[str]) -> set[str]:
+    """The assets that these methods read signals from, raw_dataset among them."""
+    return {"raw_dataset"} | {SIGNALS[name].asset for method in methods for name in METHODS[method].needs}
+
+
 def method_table() -> str:
     """All methods as a Markdown table, one row each, in the order of the registry."""
     lines = ["| method | paper | needs | cost | nested | parameters |", "|---|---|---|---|---|---|"]
     for name, method in METHODS.items():
-        fields = method.model_fields.items()
         cells = (
             f"`{name}`",
             method.paper,
-            ", ".join(f"`{signal}`" for signal in sorted(method.needs)) or "-",
+            ", ".join(f"`{need}`" for need in sorted(method.needs)) or "-",
             method.cost,
             "yes" if method.nested else "no",
-            "; ".join(f"`{field}` = {info.default}: {info.description}" for field, info in fields) or "-",
+            "; ".join(text.rstrip(".") for text in parameters_of(method)) or "-",
         )
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *(f"- {supply}" for supply in supplies_of(METHODS))])
+
+
+def parameters_of(method: type[Method]) -> list[str]:
+    """The method's hyperparameters, each with default, bounds, and what it is in which unit, from which source."""
+    return [
+        f"`{name}` = {info.default}{_bounds(info)}: {info.description}" for name, info in method.model_fields.items()
+    ]
+
+
+def supplies_of(methods: Iterable[str]) -> list[str]:
+    """What a person must provide, signal by signal of those that these methods need, as sentences."""
+    needed = sorted({need for name in methods for need in METHODS[name].needs if SIGNALS[need].supply})
+    return [f"`{need}`: {SIGNALS[need].supply}." for need in needed]
+
+
+def _bounds(info: FieldInfo) -> str:
+    """Numeric bounds of a parameter, such as `` (>= 0, < 1)``."""
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    said = [
+        f"{sign} {getattr(rule, name)}" for rule in info.metadata for name, sign in signs.items() if hasattr(rule, name)
+    ]
+    return f" ({', '.join(said)})" if said else ""

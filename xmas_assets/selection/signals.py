@@ -11,6 +11,8 @@ from xmas_assets.selection.catalogue import SIGNALS
 
 Array = NDArray[Any]
 _BLOCK_BYTES = 32 * 2**20
+ID_ORDER = "id_order"
+"""Name of the rows' order among what a method prepares."""
 
 
 class Signals(Mapping[str, Array]):
@@ -48,7 +50,8 @@ def id_order(signals: Mapping[str, Array]) -> NDArray[np.int64]:
     """
     if "sample_ids" not in signals:
         raise SelectionError("the signals lack 'sample_ids', the rows' names; add them (asset raw_dataset makes them)")
-    ids = np.asarray(signals["sample_ids"])
+    # 16 bytes an id, and sorted several times as fast as Python's strings.
+    ids = np.asarray(signals["sample_ids"]).astype(np.dtypes.StringDType())
     order = np.arange(len(ids), dtype=np.int64)
     if not (ids[:-1] < ids[1:]).all():
         order = np.argsort(ids, kind="stable").astype(np.int64)

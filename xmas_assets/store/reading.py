@@ -21,6 +21,7 @@ SUFFIX = ".parquet"
 METADATA_KEY = b"xmas"
 DIGEST_KEY = b"xmas.digest"
 WRITE_KEY = b"xmas.write"  # the same for all tables that were written together
+_TAKEN_FROM = 2048  # rows in memory at once while some are taken: 64 MiB of projected gradients
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,17 @@ class Table:
         Text comes as an object array with None for null; a null number, or list of numbers, comes as NaN.
         """
         return pl.Series(name, self.arrow([name]).column(0)).to_numpy()
+
+    def take(self, name: str, rows: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[Any]]:
+        """Some rows of a column, in the order asked for, shape as ``column``; of the others, a batch is in memory."""
+        order = np.argsort(rows, kind="stable")
+        parts, start = [], 0
+        for batch in self.batches([name], n_rows=_TAKEN_FROM):
+            low, high = np.searchsorted(rows[order], (start, start + len(batch)))
+            parts.append(pl.Series(name, batch.column(0)).to_numpy()[rows[order[low:high]] - start])
+            start += len(batch)
+        taken = np.concatenate(parts)
+        return taken[np.argsort(order, kind="stable")]
 
     def arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The table, or some of its columns in the given order, in memory.

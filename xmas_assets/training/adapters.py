@@ -14,6 +14,9 @@ from xmas_assets.contracts.settings import LoraSettings
 from xmas_assets.vlm.answers import answer_logits
 from xmas_assets.vlm.loading import ADAPTER_FILE, BASE_NOTE, Vlm
 
+OBJECTIVE = "objective"
+"""Name under which an ``Objective`` is trained as a part of the model; a saved model is without it."""
+
 
 def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
     """Freeze the vision tower and open the rest for training: all of it, or the connector plus LoRA adapters.
@@ -69,7 +72,11 @@ def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, b
         (directory / "README.md").unlink(missing_ok=True)
         (directory / BASE_NOTE).write_text(json.dumps({"digest": base_digest}), encoding="utf-8")
     else:
-        weights = {name: weight.to(dtype) for name, weight in model.state_dict().items()}
+        weights = {
+            name: weight.to(dtype)
+            for name, weight in model.state_dict().items()
+            if not name.startswith(f"{OBJECTIVE}.")
+        }
         model.save_pretrained(directory, state_dict=weights)
         vlm.processor.save_pretrained(directory)
 

@@ -25,7 +25,8 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError, SettingsError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
-from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained, trained_weights
+from xmas_assets.training.adapters import OBJECTIVE, answer_loss, prepare_training, save_trained, trained_weights
+from xmas_assets.training.objective import Objective
 from xmas_assets.training.runs import Cost, RunDirectory, milestones
 from xmas_assets.vlm.loading import load_vlm, model_digest, torch_threads
 from xmas_assets.vlm.pictures import OpenImage, Pictures
@@ -48,6 +49,7 @@ def fine_tune(
     output: Path,
     progress: Progress | None = None,
     save_beside: SaveBeside | None = None,
+    objective: Objective | None = None,
 ) -> list[Checkpoint]:
     """Train a base model on samples and return its checkpoints by step; the last one is the trained model.
 
@@ -66,6 +68,7 @@ def fine_tune(
         progress: Called after each step with the steps done and in total.
         save_beside: Writes what else is kept in a checkpoint: called with its directory, the trainer, and the steps
             (from 0) since the checkpoint before.
+        objective: What is lowered in place of the mean loss of a step's answer tokens.
 
     Raises:
         ModelError: If the base cannot be used, no sample can be learned from, the loss or a weight becomes NaN or
@@ -76,7 +79,7 @@ def fine_tune(
     ordered = sorted(samples, key=lambda sample: sample.sample_id)
     arguments = _arguments(settings, base_settings, seed, output / "state")
     base_digest = model_digest(base)
-    run = RunDirectory(output, run=_identity(base_digest, base_settings, ordered, settings, seed))
+    run = RunDirectory(output, run=_identity(base_digest, base_settings, ordered, settings, seed, objective))
     finished = run.finished()
     if finished is not None:
         return finished
@@ -88,6 +91,8 @@ def fine_tune(
         if not rows:
             raise ModelError(f"none of {len(ordered)} samples can be learned from ({sorted(set(left_out.values()))})")
         model = prepare_training(vlm, settings.lora)
+        if objective is not None:
+            model.add_module(OBJECTIVE, objective.to(base_settings.device))  # so that its weights are trained and kept
         dtype = getattr(torch, base_settings.dtype)
 
         def save(steps: range, directory: Path) -> None:
@@ -97,12 +102,14 @@ def fine_tune(
 
         pad_id = pad_token_id(vlm.processor.tokenizer)
         state, cost = run.last_state()
+        make_batch = partial(collate, pictures=pictures, pad_id=pad_id, padding_side="right")
         trainer = _AnswerTrainer(
             cost,
+            objective,
             model=model,
             args=arguments,
             train_dataset=rows,  # pyright: ignore[reportArgumentType] the Trainer needs no more than a list
-            data_collator=partial(collate, pictures=pictures, pad_id=pad_id, padding_side="right"),
+            data_collator=make_batch if objective is None else lambda rows: make_batch(rows) | objective.mark(rows),
             callbacks=[_Watch(run, cost, settings.n_checkpoints, save, progress)],
         )
         trainer.remove_callback(PrinterCallback)
@@ -123,8 +130,9 @@ class _AnswerTrainer(Trainer):
     saves LLaVA under older names, and on resuming warns that all weights are missing and goes on without them.
     """
 
-    def __init__(self, cost: Cost, **options: Any) -> None:
+    def __init__(self, cost: Cost, objective: Objective | None, **options: Any) -> None:
         super().__init__(**options)
+        self._loss = objective or answer_loss
         self._cost = cost
         self.model_accepts_loss_kwargs = True  # so that the answer tokens of the whole step are counted
         self.loss_is_scaled_for_ga = True
@@ -139,7 +147,7 @@ class _AnswerTrainer(Trainer):
         """Return the loss of a micro batch, a share of the mean over the answer tokens of the step."""
         assert num_items_in_batch is not None and not return_outputs
         with self.accelerator.autocast():
-            loss = answer_loss(model, inputs, num_items_in_batch)
+            loss = self._loss(model, inputs, num_items_in_batch)
         value = loss.item()
         if not torch.isfinite(loss):
             raise ModelError(
@@ -231,7 +239,12 @@ def _arguments(
 
 
 def _identity(
-    base_digest: str, base_settings: BaseModelSettings, samples: Sequence[Sample], settings: TrainingSettings, seed: int
+    base_digest: str,
+    base_settings: BaseModelSettings,
+    samples: Sequence[Sample],
+    settings: TrainingSettings,
+    seed: int,
+    objective: Objective | None,
 ) -> str:
     """Hex SHA-256 of all that decides the weights (the resume interval does not)."""
     digest = hashlib.sha256()
@@ -241,6 +254,8 @@ def _identity(
         "settings": settings.model_dump(exclude={"resume_steps"}),
         "seed": seed,
     }
+    if objective is not None:
+        chosen["objective"] = objective.identity
     digest.update(json.dumps(chosen, sort_keys=True).encode())
     for sample in samples:
         digest.update(json.dumps([sample.sample_id, sample.turns, sample.image_hashes]).encode())

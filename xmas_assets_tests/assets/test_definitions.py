@@ -6,7 +6,13 @@ import sys
 import dagster as dg
 import pytest
 
+from xmas_assets.assets.jobs import JOBS
+from xmas_assets.assets.partitions import SETTINGS
 from xmas_assets.definitions import build_defs
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.observing import current_versions
+from xmas_assets.selection.catalogue import MADE_FROM, READ_IN_ONE_PASS, SIGNALS, stages_behind
+from xmas_assets_tests.e2e.platforms import register
 
 ASSETS = {
     "raw_dataset": "data",
@@ -14,10 +20,28 @@ ASSETS = {
     "proxy_checkpoints": "models",
     "attention_trajectories": "signals",
     "clusters": "selection",
+    "attention_maps": "signals",
+    "block_activations": "signals",
+    "features": "signals",
+    "token_spectra": "signals",
+    "attended_features": "signals",
+    "answer_scores": "signals",
+    "text_lengths": "signals",
+    "clip_embeddings": "signals",
+    "difficulty_scores": "signals",
+    "tags": "signals",
+    "quality_ratings": "signals",
+    "quality_indicators": "signals",
+    "warmup_checkpoints": "models",
+    "gradients": "signals",
+    "adam_gradients": "signals",
+    "validation_samples": "data",
+    "validation_gradients": "signals",
     "selected_subset": "selection",
     "target_model": "models",
     "benchmark_scores": "evaluation",
     "leaderboard": "evaluation",
+    "attention_gradient_agreement": "evaluation",
 }
 
 
@@ -37,7 +61,7 @@ def test_every_asset_has_a_group_kinds_an_owner_and_a_description(graph):
 
 def test_every_stage_that_others_build_on_has_a_blocking_check(graph):
     blocking = {key.asset_key.to_user_string() for key in graph.asset_check_keys if graph.get(key).blocking}
-    assert blocking == set(ASSETS) - {"base_model", "target_model", "leaderboard"}
+    assert blocking == set(ASSETS) - {"base_model", "target_model", "leaderboard", "attention_gradient_agreement"}
 
 
 def test_a_budget_is_known_from_the_subset_on_and_nowhere_before(graph):
@@ -51,11 +75,40 @@ def test_a_budget_is_known_from_the_subset_on_and_nowhere_before(graph):
 
 def test_the_jobs_cover_every_asset_once():
     defs = build_defs()
-    names = ("prepare_dataset", "evaluate_selection", "publish_leaderboard")
     assets = [
-        key.to_user_string() for name in names for key in defs.resolve_job_def(name).asset_layer.executable_asset_keys
+        key.to_user_string() for job in JOBS for key in defs.resolve_job_def(job.name).asset_layer.executable_asset_keys
     ]
     assert sorted(assets) == sorted(ASSETS)
+
+
+def test_what_a_selection_cost_follows_the_assets_that_stand_behind_its_signals(graph):
+    """The catalogue says what Dagster's graph says, so that no stage is left out of a method's cost."""
+    for asset, before in MADE_FROM.items():
+        made_from = {key.to_user_string() for key in graph.get(dg.AssetKey(asset)).parent_keys}
+        assert {name for name in made_from if "/" not in name} - {"raw_dataset", "base_model"} == set(before), asset
+    assert {source.asset for source in SIGNALS.values()} <= set(MADE_FROM)
+    assert stages_behind(["cluster_label", "task"]) == {"clusters", "attention_trajectories", "proxy_checkpoints"}
+
+
+def test_a_selection_depends_on_every_asset_with_signals(graph):
+    parents = {key.to_user_string() for key in graph.get(dg.AssetKey("selected_subset")).parent_keys}
+    assert parents == {source.asset for source in SIGNALS.values()} | {"settings/methods"}
+
+
+def test_a_signal_of_the_pass_depends_on_no_settings_of_another(graph):
+    sections = {
+        asset: {key.path[-1] for key in graph.get(dg.AssetKey(asset)).parent_keys if key.path[0] == "settings"}
+        for asset in READ_IN_ONE_PASS
+    }
+    own = {"attention_trajectories": {"trajectories"}} | {
+        name: {name} for name in ("attention_maps", "block_activations", "attended_features")
+    }
+    assert sections == {asset: {"base_model"} | own.get(asset, set()) for asset in READ_IN_ONE_PASS}
+
+
+def test_every_section_of_the_settings_is_an_asset(tmp_path):
+    register(tmp_path)
+    assert set(current_versions(Home(root=str(tmp_path)), "shapes")) == set(SETTINGS)
 
 
 def test_loading_the_definitions_loads_no_heavy_library():

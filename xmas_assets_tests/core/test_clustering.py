@@ -135,3 +135,41 @@ def test_directions_of_no_samples_and_no_clusters_are_refused():
         spherical_kmeans(np.zeros((0, 2)), 2, seed=0)
     with pytest.raises(ValueError, match="must be >= 1, got 0"):
         spherical_kmeans(np.zeros((3, 2)), 0, seed=0)
+
+
+def test_of_many_samples_a_share_is_trained_on_and_each_gets_its_nearest_centroid(monkeypatch):
+    """Groups around 0, 50 and 100: found from 2 distinct samples per centroid, whatever the order of the rows."""
+    monkeypatch.setattr(clustering, "_TRAINED_PER_CENTROID", 2)
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 3, 600)
+    values = (50 * groups[:, None] + rng.integers(-3, 4, (600, 2))).astype(np.float32)
+    labels, centroids = kmeans(values, 12, seed=0)
+    distances = ((values[:, None] - centroids[None]) ** 2).sum(axis=2)
+    np.testing.assert_array_equal(distances[np.arange(600), labels], distances.min(axis=1))
+    shuffled = rng.permutation(600)
+    again, same = kmeans(values[shuffled], 12, seed=0)
+    np.testing.assert_array_equal(again, labels[shuffled])
+    np.testing.assert_array_equal(same, centroids)
+
+
+def test_what_is_trained_on_is_drawn_by_value_with_all_its_copies_and_by_the_seed():
+    values = np.repeat(np.arange(1000.0), 3)[:, None]
+    taken = values[clustering._training_rows(values, 100, seed=0), 0]
+    numbers, copies = np.unique(taken, return_counts=True)
+    assert (len(numbers), set(copies.tolist())) == (100, {3})
+    assert 400 < numbers.mean() < 600  # standard error of a fair draw: 29
+    assert not np.array_equal(taken, values[clustering._training_rows(values, 100, seed=1), 0])
+
+
+def test_all_are_trained_on_where_distinct_samples_are_few():
+    """2000 rows, but only two distinct ones: 0 and -0.0 are the same."""
+    values = np.tile([[0.0], [-0.0], [1.0], [1.0]], (500, 1))
+    assert clustering._training_rows(values, 2, seed=0) == slice(None)
+
+
+def test_samples_far_from_the_origin_keep_their_digits():
+    """Steps of 1 at 1e6, whose squares float32 cannot tell apart."""
+    values = 1e6 + np.repeat(np.arange(4.0), 5)[:, None]
+    labels, centroids = kmeans(values, 2, seed=0)
+    assert centroids.ravel().tolist() in ([[1e6 + 0.5, 1e6 + 2.5], [1e6, 1e6 + 2], [1e6 + 1, 1e6 + 3]])
+    np.testing.assert_array_equal(labels, np.abs(values - centroids.ravel()).argmin(axis=1))

@@ -1,6 +1,6 @@
 import numpy as np
 
-from xmas_assets.core.influence import descending_ranks, mean_cosines, validation_influence
+from xmas_assets.core.influence import descending_ranks, mean_cosines, mean_directions, validation_influence
 
 
 def test_the_mean_cosine_is_that_over_all_pairs_of_the_group():
@@ -37,3 +37,10 @@ def test_influence_adds_up_checkpoints_by_learning_rate():
 
 def test_equal_values_rank_in_the_order_of_the_rows():
     assert descending_ranks(np.array([[1.0], [2.0], [1.0]])).ravel().tolist() == [1, 0, 2]
+
+
+def test_a_mean_direction_counts_every_row_alike_however_long_it_is():
+    """(3, 4) and (8, -6) are (.6, .8) and (.8, -.6): mean (.7, .1). A second checkpoint is averaged on its own."""
+    gradients = np.array([[[3.0, 4.0], [2.0, 0.0]], [[0.0, 9.0], [0.0, 0.0]], [[8.0, -6.0], [0.0, 7.0]]])
+    found = mean_directions(gradients, np.array([0, 1, 0]))
+    np.testing.assert_allclose(found, [[[0.7, 0.1], [0.5, 0.5]], [[0.0, 1.0], [0.0, 0.0]]])

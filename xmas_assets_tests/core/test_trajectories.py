@@ -49,3 +49,9 @@ def test_a_single_checkpoint_has_no_instability_and_is_refused():
 def test_ranks_start_at_zero_in_every_cluster_and_ties_keep_row_order():
     labels = np.array([0, 1, 0, 0, 1])
     assert stability_ranks(labels, np.array([2.0, 9.0, 1.0, 2.0, 9.0])).tolist() == [1, 0, 0, 2, 1]
+
+
+def test_values_in_descending_order_are_added_as_they_are():
+    """3 + 2 from the stored order; a NaN among them still counts as the smallest."""
+    assert leading_sums(np.array([[[3.0, 2.0, 1.0]]]), 2).tolist() == [[5.0]]
+    assert leading_sums(np.array([[[3.0, np.nan, 1.0]]]), 2).tolist() == [[4.0]]

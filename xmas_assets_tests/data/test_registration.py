@@ -46,6 +46,7 @@ def test_the_file_is_plain_yaml_that_a_person_can_edit(tmp_path, source):
         "name": "pets",
         "annotations": [str(source)],
         "test": [],
+        "validation": [],
         "images": None,
         "format": None,
         "profile": "tiny",
@@ -175,3 +176,25 @@ def test_the_source_digest_follows_content_and_split_not_place_or_time(tmp_path,
 def test_a_missing_source_is_told_when_it_is_hashed(tmp_path):
     with pytest.raises(DatasetError, match="does not exist"):
         Registration.create("pets", [tmp_path / "none.json"]).source_digest()
+
+
+def test_validation_files_change_nothing_of_the_source_and_stand_in_for_its_records(tmp_path, source):
+    validation = write(tmp_path / "elsewhere", b"[]", "validation.json")
+    registration = Registration.create("pets", [source], test=[tmp_path / "test.json"], validation=[validation])
+    without = Registration.create("pets", [source], test=[tmp_path / "test.json"])
+    (tmp_path / "test.json").write_text("[]")
+    assert registration.source_digest() == without.source_digest()
+    of_validation = registration.of_validation()
+    assert (of_validation.annotations, of_validation.test) == ((validation,), ())
+    with pytest.raises(SettingsError, match="listed twice in annotations, test and validation"):
+        Registration.create("pets", [source], validation=[source])
+
+
+def test_a_dataset_without_validation_files_is_told_how_to_give_them(source):
+    with pytest.raises(DatasetError, match=r"'pets' has no validation records.*write 'validation: \[FILE\]' into"):
+        Registration.create("pets", [source]).of_validation()
+
+
+def test_a_missing_validation_file_is_told_before_anything_is_read(tmp_path, source):
+    with pytest.raises(DatasetError, match=r"none\.json"):
+        Registration.create("pets", [source], validation=[tmp_path / "none.json"]).check_sources()

@@ -23,6 +23,8 @@ QUICK = {
     "proxy": {"epochs": 1, "n_checkpoints": 3, "threads": 1, "resume_steps": 2},
     "trajectories": {"shard_size": 40, "threads": 1},
     "clusters": {"n_clusters": 8},
+    "warmup": {"epochs": 2, "n_checkpoints": 2, "batch_size": 8, "micro_batch_size": 8, "share": 0.2},
+    "gradients": {"n_projected": 64, "shard_size": 100},
     "target": {"epochs": 2, "threads": 1, "batch_size": 16, "micro_batch_size": 16, "resume_steps": 1},
     "benchmark": {"max_questions": 60, "threads": 1},
 }
@@ -33,10 +35,10 @@ SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
 BUILT = [SelectionKey.parse(text) for text in ("xmas_b0.20_s0", "random_b0.20_s0", "full_b1.00_s0")]
 
 
-def register(home: Path, name: str = "shapes", *, seed: int = 0, **fields) -> Registration:
+def register(home: Path, name: str = "shapes", *, seed: int = 0, n_train: int = 240, **fields) -> Registration:
     """Generate and register a small embedded dataset."""
     folder = home / "embedded" / name
-    generate(SyntheticSettings(n_train=240, n_test=84, seed=seed), folder)
+    generate(SyntheticSettings(n_train=n_train, n_test=84, seed=seed), folder)
     registration = Registration.create(
         name,
         [folder / "train.json"],

@@ -21,7 +21,7 @@ from xmas_assets.data.registration import load_registration
 from xmas_assets.platforms import RunFailedError
 from xmas_assets.processes import PROCESS_TAG, end_killed_runs
 from xmas_assets.resources.home import Home
-from xmas_assets.resources.subsets import stored
+from xmas_assets.resources.signals import stored
 from xmas_assets.runs import run_selections
 from xmas_assets.store.database import connect, query
 from xmas_assets_tests.e2e.platforms import QUICK, keys, open_platform, register, row, table_bytes, write_dataset, xmas

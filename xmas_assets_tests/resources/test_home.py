@@ -107,13 +107,39 @@ def test_a_rerun_that_finds_the_work_done_keeps_its_cost_and_new_work_has_its_ow
         with home.stage("clusters", "ds", key):
             burn(seconds)
         home.release("clusters", "ds")
-        return home.cpu_seconds("clusters", "ds")
+        return home.cpu_seconds("ds", "clusters")
 
-    assert home.cpu_seconds("clusters", "ds") is None
+    assert home.cpu_seconds("ds", "clusters") is None
     first = cost("k", 0.2)
     assert 0.2 <= first < 0.5
     assert cost("k", 0) == first
     assert cost("changed", 0.01) < 0.2
+
+
+def test_work_that_made_several_stages_counts_once_and_each_stage_alone_by_its_share(home):
+    with home.stages({"features": 0.5, "attention_maps": 1.0}, "ds", "pass"):
+        burn(0.2)
+    home.release("features", "ds")
+    home.release("attention_maps", "ds")
+    whole = home.cpu_seconds("ds", "attention_maps")
+    assert home.cpu_seconds("ds", "features") == pytest.approx(whole / 2)
+    assert home.cpu_seconds("ds", "features", "attention_maps") == whole
+    home.note_cost("clusters", "ds", "other work", 3.0)
+    assert home.cpu_seconds("ds", "features", "attention_maps", "clusters", "never made") == whole + 3
+
+
+def test_several_stages_are_held_together_or_not_at_all(home, holder):
+    """``clusters`` is held elsewhere, so ``alone``, which comes before it, is not kept either."""
+    shares = {"alone": 1.0, "clusters": 1.0}
+    with pytest.raises(StoreError, match="clusters of ds"), home.stages(shares, "ds|a b", "k"):
+        raise AssertionError("two at once")
+    done = subprocess.run(
+        [sys.executable, "-c", HOLD.replace("clusters", "alone"), str(home.path())],
+        input="",
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "held\n"
 
 
 def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path):

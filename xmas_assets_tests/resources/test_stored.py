@@ -3,8 +3,10 @@
 import dagster as dg
 import numpy as np
 import polars as pl
+import pytest
 
 from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.errors import StoreError
 from xmas_assets.data.registration import Registration
 from xmas_assets.report.text import Markdown
 from xmas_assets.resources.stored import (
@@ -59,8 +61,9 @@ def test_trajectories_come_back_in_three_dimensions_and_their_sums_are_over_the_
     trajectories = read_trajectories(stored)
     assert trajectories.values.tolist() == [[[0, 1], [2, 3], [4, 5]], [[6, 7], [8, 9], [10, 11]]]
     assert trajectories.steps == (4, 8, 12)
-    steps, sums = read_sums(stored)
-    assert (steps, sums.tolist()) == ((4, 8, 12), [[1, 5, 9], [13, 17, 21]])
+    scalar = read_sums(stored)
+    assert (scalar.steps, scalar.sums.tolist()) == ((4, 8, 12), [[1, 5, 9], [13, 17, 21]])
+    assert (scalar.sample_ids.tolist(), scalar.has_image.tolist()) == (["a", "b"], [True, True])
 
 
 def test_the_files_that_a_table_was_read_from_are_noted_as_they_were_then(tmp_path):
@@ -72,3 +75,17 @@ def test_the_files_that_a_table_was_read_from_are_noted_as_they_were_then(tmp_pa
     (noted,) = read_sources(stored["t"])
     assert noted.name == "a.json"
     assert noted.sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_a_table_of_an_older_version_that_does_not_say_its_sources_is_refused(tmp_path):
+    table = stage(tmp_path, {"t": pl.DataFrame({"row": [0]})})["t"]
+    with pytest.raises(StoreError, match="older version of xmas_assets; materialize raw_dataset again"):
+        read_sources(table)
+
+
+def test_sums_are_read_block_by_block_in_row_order(tmp_path):
+    """20,000 rows are more than one block; row i holds i at the first and i + 1 at the second checkpoint."""
+    numbers = np.arange(20_000, dtype=np.float32)[:, None] + np.array([0, 1], dtype=np.float32)
+    frame = pl.DataFrame({"sample_id": pl.Series(map(str, range(20_000))), "has_image": True, "values": numbers})
+    scalar = read_sums(stage(tmp_path, {"trajectories": frame}, metadata={"steps": "1,2"}))
+    np.testing.assert_array_equal(scalar.sums, numbers)

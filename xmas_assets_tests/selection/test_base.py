@@ -76,3 +76,11 @@ def test_a_value_that_text_only_rows_cannot_have_may_be_missing_there_only():
     assert len(Steady().select(signals, 3, 0)) == 3
     with pytest.raises(SelectionError, match="in 6 of 30 rows"):
         Steady().select({key: values for key, values in signals.items() if key != "has_trajectory"}, 3, 0)
+
+
+def test_what_was_prepared_knows_the_order_of_the_rows_so_names_are_not_opened_again():
+    """Turns 3, 1, 1, 1 of c, d, a, b: c first, then a."""
+    signals = {"sample_ids": np.array(["c", "d", "a", "b"]), "n_turns": np.array([3, 1, 1, 1])}
+    prepared = Best().prepare(signals)
+    assert prepared["id_order"].tolist() == [2, 3, 0, 1]
+    assert Best().select({"n_turns": signals["n_turns"]}, 2, 0, prepared=prepared).tolist() == [0, 2]

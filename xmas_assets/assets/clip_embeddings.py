@@ -1,0 +1,45 @@
+"""Asset ``clip_embeddings``: image and text of each row in one space, and how well they agree."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
+from xmas_assets.report.signals import describe_signal
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, stage
+
+
+@dg.asset(
+    partitions_def=DATASETS,
+    deps=[SETTINGS["clip"], SETTINGS["base_model"]],
+    group_name="signals",
+    kinds={"pytorch", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+)
+def clip_embeddings(
+    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, base_model: StoredTables
+) -> dg.Output:
+    """Embeddings of images and text, unit length, and their cosine: float32 (n_samples, width); NaN without an image.
+
+    By default the base model stands in for CLIP (setting clip.source): no download, and a rougher score.
+    """
+    from xmas_assets.extraction.embeddings import embed_dataset
+
+    dataset = context.partition_key
+    settings = home.settings(dataset)
+    key = combine(raw_dataset.version, base_model.version, settings.base_model.digest(), settings.clip.digest())
+    with home.stage("clip_embeddings", dataset, key=key) as workspace:
+        table = embed_dataset(
+            home.samples(raw_dataset),
+            open_image=home.open_image(dataset),
+            base=read_base(base_model),
+            base_settings=settings.base_model,
+            settings=settings.clip,
+            workspace=workspace,
+            progress=lambda part: Meter(f"embeddings of {part}", context.log).shards,
+        )
+        staged = stage(workspace, table.named("clip_embeddings"), schemas={"clip_embeddings": table.schema})
+    has_image = raw_dataset["samples"].column("n_images") > 0
+    described = describe_signal(staged["clip_embeddings"], has_image=has_image)
+    return emit(staged, described | {"made with": settings.clip.source})

@@ -1,0 +1,52 @@
+"""Asset ``difficulty_scores``: how hard a score net, trained together with the model, found each row."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
+from xmas_assets.report.signals import describe_signal
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.outside import stage_values
+from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.stored import StoredTables, combine, emit, read_base
+
+
+@dg.asset(
+    partitions_def=DATASETS,
+    deps=[SETTINGS["difficulty"], SETTINGS["base_model"]],
+    group_name="signals",
+    kinds={"pytorch", "transformers"},
+    owners=OWNERS,
+    code_version="1",
+)
+def difficulty_scores(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    raw_dataset: StoredTables,
+    base_model: StoredTables,
+    clip_embeddings: StoredTables,
+) -> dg.Output:
+    """Minus the weight that the score net gives a row's loss after training (Self-Filter): larger is harder."""
+    from xmas_assets.report.describe import describe_training
+    from xmas_assets.training.runs import read_record
+    from xmas_assets.training.score_net import score_difficulty, score_features
+
+    dataset = context.partition_key
+    settings = home.settings(dataset)
+    versions = (raw_dataset.version, base_model.version, clip_embeddings.version)
+    key = combine(*versions, settings.base_model.digest(), settings.difficulty.digest())
+    table = clip_embeddings["clip_embeddings"]
+    with home.stage("difficulty_scores", dataset, key=key) as workspace:
+        difficulty = score_difficulty(
+            base=read_base(base_model),
+            base_settings=settings.base_model,
+            samples=home.samples(raw_dataset),
+            open_image=home.open_image(dataset),
+            features=score_features(table.column("image"), table.column("text")),
+            settings=settings.difficulty,
+            output=workspace / "run",
+            progress=Meter("score net", context.log, unit="step"),
+        )
+        staged = stage_values(workspace, "difficulty_scores", raw_dataset, difficulty=difficulty)
+    has_image = raw_dataset["samples"].column("n_images") > 0
+    described = describe_signal(staged["difficulty_scores"], has_image=has_image)
+    return emit(staged, described | describe_training(read_record(workspace / "run")))

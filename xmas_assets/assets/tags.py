@@ -1,0 +1,35 @@
+"""Asset ``tags``: what each row asks for, in short words."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
+from xmas_assets.report.outside import describe_tags
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.outside import tag_answers
+from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.stored import StoredTables, emit, stage
+
+
+@dg.asset(
+    partitions_def=DATASETS,
+    deps=[SETTINGS["tags"], SETTINGS["base_model"]],
+    group_name="signals",
+    kinds={"parquet"},
+    owners=OWNERS,
+    code_version="1",
+)
+def tags(
+    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, base_model: StoredTables
+) -> dg.Output:
+    """Tags of every row, from a column, a local model or an endpoint (InsTag); answers are kept as they come."""
+    from xmas_assets.extraction.tagging import check_tag_source, tag_table
+
+    dataset = context.partition_key
+    settings = home.settings(dataset).tags
+    check_tag_source(settings)
+    with home.stage("tags", dataset, key=raw_dataset.version) as workspace:
+        meter = Meter("tags", context.log).shards
+        answers = tag_answers(home, dataset, raw_dataset, base_model, workspace=workspace, progress=meter)
+        frame, notices = tag_table(home.samples(raw_dataset), answers, settings)
+        staged = stage(workspace, {"tags": frame})
+    return emit(staged, describe_tags(staged["tags"], notices=notices))

@@ -1,0 +1,31 @@
+"""Asset ``validation_samples``: the records of the target tasks that less and icons select for."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
+from xmas_assets.data.ingest import ingest
+from xmas_assets.data.tables import TABLE_SCHEMAS
+from xmas_assets.report.describe import describe_dataset
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.observing import current_versions
+from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.stored import emit, stage
+
+
+@dg.asset(
+    partitions_def=DATASETS,
+    deps=["raw_dataset", SETTINGS["validation"]],
+    group_name="data",
+    kinds={"parquet", "polars"},
+    owners=OWNERS,
+    code_version="1",
+)
+def validation_samples(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
+    """Validated records apart from training and test, each with its target task, and a quarantine table."""
+    dataset = context.partition_key
+    registration = home.registration(dataset).of_validation()
+    with home.stage("validation_samples", dataset, key=current_versions(home, dataset)["validation"]) as workspace:
+        records = ingest(registration, image_store=home.image_store(), progress=Meter("read", context.log).records)
+        schemas = {name: schema for name, schema in TABLE_SCHEMAS.items() if name != "test"}
+        staged = stage(workspace, records, schemas=schemas)
+    return emit(staged, describe_dataset(staged, home.open_image(dataset)))

@@ -1,0 +1,42 @@
+"""Asset ``warmup_checkpoints``: adapters trained on a few random rows, where the gradients of all rows are read."""
+
+import dagster as dg
+
+from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, stage_checkpoints
+
+
+@dg.asset(
+    partitions_def=DATASETS,
+    deps=[SETTINGS["warmup"]],
+    group_name="models",
+    kinds={"pytorch", "transformers"},
+    owners=OWNERS,
+    code_version="1",
+)
+def warmup_checkpoints(
+    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, base_model: StoredTables
+) -> dg.Output:
+    """Ordered LoRA checkpoints, each with Adam's state and the mean learning rate of the steps that led to it."""
+    from xmas_assets.report.describe import describe_training
+    from xmas_assets.training.runs import read_record
+    from xmas_assets.training.warmup import learning_rates, warm_up, warmup_rows
+
+    dataset = context.partition_key
+    settings = home.settings(dataset)
+    key = combine(raw_dataset.version, base_model.version, settings.base_model.digest(), settings.warmup.digest())
+    rows = warmup_rows(raw_dataset["samples"].column("sample_id"), settings.warmup)
+    with home.stage("warmup_checkpoints", dataset, key=key) as workspace:
+        checkpoints = warm_up(
+            base=read_base(base_model),
+            base_settings=settings.base_model,
+            samples=home.samples(raw_dataset).take(rows.tolist()),
+            open_image=home.open_image(dataset),
+            settings=settings.warmup,
+            output=workspace / "run",
+            progress=Meter("warm-up", context.log, unit="step"),
+        )
+        staged = stage_checkpoints(workspace, checkpoints, home.path(), learning_rate=learning_rates(checkpoints))
+    return emit(staged, describe_training(read_record(workspace / "run")))

@@ -1,0 +1,32 @@
+"""How much a dataset repeats itself, as a table for people."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from xmas_assets.core.redundancy import N_COMPONENTS, NEAR_SHARE, Redundancy
+
+REDUNDANCY_NOTE = (
+    f"Near-duplicates: rows nearer than {NEAR_SHARE:g} x the median distance of two rows, linked into groups; group rows: "
+    "mean of the groups.\n"
+    "Nearest row: median distance to it / median distance of two rows. Evenness: of k-means cluster sizes, 1 = equal. "
+    f"Variance: along the first {N_COMPONENTS} components."
+)
+
+
+def redundancy_cells(measures: Mapping[str, Redundancy]) -> pl.DataFrame:
+    """A row per space, each measure as text."""
+    rows = [
+        (
+            space.replace("_", " "),
+            f"{found.n_rows:,}",
+            f"{100 * found.duplicate_mass:.0f} %",
+            f"{found.group_size:.1f}",
+            f"{found.neighbour_distance:.2f}",
+            f"{found.cluster_evenness:.2f}",
+            f"{100 * found.leading_share:.0f} %",
+        )
+        for space, found in measures.items()
+    ]
+    columns = ["space", "rows", "near-duplicates", "group rows", "nearest row", "evenness", "variance"]
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")

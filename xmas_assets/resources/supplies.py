@@ -1,0 +1,40 @@
+"""What some methods need from outside the dataset, and whether it is there: asked before any work starts."""
+
+from collections.abc import Callable, Iterable
+
+from xmas_assets.resources.home import Home
+from xmas_assets.selection.registry import assets_read
+
+
+def check_supplies(home: Home, dataset: str, methods: Iterable[str]) -> None:
+    """Refuse methods that need what a person has not provided.
+
+    Raises:
+        XmasError: Naming the first such thing, and how to provide it.
+    """
+    for asset in sorted(assets_read(methods) & _CHECKS.keys()):
+        _CHECKS[asset](home, dataset)
+
+
+def _validation_records(home: Home, dataset: str) -> None:
+    home.registration(dataset).of_validation()
+
+
+def _tags(home: Home, dataset: str) -> None:
+    from xmas_assets.extraction.tagging import check_tag_source
+
+    check_tag_source(home.settings(dataset).tags)
+
+
+def _ratings(home: Home, dataset: str) -> None:
+    from xmas_assets.extraction.quality import read_ratings
+
+    read_ratings(home.settings(dataset).quality)
+
+
+_CHECKS: dict[str, Callable[[Home, str], None]] = {
+    "validation_gradients": _validation_records,
+    "tags": _tags,
+    "quality_ratings": _ratings,
+}
+"""By the asset that needs it; each raises if it is not there."""
