@@ -109,8 +109,8 @@ def advise(dataset: str) -> None:
     """Print how much the dataset repeats itself, and what that advises."""
     measures = measure_dataset(_bring_up_to_date(dataset, "clip_embeddings"), dataset)
     print_frame(redundancy_cells(measures))
-    OUT.print(f"{REDUNDANCY_NOTE}
-Advice: {recommend(measures)}", markup=False)
+    OUT.print(REDUNDANCY_NOTE, markup=False)
+    OUT.print(f"Advice: {recommend(measures)}", markup=False)
 
 
 def _bring_up_to_date(dataset: str, asset: str) -> Home:

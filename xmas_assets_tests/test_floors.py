@@ -41,7 +41,7 @@ ROOMS = {
     "matplotlib": ({"report"}, {"report"}),
     "typer": (ROOF, set()),
     "sklearn": ({"core"}, set()),
-    "faiss": ({"core"}, {"core"}),
+    "faiss": ({"core"}, set()),
     "scipy": ({"core"}, set()),
     "pyarrow": ({"data", "store", "vlm", "extraction", "training", "bench", "report", "resources"}, set()),
 }

@@ -2,6 +2,7 @@
 
 import math
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
@@ -132,8 +133,6 @@ def _training_rows(values: FloatArray, n_distinct: int, *, seed: int) -> NDArray
 
 def _lloyd(points: FloatArray, weights: IntArray, initial: FloatArray, *, max_iterations: int) -> NDArray[np.float32]:
     """Centroids after so many iterations; one that loses all its points splits that of another."""
-    import faiss  # here, because it loads slowly
-
     options = {"min_points_per_centroid": 1, "max_points_per_centroid": 2**31 - 1}  # no warning, no sampling of its own
     engine = faiss.Kmeans(points.shape[1], len(initial), niter=max_iterations, seed=1234, **options)
     # faiss refuses fewer points than centroids, and does nothing for as many: then all points stand more than once.
@@ -145,8 +144,6 @@ def _lloyd(points: FloatArray, weights: IntArray, initial: FloatArray, *, max_it
 
 def _nearest(values: FloatArray, centroids: NDArray[np.float32], *, origin: FloatArray) -> IntArray:
     """The nearest centroid of each row, in blocks."""
-    import faiss
-
     index = faiss.IndexFlatL2(centroids.shape[1])
     index.add(centroids)
     labels = np.empty(len(values), dtype=np.int64)

@@ -105,12 +105,13 @@ def describe_clusters(
         open_image: Opens a sample's image.
     """
     sizes = np.bincount(labels[labels >= 0])
+    figure = trajectory_figure(trajectories.sums, labels, steps=trajectories.steps)
     return {
         "clusters": len(sizes),
         "largest cluster": int(sizes.max()),
         "smallest cluster": int(sizes.min()),
         "text-only rows": int((labels < 0).sum()),
-        "trajectories per cluster": markdown_image(trajectory_figure(trajectories.sums, labels, steps=trajectories.steps)),
+        "trajectories per cluster": markdown_image(figure),
         "cluster sizes": markdown_image(cluster_size_figure(labels)),
         "samples per cluster": markdown_image(sample_figure(samples, cluster_rows(labels), open_image)),
     }

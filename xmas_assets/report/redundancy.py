@@ -7,10 +7,9 @@ import polars as pl
 from xmas_assets.core.redundancy import N_COMPONENTS, NEAR_SHARE, Redundancy
 
 REDUNDANCY_NOTE = (
-    f"Near-duplicates: rows nearer than {NEAR_SHARE:g} x the median distance of two rows, linked into groups; group rows: "
-    "mean of the groups.\n"
-    "Nearest row: median distance to it / median distance of two rows. Evenness: of k-means cluster sizes, 1 = equal. "
-    f"Variance: along the first {N_COMPONENTS} components."
+    f"Near-duplicates: rows that have another one nearer than {NEAR_SHARE:g} x the median distance of two rows; such "
+    "rows linked make a group. Nearest row: median distance to it / median distance of two rows. Evenness of k-means "
+    f"cluster sizes: 1 = all equal. Variance: share of the first {N_COMPONENTS} components."
 )
 
 

@@ -134,6 +134,30 @@ def test_compare_gives_the_difference_of_two_methods(copied):
     assert xmas(copied, "compare", "shapes", "xmas@0.9", "random@0.2").code == 2
 
 
+def test_theory_reads_what_it_needs_and_compares_attention_with_gradients(copied):
+    said = xmas(copied, "theory", "shapes")
+    assert said.code == 0
+    assert all(word in said.err for word in ("attention_maps ...", "gradients ...", "attention_gradient_agreement ..."))
+    assert "proxy_checkpoints" not in said.err
+    for name in ("scalar trajectory", "all values", "attention maps"):
+        assert f"\n{name}: " in said.out
+    again = xmas(copied, "theory", "shapes")
+    assert (again.out, again.err.count("\n")) == (said.out, 1)
+    assert "is not registered" in xmas(copied, "theory", "nothing").message
+
+
+def test_advise_measures_an_untrained_dataset_and_says_that_there_is_no_rule_yet(tmp_path):
+    """What the generator made: most rows in groups, drawn again and asked in other words."""
+    register(tmp_path)
+    said = xmas(tmp_path, "advise", "shapes")
+    assert (said.code, "proxy_checkpoints" in said.err) == (0, False)
+    (shares,) = (line.split("│") for line in said.out.splitlines() if "image and text" in line)
+    assert shares[2].strip() == "240"
+    assert 40 < int(shares[3].strip(" %")) < 100
+    assert "no rule fitted yet" in said.out
+    assert "is not registered" in xmas(tmp_path, "advise", "nothing").message
+
+
 def test_status_counts_what_is_fresh_stale_and_missing(copied):
     said = xmas(copied, "status", "shapes")
     assert said.code == 0

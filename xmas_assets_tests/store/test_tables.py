@@ -71,6 +71,15 @@ def test_metadata_is_in_the_footer(tmp_path):
     assert open_tables(tmp_path)["t"].metadata == {"settings": "k = 3", "é": "ü"}
 
 
+@pytest.mark.parametrize("n_rows", [1, 3, 100])
+def test_rows_are_taken_in_the_order_asked_for_whatever_the_batches(tmp_path, monkeypatch, n_rows):
+    monkeypatch.setattr("xmas_assets.store.reading._TAKEN_FROM", n_rows)
+    values = np.arange(14, dtype=np.float32).reshape(7, 2)
+    write_tables(tmp_path, {"t": pl.DataFrame({"v": pl.Series(values)})})
+    taken = open_tables(tmp_path)["t"].take("v", np.array([5, 0, 6, 2]))
+    assert taken.tolist() == [[10, 11], [0, 1], [12, 13], [4, 5]]
+
+
 def test_batches_are_read_in_order_and_bounded(tmp_path):
     write_tables(tmp_path, {"t": FRAME})
     sizes = [batch.num_rows for batch in open_tables(tmp_path)["t"].batches(["row"], n_rows=2)]
