@@ -8,18 +8,12 @@ nothing else.
 
 import argparse
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from sklearn.metrics import adjusted_rand_score
-from threadpoolctl import threadpool_limits
 
-from benchmarks.measuring import best_of, peak_mib, report
+from benchmarks.measuring import best_of, in_child, peak_mib, report
 from benchmarks.published_features import (
     published_influence,
     published_instability,
@@ -57,19 +51,6 @@ def main() -> None:
         (agree_by_parts, 10_000),
     ):
         in_child(compare, n_rows // share)
-
-
-def in_child(run: Callable[..., Any], *arguments: Any) -> Any:
-    """Run in a process of its own, on one thread, so that peak memory is its own."""
-    with ProcessPoolExecutor(
-        1, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        return pool.submit(on_one_thread, run, arguments).result()
-
-
-def on_one_thread(run: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    with threadpool_limits(limits=1):
-        return run(*arguments)
 
 
 def compare_instability(n_rows: int) -> None:

@@ -3,7 +3,12 @@
 import resource
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+import torch
+from threadpoolctl import threadpool_limits
 
 Result = TypeVar("Result")
 
@@ -16,6 +21,19 @@ def best_of(run: Callable[[], Result], *, repeats: int = 3) -> tuple[float, Resu
         result = run()
         seconds.append(time.process_time() - start)
     return min(seconds), result
+
+
+def in_child(run: Callable[..., Any], *arguments: Any) -> Any:
+    """Run in a process of its own, on one thread, so that peak memory is its own."""
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        return pool.submit(on_one_thread, run, arguments).result()
+
+
+def on_one_thread(run: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    with threadpool_limits(limits=1):
+        return run(*arguments)
 
 
 def peak_mib() -> float:

@@ -82,6 +82,8 @@ class Freshness:
         if "|" not in partition:
             return True
         _, selection = parse_partition(partition)
+        if selection.method not in METHODS:
+            return True
         unread = {dg.AssetKey(asset) for asset in assets_read(METHODS) - assets_read([selection.method])}
         return any(cause.dependency is None or cause.dependency.asset_key not in unread for cause in causes)
 

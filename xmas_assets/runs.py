@@ -122,7 +122,7 @@ def _passes(stages: Sequence[str]) -> list[list[str]]:
 def _materialize(
     platform: Platform, dataset: str, assets: Sequence[str], *, say: Callable[[str], None]
 ) -> dict[str, str]:
-    """Run these assets together, or where that fails one by one; returns the failures by asset."""
+    """Run these assets together, or where that fails one half after the other; returns the failures by asset."""
     if not assets:
         return {}
     say(f"{', '.join(assets)} ...")
@@ -131,10 +131,10 @@ def _materialize(
     except RunFailedError as error:
         if len(assets) == 1:
             return {assets[0]: str(error)}
-        failures: dict[str, str] = {}
-        for asset in platform.stale(assets, dataset):
-            failures |= _materialize(platform, dataset, [asset], say=say)
-        return failures
+        rest = platform.stale(assets, dataset)
+        half = (len(rest) + 1) // 2
+        first = _materialize(platform, dataset, rest[:half], say=say)
+        return first | _materialize(platform, dataset, rest[half:], say=say)
     return {}
 
 

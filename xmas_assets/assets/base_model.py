@@ -25,5 +25,7 @@ def base_model(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
     with home.stage("base_model", context.partition_key, key=settings.digest()) as workspace:
         directory = resolve_base(settings)
         digest = model_digest(directory)
-        staged = stage(workspace, {"model": pl.DataFrame({"directory": [str(directory)], "digest": [digest]})})
+        # The settings too: another precision or longest sample makes what is trained and read from it stale.
+        model = pl.DataFrame({"directory": [str(directory)], "digest": [digest], "settings": [settings.digest()]})
+        staged = stage(workspace, {"model": model})
     return emit(staged, {"directory": directory, "digest": digest, "source": settings.source})

@@ -8,7 +8,7 @@ from xmas_assets.report.describe import describe_subset, subset_pictures
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.lineage import selection_record
 from xmas_assets.resources.preparing import prepared_arrays
-from xmas_assets.resources.stored import StoredTables, emit
+from xmas_assets.resources.stored import StoredTables, combine, emit
 from xmas_assets.resources.subsets import make_subset, resolve_method, stage_subset
 from xmas_assets.resources.tracking import Tracking
 from xmas_assets.selection.catalogue import SIGNALS
@@ -29,8 +29,10 @@ def selected_subset(
 ) -> dg.Output:
     """Rows of the dataset, ascending and unique, exactly as many as the budget buys; and their manifest."""
     dataset, key = parse_partition(context.partition_key)
-    prepared = prepared_arrays(home, dataset, resolve_method(key, home.settings(dataset).methods))
-    with home.stage("selected_subset", context.partition_key, key=raw_dataset.version) as workspace:
+    methods = home.settings(dataset).methods
+    prepared = prepared_arrays(home, dataset, resolve_method(key, methods))
+    made_from = combine(raw_dataset.version, methods.digest())
+    with home.stage("selected_subset", context.partition_key, key=made_from) as workspace:
         subset = make_subset(home, dataset, key, prepared=prepared)
         staged = stage_subset(workspace, subset)
     rows, samples = staged["subset"].column("row"), raw_dataset["samples"]

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
+from xmas_assets.extraction.models_in_turn import ModelsInTurn
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.sample_gradients import GradientReader
 from xmas_assets.vlm.adapters import read_adam_state, read_lora
@@ -35,8 +37,8 @@ class _Model(NamedTuple):
     reader: GradientReader
 
 
-class WarmupModels:
-    """The checkpoints, one at a time in memory: the one asked for last stays."""
+class WarmupModels(ModelsInTurn[_Model]):
+    """The checkpoints, one at a time in memory."""
 
     def __init__(
         self,
@@ -47,20 +49,11 @@ class WarmupModels:
         direction: Direction,
     ) -> None:
         self.base_settings, self.settings = base_settings, settings
-        self._checkpoints, self._base, self._direction = checkpoints, base, direction
+        self._base, self._direction = base, direction
         self._projection = Projection(settings.n_projected, seed=settings.seed, device=base_settings.device)
-        self._loaded: tuple[int, _Model] | None = None
         #: What a person should know about how the gradients were read.
         self.notices: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self._checkpoints)
-
-    def __getitem__(self, number: int) -> _Model:
-        if self._loaded is None or self._loaded[0] != number:
-            self._loaded = None  # freed before the next is loaded
-            self._loaded = number, self._load(self._checkpoints[number].path)
-        return self._loaded[1]
+        super().__init__([partial(self._load, checkpoint.path) for checkpoint in checkpoints])
 
     def _load(self, directory: Path) -> _Model:
         device = self.base_settings.device
@@ -87,18 +80,20 @@ def read_gradients(
     Raises:
         ModelError: If a gradient is not finite, or the device's memory does not hold a single sample.
     """
-    processor, batch_size = models[0].vlm.processor, models.settings.batch_size
+    # The checkpoint in memory comes first: all have the base's processor and vision tower, so that no value changes.
+    order = models.order()
+    processor, batch_size = models[order[0]].vlm.processor, models.settings.batch_size
     pictures = Pictures(processor, open_image)
     encoded, left_out = Encoder(processor, pictures, max_tokens=models.base_settings.max_tokens).encode(samples)
     encoded.sort(key=lambda row: len(row.input_ids))  # so that a batch has little padding
     batches = [encoded[start : start + batch_size] for start in range(0, len(encoded), batch_size)]
-    features = _tower_features(models[0].vlm, encoded, pictures, batch_size=batch_size)
+    features = _tower_features(models[order[0]].vlm, encoded, pictures, batch_size=batch_size)
     if features is None:
         models.notices.add("this model's vision tower is not separate, so images run through it at every checkpoint")
     tell(len(left_out))
     places = {sample.sample_id: place for place, sample in enumerate(samples)}
     values = np.full((len(samples), len(models), 1 + models.settings.n_projected), np.nan, dtype=np.float32)
-    for number in range(len(models)):
+    for number in order:
         for batch in batches:
             rows = [places[row.sample_id] for row in batch]
             values[rows, number] = _read_batch(models[number], batch, pictures, features)

@@ -49,7 +49,6 @@ class Gradients:
 
     def blocks(self) -> Iterator[tuple[range, FloatArray, FloatArray]]:
         """Give rows in dataset order; norms, (n_rows, n_checkpoints); and projected gradients, (..., n_projected)."""
-        files = [np.load(path, mmap_mode="r") for _, path in self.parts]
         places = np.empty((len(self.samples), 2), dtype=np.int64)
         for number, (rows, _) in enumerate(self.parts):
             places[rows, 0], places[rows, 1] = number, np.arange(len(rows))
@@ -59,8 +58,11 @@ class Gradients:
             numbers, offsets = places[start : start + step].T
             values = np.empty((len(numbers), *shape), dtype=np.float32)
             for number in np.unique(numbers):
-                values[numbers == number] = files[number][offsets[numbers == number]]
-            yield range(start, start + len(values)), values[..., 0], values[..., 1:]
+                # Opened anew for each block: a dataset has more shards than a process may have open files.
+                part = np.load(self.parts[number][1], mmap_mode="r")
+                values[numbers == number] = part[offsets[numbers == number]]
+            # Norms are often kept; as a view they would keep the whole block.
+            yield range(start, start + len(values)), values[..., 0].copy(), values[..., 1:]
 
 
 def extract_gradients(

@@ -13,6 +13,7 @@ from torch import Tensor
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.extraction.batching import ahead, batches_of, images_of, new_images
+from xmas_assets.extraction.models_in_turn import ModelsInTurn
 from xmas_assets.extraction.signals import Signal
 from xmas_assets.vlm.forward import ImageInputs, can_pack, observe
 from xmas_assets.vlm.loading import Vlm
@@ -52,11 +53,10 @@ class SignalReader:
             ModelError: If a checkpoint cannot be loaded.
         """
         self._signals = signals
-        self._checkpoints = checkpoints
-        self._loaded: tuple[int, Vlm] | None = None
+        self._models = ModelsInTurn(checkpoints)
         self._batch_size = batch_size
         self._features: TowerFeatures | None = None
-        looks = [_look_at(self._load(number)) for number in range(len(checkpoints))]
+        looks = [_look_at(self._models[number]) for number in range(len(checkpoints))]
         self._is_tower_separate = all(look.has_separate_tower for look in looks)
         self._is_tower_shared = len({look.tower_digest for look in looks}) == 1
         self._is_packed = all(look.can_pack for look in looks)
@@ -90,9 +90,7 @@ class SignalReader:
             column: np.full((len(samples), *shape), np.nan, dtype=np.float32) for column, shape in self.shapes.items()
         }
         self._features = None
-        # The checkpoint in memory comes first: values do not depend on the order, and one load is saved.
-        numbers = range(len(self._checkpoints))
-        for number in sorted(numbers, key=lambda number: self._loaded is None or self._loaded[0] != number):
+        for number in self._models.order():
 
             def store(rows: Sequence[Encoded], signal: Signal, read: Columns, number: int = number) -> None:
                 chosen = [places[row.sample_id] for row in rows]
@@ -100,7 +98,7 @@ class SignalReader:
                     values[signal.name, column][(chosen, number) if signal.every_checkpoint else (chosen,)] = found
 
             for batch in self._read_checkpoint(number, batches, store):
-                tell(len(batch) / len(self._checkpoints))
+                tell(len(batch) / len(self._models))
         tell(len(samples) - len(encoded))
         is_read = np.zeros(len(samples), dtype=bool)
         is_read[[places[row.sample_id] for row in encoded]] = True
@@ -110,7 +108,7 @@ class SignalReader:
         self, number: int, batches: Sequence[Sequence[Encoded]], store: Store
     ) -> Iterator[Sequence[Encoded]]:
         """Read all batches at one checkpoint; gives each when it is done."""
-        vlm = self._load(number)
+        vlm = self._models[number]
         wanted = [{}] * len(batches)
         if not self._is_tower_separate:
             wanted = [dict(images_of(batch)) for batch in batches]
@@ -139,7 +137,10 @@ class SignalReader:
                     "base_model.max_tokens, or use a larger device"
                 ) from error
         # Here the failed pass's tensors are free; inside the except block they would not be.
-        notice = "the device's memory did not hold a batch, so some were read in parts; a lower batch_size is faster"
+        notice = (
+            "the device's memory did not hold a batch, so some were read in parts; a lower batch_size is faster, but "
+            "changing it reads finished shards again"
+        )
         self.notices += [] if notice in self.notices else [notice]
         half = len(rows) // 2
         for part in (rows[:half], rows[half:]):
@@ -147,7 +148,7 @@ class SignalReader:
 
     def _parties(self, number: int, *, has_images: bool) -> list[tuple[Wants, list[Signal]]]:
         """Signals that can be read of the same pass, and what they want together."""
-        is_last = number == len(self._checkpoints) - 1
+        is_last = number == len(self._models) - 1
         chosen = [
             (signal.wants(self._config), signal)
             for signal in self._signals
@@ -174,12 +175,6 @@ class SignalReader:
             content_hash: self._pictures.pixels([reference], [content_hash])
             for content_hash, reference in images.items()
         }
-
-    def _load(self, number: int) -> Vlm:
-        if self._loaded is None or self._loaded[0] != number:
-            self._loaded = None  # freed before the next is loaded
-            self._loaded = (number, self._checkpoints[number]())
-        return self._loaded[1]
 
 
 class _Look(NamedTuple):

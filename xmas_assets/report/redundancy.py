@@ -7,9 +7,9 @@ import polars as pl
 from xmas_assets.core.redundancy import N_COMPONENTS, NEAR_SHARE, Redundancy
 
 REDUNDANCY_NOTE = (
-    f"Near-duplicates: rows that have another one nearer than {NEAR_SHARE:g} x the median distance of two rows; such "
-    "rows linked make a group. Nearest row: median distance to it / median distance of two rows. Evenness of k-means "
-    f"cluster sizes: 1 = all equal. Variance: share of the first {N_COMPONENTS} components."
+    f"repeats: rows that have another one nearer than {NEAR_SHARE:g} x the median distance of two rows; group: mean "
+    "size of such rows linked. nearest: median distance to the nearest row / median distance of two rows. evenness of "
+    f"k-means cluster sizes: 1 = all equal. variance: share of the first {N_COMPONENTS} components."
 )
 
 
@@ -27,5 +27,5 @@ def redundancy_cells(measures: Mapping[str, Redundancy]) -> pl.DataFrame:
         )
         for space, found in measures.items()
     ]
-    columns = ["space", "rows", "near-duplicates", "group rows", "nearest row", "evenness", "variance"]
+    columns = ["space", "rows", "repeats", "group", "nearest", "evenness", "variance"]  # fits 80 characters
     return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")

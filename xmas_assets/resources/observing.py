@@ -1,12 +1,12 @@
 """Observe a dataset's files and settings, so that Dagster knows what a change makes stale."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import dagster as dg
 
 from xmas_assets.contracts.settings import Section
-from xmas_assets.data.registration import Registration
 from xmas_assets.resources.home import Home
 
 _VERSION_TAG = "dagster/data_version"
@@ -18,7 +18,11 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
     """Version of every external asset ``settings/<section>`` of a dataset; equal versions mean nothing changed."""
     sections = {name: section.digest() for name, section in _sections(home, dataset).items()}
     registration = home.registration(dataset)
-    return {section: _files_version(registration, fields) for section, fields in _FILES.items()} | sections
+    for section, fields in _FILES.items():
+        said = registration.model_dump_json(include={*fields, *_READ_FIELDS})
+        sections[section] = _files_version(said, [path for field in fields for path in getattr(registration, field)])
+    ratings = home.settings(dataset).quality.ratings
+    return sections | ({"quality": _files_version(sections["quality"], [Path(ratings)])} if ratings else {})
 
 
 def observations(instance: dg.DagsterInstance, home: Home, dataset: str) -> Iterator[dg.AssetObservation]:
@@ -47,13 +51,13 @@ def _sections(home: Home, dataset: str) -> dict[str, Section]:
     return sections | dict(signals)
 
 
-def _files_version(registration: Registration, fields: tuple[str, ...]) -> str:
-    """Version of record files from names, sizes and times: cheap enough for a sensor.
+def _files_version(said: str, paths: Iterable[Path]) -> str:
+    """Version of files from names, sizes and times, and of what is said about them: cheap enough for a sensor.
 
     A file touched without a change makes ``raw_dataset`` stale; its content hash then stops the staleness there.
     """
-    parts = [registration.model_dump_json(include={*fields, *_READ_FIELDS})]
-    for path in (path for field in fields for path in getattr(registration, field)):
+    parts = [said]
+    for path in paths:
         status = path.stat() if path.exists() else None
         parts.append(f"{path}:{status.st_size}:{status.st_mtime_ns}" if status else f"{path}:missing")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -106,8 +106,9 @@ def _costs(home: Home, scores: Mapping[str, StoredTables]) -> pl.DataFrame:
     rows = []
     for partition in sorted(scores):
         dataset, key = parse_partition(partition)
+        needs = METHODS[key.method].needs if key.method in METHODS else frozenset()  # one that is no more
         parts = (
-            home.cpu_seconds(dataset, *stages_behind(METHODS[key.method].needs)),
+            home.cpu_seconds(dataset, *stages_behind(needs)),
             home.cpu_seconds(partition_of(dataset, key.method), PREPARED),
             home.cpu_seconds(partition, "selected_subset"),
         )

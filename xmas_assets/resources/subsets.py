@@ -44,20 +44,28 @@ class Subset:
     manifest: Manifest
 
 
-def make_subset(home: Home, dataset: str, key: SelectionKey, *, prepared: Mapping[str, Array] | None = None) -> Subset:
+def make_subset(
+    home: Home,
+    dataset: str,
+    key: SelectionKey,
+    *,
+    method: Method | None = None,
+    prepared: Mapping[str, Array] | None = None,
+) -> Subset:
     """Select rows of a dataset from its stored signals.
 
     Args:
         home: The platform's folder.
         dataset: Dataset name.
         key: Method, budget and seed.
+        method: The key's method with its parameters; those of the dataset's settings if left out.
         prepared: What the method prepares, as from ``prepared_arrays``; computed afresh if left out.
 
     Raises:
         SettingsError: If the method is not known.
         SelectionError: If a signal is missing or the budget cannot be met.
     """
-    method = resolve_method(key, home.settings(dataset).methods)
+    method = method or resolve_method(key, home.settings(dataset).methods)
     raw = stored(home, "raw_dataset", dataset)
     rows = method.select(stored_signals(home, dataset), key.budget, key.seed, prepared=prepared)
     sample_ids = raw["samples"].column("sample_id")[rows]
@@ -91,7 +99,8 @@ def verify(home: Home, manifest: Manifest) -> str:
             f"dataset {manifest.dataset!r} has changed since the selection (content {digest[:12]}, manifest "
             f"{manifest.dataset_digest[:12]}); verify on the dataset as it was, or select again"
         )
-    again = make_subset(home, manifest.dataset, SelectionKey.make(manifest.method, manifest.budget, manifest.seed))
+    key = SelectionKey.make(manifest.method, manifest.budget, manifest.seed)
+    again = make_subset(home, manifest.dataset, key, method=make_method(manifest.method, manifest.parameters))
     if again.manifest.sample_ids != manifest.sample_ids:
         n_common = len(set(again.manifest.sample_ids) & set(manifest.sample_ids))
         raise SelectionError(
@@ -122,9 +131,11 @@ def _manifest(
     home: Home, dataset: str, key: SelectionKey, *, method: Method, rows: NDArray[np.int64], sample_ids: NDArray
 ) -> Manifest:
     raw = stored(home, "raw_dataset", dataset)
-    assets = sorted({SIGNALS[name].asset for name in method.needs} | {"raw_dataset"})
+    behind = set(stages_behind(method.needs))
+    models = {"base_model", *(behind & {"warmup_checkpoints"})} if behind else set()
+    assets = sorted({"raw_dataset", *(SIGNALS[name].asset for name in method.needs), *models})
     proxy: dict[str, Any] = {}
-    if "proxy_checkpoints" in stages_behind(method.needs):
+    if "proxy_checkpoints" in behind:
         checkpoints = read_checkpoints(stored(home, "proxy_checkpoints", dataset)["checkpoints"], home.path())
         base = stored(home, "base_model", dataset)["model"].column("digest")[0]
         proxy = {"proxy_base": base, "proxy_checkpoints": tuple(checkpoint.digest for checkpoint in checkpoints)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from xmas_assets.contracts.scoring import EndpointSettings
 from xmas_assets.resources.home import Home
 from xmas_assets.selection.registry import assets_read
 
@@ -17,19 +18,30 @@ def check_supplies(home: Home, dataset: str, methods: Iterable[str]) -> None:
 
 
 def _validation_records(home: Home, dataset: str) -> None:
-    home.registration(dataset).of_validation()
+    home.registration(dataset).of_validation().check_sources()
 
 
 def _tags(home: Home, dataset: str) -> None:
     from xmas_assets.extraction.tagging import check_tag_source
 
-    check_tag_source(home.settings(dataset).tags)
+    settings = home.settings(dataset).tags
+    check_tag_source(settings)
+    _look_up_key(settings.endpoint if settings.source == "endpoint" else None)
 
 
 def _ratings(home: Home, dataset: str) -> None:
     from xmas_assets.extraction.quality import read_ratings
 
-    read_ratings(home.settings(dataset).quality)
+    settings = home.settings(dataset).quality
+    read_ratings(settings)
+    _look_up_key(settings.endpoint)
+
+
+def _look_up_key(settings: EndpointSettings | None) -> None:
+    from xmas_assets.extraction.asking import endpoint
+
+    if settings is not None:
+        endpoint(settings)
 
 
 _CHECKS: dict[str, Callable[[Home, str], None]] = {

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from threadpoolctl import threadpool_limits
 
 from xmas_assets.contracts.artifacts import budget_count
 from xmas_assets.contracts.errors import SelectionError
@@ -17,6 +18,8 @@ from xmas_assets.selection.signals import ID_ORDER, Array, OrderedSignals, id_or
 IntArray = NDArray[np.int64]
 Cost = Literal["none", "text", "forward", "proxy", "gradient", "external"]
 _N_SHOWN = 3  # ids named in a message
+_UNREAD = "rows that could not be read"
+_MOST_LACKING = 20  # one row in so many may lack a signal; more points to a fault
 
 
 class Method(BaseModel):
@@ -26,8 +29,8 @@ class Method(BaseModel):
         name: Name in the registry and in selection keys.
         paper: Where it comes from.
         needs: Signals it reads (``xmas_assets.selection.catalogue.SIGNALS``), beside ``sample_ids``.
-        cost: The most expensive thing it needs once per dataset: nothing; the text alone; forward passes of a trained
-            model; training a proxy; a backward pass per row; a service outside the platform.
+        cost: The most expensive thing it needs once per dataset: nothing; the text alone; forward passes of the base
+            model; training a proxy (and forward passes of it); a backward pass per row; a service outside the platform.
         nested: With one seed, a smaller budget's rows lie inside a larger one's.
     """
 
@@ -53,7 +56,7 @@ class Method(BaseModel):
             SelectionError: If a signal is missing, of the wrong length, or holds NaN or infinity.
         """
         order = id_order(signals)
-        return {ID_ORDER: order, **self._prepare(self._checked(signals, order))}
+        return {ID_ORDER: order, **self._prepare_read(signals, order)}
 
     def select(
         self,
@@ -85,16 +88,29 @@ class Method(BaseModel):
         if seed < 0:
             raise SelectionError(f"seed {seed} is negative; give 0 or more")
         if prepared is None:
-            ordered = self._checked(signals, order)
-            ordered.include(self._prepare(ordered))
-        else:
-            ordered = OrderedSignals(signals, order)
-            ordered.include(prepared)
+            prepared = self._prepare_read(signals, order)
         if count == len(order):
             return np.arange(count, dtype=np.int64)
-        chosen = self._choose(ordered, count, np.random.default_rng(seed))
-        self._check_choice(chosen, count, n_samples=len(order))
-        return np.sort(order[chosen])
+        unread = prepared.get(_UNREAD, np.zeros(0, dtype=np.int64))
+        read = np.delete(np.arange(len(order)), unread)
+        n_unread = count * len(unread) // len(order)
+        ordered = OrderedSignals(signals, order[read], dataset_rows=len(order))
+        ordered.include(prepared)
+        chosen = np.arange(len(read))
+        if count - n_unread < len(read):
+            with threadpool_limits(limits=1):
+                chosen = self._choose(ordered, count - n_unread, np.random.default_rng(seed))
+            self._check_choice(chosen, count - n_unread, n_samples=len(read))
+        drawn = np.random.default_rng(seed).permutation(unread)[:n_unread]
+        return np.sort(order[np.concatenate([read[chosen], drawn])])
+
+    def _prepare_read(self, signals: Mapping[str, Array], order: IntArray) -> dict[str, Array]:
+        """What the method prepares of the rows that could be read, and which could not, if any."""
+        unread = self._unread(signals, order)
+        read = OrderedSignals(signals, np.delete(order, unread), dataset_rows=len(order))
+        with threadpool_limits(limits=1):  # sums of several threads come in a varying order
+            prepared = self._prepare(read)
+        return prepared | ({_UNREAD: unread} if len(unread) else {})
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
         """What ``prepare`` returns; rows here are positions in ``sample_id`` order."""
@@ -126,12 +142,18 @@ class Method(BaseModel):
                 f"materialize {', '.join(assets)} first{''.join(supplies)}"
             )
 
-    def _checked(self, signals: Mapping[str, Array], order: IntArray) -> OrderedSignals:
+    def _unread(self, signals: Mapping[str, Array], order: IntArray) -> IntArray:
+        """Positions of the rows that lack a signal altogether: too long for the model that was read, mostly.
+
+        Raises:
+            SelectionError: If a signal is missing or damaged, or more than one row in twenty lacks one.
+        """
         self.check_present(signals)
         ordered = OrderedSignals(signals, order)
+        unread = np.zeros(len(order), dtype=bool)
         for name in sorted(self.needs):
-            _check_finite(ordered, name)
-        return ordered
+            unread |= _lacking(ordered, name)
+        return np.flatnonzero(unread)
 
     def _check_choice(self, chosen: IntArray, count: int, *, n_samples: int) -> None:
         distinct = np.unique(chosen)
@@ -154,22 +176,34 @@ def _resolve_budget(budget: Decimal | float | int, n_samples: int) -> int:
     return budget_count(share, n_samples)
 
 
-def _check_finite(ordered: OrderedSignals, name: str) -> None:
-    """Refuse NaN and infinity in a float signal, except in the rows that have no value of it."""
+def _lacking(ordered: OrderedSignals, name: str) -> NDArray[np.bool_]:
+    """Which rows should have a value of a signal and have none; anything else that is not finite is refused."""
     source = SIGNALS[name]
     if not source.per_row:
         if _not_finite(ordered[name]).any():
             raise SelectionError(f"signal {name!r} holds NaN or infinity; materialize {source.asset} again")
-        return
-    bad = np.concatenate([_not_finite(block) for block in ordered.blocks(name)] or [np.zeros(0, dtype=bool)])
+        return np.zeros(ordered.n_samples, dtype=bool)
+    blocks = [(_not_finite(block), _all_nan(block)) for block in ordered.blocks(name)]
+    bad, empty = (np.concatenate(parts) for parts in zip(*blocks, strict=True)) if blocks else np.zeros((2, 0), bool)
     if source.rows in ordered:
         bad &= ordered[source.rows].astype(bool)
-    if bad.any():
-        ids = ", ".join(str(sample_id) for sample_id in ordered["sample_ids"][np.flatnonzero(bad)[:_N_SHOWN]])
+    damaged = bad & ~empty
+    if damaged.any() or bad.sum() > len(bad) // _MOST_LACKING:
+        shown = damaged if damaged.any() else bad
+        what = "NaN or infinite" if damaged.any() else "missing (rows too long to be read?)"
+        ids = ", ".join(str(sample_id) for sample_id in ordered["sample_ids"][np.flatnonzero(shown)[:_N_SHOWN]])
         raise SelectionError(
-            f"signal {name!r} is NaN or infinite in {int(bad.sum())} of {len(bad)} rows (first: {ids}); "
-            f"materialize {source.asset} again, or remove these rows from the dataset"
+            f"signal {name!r} is {what} in {int(shown.sum())} of {len(bad)} rows (first: {ids}); "
+            f"materialize {source.asset} again, raise base_model.max_tokens, or remove these rows from the dataset"
         )
+    return bad
+
+
+def _all_nan(values: Array) -> NDArray[np.bool_]:
+    """Which entries of the first axis hold nothing but NaN, shape (n_entries,)."""
+    if not np.issubdtype(values.dtype, np.floating):
+        return np.zeros(len(values), dtype=bool)
+    return np.logical_not(np.logical_not(np.isnan(values)).any(axis=tuple(range(1, values.ndim))))
 
 
 def _not_finite(values: Array) -> NDArray[np.bool_]:

@@ -67,12 +67,15 @@ class OrderedSignals(Mapping[str, Array]):
     """Signals in ``sample_id`` order, so that nothing depends on the order of the rows; each is opened once.
 
     Attributes:
-        n_samples: Rows of the dataset.
+        n_samples: Rows that are looked at; all of the dataset, or those that could be read.
     """
 
-    def __init__(self, signals: Mapping[str, Array], order: NDArray[np.int64]) -> None:
+    def __init__(
+        self, signals: Mapping[str, Array], order: NDArray[np.int64], *, dataset_rows: int | None = None
+    ) -> None:
         self._signals = signals
         self._order = order
+        self._dataset_rows = len(order) if dataset_rows is None else dataset_rows
         self._opened: dict[str, Array] = {}
         self._known: dict[str, Array] = {}
         self.n_samples = len(order)
@@ -111,9 +114,9 @@ class OrderedSignals(Mapping[str, Array]):
         """The array in the dataset's own order."""
         if name not in self._opened:
             values = np.asarray(self._signals[name])
-            if _is_per_row(name) and len(values) != self.n_samples:
+            if _is_per_row(name) and len(values) != self._dataset_rows:
                 raise SelectionError(
-                    f"signal {name!r} has {len(values)} rows, the dataset {self.n_samples}; "
+                    f"signal {name!r} has {len(values)} rows, the dataset {self._dataset_rows}; "
                     "it is from another version of the dataset, so materialize its asset again"
                 )
             self._opened[name] = values

@@ -134,13 +134,18 @@ def score_difficulty(
         objective=ScoreNet(ids, features, batch_size=settings.batch_size),
     )
     weight = load_file(checkpoints[-1].path / _FILE)["weight"].numpy()[0]
-    # Row by row in float64: a matrix product could round a row differently among other neighbours.
-    return -np.array([row @ weight for row in features.astype(np.float64)], dtype=np.float32)
+    return -_scores(features, weight)
 
 
 def score_features(image: FloatArray, text: FloatArray) -> NDArray[np.float32]:
     """Image and text embedding side by side, shape (n_samples, 2 * width); zeros where a row has no image (NaN)."""
     return np.hstack([np.nan_to_num(image, nan=0.0), text]).astype(np.float32)
+
+
+def _scores(features: FloatArray, weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each row's product with the weight, shape (n_samples,)."""
+    # Row by row in float64: a matrix product could round a row differently among other neighbours.
+    return np.fromiter((row.astype(np.float64) @ weight for row in features), np.float32, count=len(features))
 
 
 def _save_net(directory: Path, trainer: Any, steps: range) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def load_vlm(directory: Path, settings: BaseModelSettings, *, attention: str = "
     transformers_logging.disable_progress_bar()
     with readable(directory):
         processor = AutoProcessor.from_pretrained(whole, **LOCAL)
+        # On its device at once, where adapting and checking it are fast.
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             whole,
             use_safetensors=True,
@@ -72,11 +74,11 @@ def load_vlm(directory: Path, settings: BaseModelSettings, *, attention: str = "
             output_loading_info=True,
             **LOCAL,
         )
-        model, report = loaded
+        model, report = loaded[0].to(settings.device), loaded[1]
         if is_adapter:
             model = PeftModel.from_pretrained(model, directory, use_safetensors=True).merge_and_unload()
     _check_loaded(model, processor, report, directory)
-    model.to(settings.device).eval()
+    model.eval()
     return Vlm(model, processor, model.config.image_token_id, directory)
 
 
@@ -136,11 +138,10 @@ def check_device(device: str) -> None:
 
 def model_digest(directory: Path) -> str:
     """Hex SHA-256 of a model's content: names and bytes of its weights, configuration, tokenizer and template."""
-    names = sorted({path.name for pattern in MODEL_FILES for path in directory.glob(pattern)})
     digest = hashlib.sha256()
-    for name in names:
-        with (directory / name).open("rb") as file:
-            digest.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    for path in _model_files(directory):
+        with path.open("rb") as file:
+            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
@@ -164,12 +165,28 @@ def _base_of_adapter(directory: Path, base: Path | None) -> Path:
     note = directory / BASE_NOTE
     if not note.is_file():
         raise ModelError(f"{directory} lacks {BASE_NOTE}, which names its base; use a checkpoint that training saved")
-    expected, seen = _read_json(note)["digest"], model_digest(base)
+    expected, seen = _read_json(note)["digest"], _digest_once(base, _stamps(base))
     if seen != expected:
         raise ModelError(
             f"{directory} was trained on base {expected[:12]}, not on {base} ({seen[:12]}); give its own base"
         )
     return base
+
+
+@lru_cache(maxsize=4)
+def _digest_once(directory: Path, _stamps: tuple[tuple[str, int, int], ...]) -> str:
+    """The model's digest, of which hashing takes minutes, once per process for files that did not change."""
+    return model_digest(directory)
+
+
+def _stamps(directory: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of the last change in nanoseconds, and size of each of a model's files."""
+    stats = [(path.name, path.stat()) for path in _model_files(directory)]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+def _model_files(directory: Path) -> list[Path]:
+    return sorted({path for pattern in MODEL_FILES for path in directory.glob(pattern)})
 
 
 def _check_loaded(model: Any, processor: Any, report: dict[str, Any], directory: Path) -> None:

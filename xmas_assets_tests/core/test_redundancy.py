@@ -48,6 +48,14 @@ def test_equal_rows_are_one_group():
     assert np.isnan(found.neighbour_distance)
 
 
+def test_where_most_rows_are_equal_nothing_but_copies_is_near():
+    """The median distance of two rows is 0; 40 rows that differ, some by very little, stay single."""
+    single = 10 + 1e-6 * np.random.default_rng(0).normal(size=(40, 16))
+    found = measure_redundancy(np.concatenate([np.ones((300, 16)), single]))
+    assert (found.near_distance, found.group_size) == (0, 300)
+    assert found.duplicate_mass == pytest.approx(300 / 340)
+
+
 def test_a_chain_of_near_rows_is_one_group():
     """Eight rows 1 apart on a line, and 40 rows 100 and more away from them and one another."""
     chain = np.zeros((8, 40), dtype=np.float32)

@@ -1,6 +1,7 @@
 import pytest
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.selection.catalogue import stages_behind
 from xmas_assets.selection.methods.xmas import Xmas
 from xmas_assets.selection.registry import METHODS, assets_read, make_method, method_table, parameters_of
 
@@ -21,6 +22,14 @@ def test_an_unknown_or_bad_parameter_is_refused_in_one_line():
         make_method("xmas", {"variant": "wild"})
     with pytest.raises(SelectionError, match=r"^parameter k of method 'random': .*got 3; parameters: none$"):
         make_method("random", {"k": 3})
+
+
+def test_what_a_method_says_to_cost_is_what_stands_behind_its_signals():
+    for name, method in METHODS.items():
+        behind = stages_behind(method.needs)
+        if method.cost != "external":
+            assert ("proxy_checkpoints" in behind or "difficulty_scores" in behind) == (method.cost == "proxy"), name
+            assert ("warmup_checkpoints" in behind) == (method.cost == "gradient"), name
 
 
 def test_the_table_has_a_row_per_method_and_says_below_what_a_person_must_provide():

@@ -22,6 +22,6 @@ def test_without_text_only_rows_their_stratum_is_empty():
     assert strata_of(ordered([1, 1], [0, 0]))[1].tolist() == [2, 0]
 
 
-def test_a_row_with_an_image_and_no_cluster_is_refused():
-    with pytest.raises(SelectionError, match="1 rows with images have no cluster"):
+def test_a_row_with_a_trajectory_and_no_cluster_is_refused():
+    with pytest.raises(SelectionError, match="1 rows with a trajectory have no cluster"):
         strata_of(ordered([1, 1], [0, -1]))

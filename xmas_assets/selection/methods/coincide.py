@@ -35,7 +35,7 @@ class Coincide(Method):
     name: ClassVar[str] = "coincide"
     paper: ClassVar[str] = "COINCIDE (arXiv 2406.10995)"
     needs: ClassVar[frozenset[str]] = frozenset({"block_activations"})
-    cost: ClassVar[Cost] = "forward"
+    cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
 
     n_clusters: int | None = Field(

@@ -35,7 +35,7 @@ class D2Pruning(Method):
     name: ClassVar[str] = "d2_pruning"
     paper: ClassVar[str] = "D2-Pruning (arXiv 2310.07931)"
     needs: ClassVar[frozenset[str]] = frozenset({"pooled_features", "aum"})
-    cost: ClassVar[Cost] = "forward"
+    cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
 
     n_neighbours: int = Field(default=5, ge=1, le=200, description="Neighbours of a row (published code: 5).")

@@ -34,7 +34,7 @@ class DataTailor(Method):
     needs: ClassVar[frozenset[str]] = frozenset(
         {"task", "n_turns", "informativeness", "leading_share", "last_token_features"}
     )
-    cost: ClassVar[Cost] = "forward"
+    cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
 
     cut_share: float = Field(

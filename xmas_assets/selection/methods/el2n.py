@@ -17,7 +17,7 @@ class El2n(RankedMethod):
     name: ClassVar[str] = "el2n"
     paper: ClassVar[str] = "Paul et al. 2021 (arXiv 2107.07075)"
     needs: ClassVar[frozenset[str]] = frozenset({"el2n"})
-    cost: ClassVar[Cost] = "forward"
+    cost: ClassVar[Cost] = "proxy"
 
     keep: Literal["largest", "smallest"] = Field(
         default="largest", description="Which end is kept; 'largest' as in the paper."

@@ -20,7 +20,7 @@ class Ifd(RankedMethod):
     name: ClassVar[str] = "ifd"
     paper: ClassVar[str] = "Cherry LLM (arXiv 2308.12032)"
     needs: ClassVar[frozenset[str]] = frozenset({"ifd"})
-    cost: ClassVar[Cost] = "forward"
+    cost: ClassVar[Cost] = "proxy"
 
     def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
         difficulty = signals["ifd"]

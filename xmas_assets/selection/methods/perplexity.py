@@ -21,7 +21,7 @@ class Perplexity(RankedMethod):
     name: ClassVar[str] = "perplexity"
     paper: ClassVar[str] = "Marion et al. 2023 (arXiv 2309.04564)"
     needs: ClassVar[frozenset[str]] = frozenset({"perplexity"})
-    cost: ClassVar[Cost] = "forward"
+    cost: ClassVar[Cost] = "proxy"
 
     percentile: float = Field(
         default=50.0, ge=0, le=100, description="Centre of the kept band, percent; 50 (the middle) as in the paper."

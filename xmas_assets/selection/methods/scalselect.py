@@ -24,7 +24,7 @@ class ScalSelect(RankedMethod):
     name: ClassVar[str] = "scalselect"
     paper: ClassVar[str] = "ScalSelect (arXiv 2602.11636)"
     needs: ClassVar[frozenset[str]] = frozenset({"has_image", "attended_features"})
-    cost: ClassVar[Cost] = "forward"
+    cost: ClassVar[Cost] = "proxy"
 
     energy_share: float = Field(
         default=0.9,

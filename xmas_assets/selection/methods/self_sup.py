@@ -22,7 +22,7 @@ class SelfSup(Method):
     name: ClassVar[str] = "self_sup"
     paper: ClassVar[str] = "Self-Sup prototypes (Sorscher et al. 2022, arXiv 2206.14486)"
     needs: ClassVar[frozenset[str]] = frozenset({"pooled_features"})
-    cost: ClassVar[Cost] = "forward"
+    cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
 
     n_clusters: int | None = Field(

@@ -32,7 +32,7 @@ class SemDeDup(Method):
     name: ClassVar[str] = "semdedup"
     paper: ClassVar[str] = "SemDeDup (arXiv 2303.09540)"
     needs: ClassVar[frozenset[str]] = frozenset({"pooled_features"})
-    cost: ClassVar[Cost] = "forward"
+    cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
 
     n_clusters: int | None = Field(
