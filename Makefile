@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export XMAS_HOME ?= $(CURDIR)/.xmas
 
-.PHONY: demo test lint ui slow bench clean
+.PHONY: demo test ui slow bench study clean
 
 demo: $(VENV)/installed
 	$(BIN)/xmas demo
@@ -20,6 +20,11 @@ slow: $(VENV)/installed-test
 
 ui: $(VENV)/installed
 	$(BIN)/xmas ui
+
+# Hours; resumable. Draws docs/study/results.md from what is stored at its end.
+study: $(VENV)/installed
+	$(BIN)/python -m study run
+	$(BIN)/python -m study report
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks

@@ -21,10 +21,13 @@ def _shapes(folder: Path, **settings: float) -> Path:
 
 
 def _cell(tail: str, group_size: int) -> dict[str, float]:
-    """Settings of a cell of the map: a group of 1 is no group; a uniform tail has all eight skills alike."""
-    rare = {"rare_share": 0.5} if tail == "uniform" else {}
-    groups = {"group_size": group_size, "same_both": 1.0, "same_image": 0.0, "same_question": 0.0}
-    return rare | (groups if group_size > 1 else _ONLY_SINGLES)
+    """Settings of a cell of the map: a group of 1 is no group; a uniform tail has all eight skills alike.
+
+    Half of all rows are in groups, whatever the tail, so that the tail alone differs.
+    """
+    rare_share = 0.5 if tail == "uniform" else 0.12
+    groups = _ONLY_SINGLES | {"group_size": group_size, "same_both": 0.5 / (1 - rare_share)}
+    return {"rare_share": rare_share} | (groups if group_size > 1 else _ONLY_SINGLES)
 
 
 def _easy_vqa(folder: Path, *, n_train: int = 6000, n_test: int = 1000, seed: int = 5) -> Path:

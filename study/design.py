@@ -14,9 +14,12 @@ SCREENED = (
     "xmas", "xmas_coverage", "balanced_random", "coincide", "datatailor", "scalselect", "tive", "grad_norm", "el2n",
     "perplexity", "length", "ifd", "clip_score", "semdedup", "d2_pruning", "self_sup", "self_filter",
 )  # fmt: skip
-# The method itself, its parts, and what covers or clusters other features (the controls that attention has to beat).
-COMPARED = ("xmas", "balanced_random", "xmas_coverage", "coincide", "self_sup", "d2_pruning", "oracle_tasks")
-MAPPED = ("xmas", "xmas_coverage")
+# The method itself and its parts; the best of the screen; controls that attention has to beat; an oracle.
+COMPARED = (
+    "xmas", "balanced_random", "xmas_coverage", "semdedup", "self_sup", "el2n", "image_coverage", "text_coverage",
+    "oracle_tasks",
+)  # fmt: skip
+MAPPED = ("xmas", "xmas_coverage", "semdedup")
 GROUP_SIZES = (1, 4, 16, 64)
 TAILS = ("uniform", "long")
 

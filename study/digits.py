@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,7 +21,7 @@ def write_digits(folder: Path, *, seed: int, n_test_pictures: int = 360) -> Path
         The folder that image names are relative to.
     """
     rng = np.random.default_rng(seed)
-    bunch = load_digits()
+    bunch: Any = load_digits()
     order = rng.permutation(len(bunch.images))
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for split, pictures in (("test", order[:n_test_pictures]), ("train", order[n_test_pictures:])):

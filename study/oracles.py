@@ -1,4 +1,4 @@
-"""A choice that knows what no method may know; added to the registry for the study only."""
+"""Choices for comparison only, added to the registry for the study: an oracle, and coverage of single features."""
 
 from typing import ClassVar
 
@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.core.allocation import allocate_in_size_order, group_heads
+from xmas_assets.core.coverage import coverage_order
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.registry import METHODS
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signals import Array, OrderedSignals
 from xmas_assets.selection.strata import tasks_of
 
 
@@ -29,4 +30,28 @@ class OracleTasks(Method):
         return by_task[group_heads(sizes, allocate_in_size_order(sizes, count))]
 
 
-METHODS[OracleTasks.name] = OracleTasks
+class ImageCoverage(Method):
+    """Farthest-first over the base model's picture embeddings: what needs no proxy, no attention and no text."""
+
+    name: ClassVar[str] = "image_coverage"
+    paper: ClassVar[str] = "control of the study"
+    needs: ClassVar[frozenset[str]] = frozenset({"image_embedding"})
+    cost: ClassVar[Cost] = "forward"
+    nested: ClassVar[bool] = True
+
+    def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
+        (embedding,) = self.needs
+        return {"ranked": coverage_order(signals[embedding], cell_rows=20_000)}
+
+    def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        return signals["ranked"][:count]
+
+
+class TextCoverage(ImageCoverage):
+    """Farthest-first over the base model's text embeddings."""
+
+    name: ClassVar[str] = "text_coverage"
+    needs: ClassVar[frozenset[str]] = frozenset({"text_embedding"})
+
+
+METHODS.update({method.name: method for method in (OracleTasks, ImageCoverage, TextCoverage)})

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from study.analysis import table
-from study.design import GROUP_SIZES, PLAN, TAILS, Experiment
+from study.analysis import gate, table
+from study.design import GROUP_SIZES, MAPPED, PLAN, TAILS, Experiment
 from study.running import RESULTS
 from xmas_assets.report.canvas import draw
 from xmas_assets.report.figures import budget_score_figure
@@ -27,15 +27,22 @@ def write_report() -> Path:
     for name, board in tables.items():
         (folder / "figures" / f"{name}.png").write_bytes(budget_score_figure(board))
         page += [f"## {name}", "", _HEAD, "|" + "---|" * 8, *map(_line, board.iter_rows(named=True)), ""]
-        page += [f"![scores by budget](figures/{name}.png)", ""]
+        page += [f"![scores by budget](figures/{name}.png)", "", *_gate_lines(name), ""]
     cells = [experiment for experiment in PLAN if experiment.part == "map" and experiment.name in tables]
-    for method in ("xmas", "xmas_coverage"):
+    for method in MAPPED:
         if len(cells) == len(GROUP_SIZES) * len(TAILS):
             (folder / "figures" / f"map_{method}.png").write_bytes(_map(method, cells, tables))
             page += [f"![gain of {method} over random](figures/map_{method}.png)", ""]
     path = folder / "results.md"
     path.write_text("\n".join(page), encoding="utf-8")
     return path
+
+
+def _gate_lines(name: str) -> list[str]:
+    """Full data above the majority answer, skill by skill, in one line."""
+    (experiment,) = (experiment for experiment in PLAN if experiment.name == name)
+    gaps = [f"{task} {100 * gap:+.0f}" for task, gap in gate(experiment).select("task", "gap").iter_rows()]
+    return [f"Full data above the majority answer, points: {', '.join(gaps)}."]
 
 
 def _line(row: dict) -> str:
@@ -76,7 +83,7 @@ def _map(method: str, cells: Sequence[Experiment], tables: dict[str, pl.DataFram
                 ).iter_rows():
                     line = [float(text) for text in budgets].index(budget)
                     gains[line, column] = 100 * gain
-                    star = "*" if low > 0 or high < 0 else ""
+                    star = "*" if low is not None and (low > 0 or high < 0) else ""
                     panel.text(column, line, f"{100 * gain:+.0f}{star}", ha="center", va="center")
             panel.imshow(gains, cmap="RdBu", vmin=-20, vmax=20, aspect="auto")
             panel.set_xticks(range(len(GROUP_SIZES)), [str(size) for size in GROUP_SIZES])

@@ -9,6 +9,7 @@ import polars as pl
 from study.datasets import MAKERS
 from study.design import Experiment
 from xmas_assets.bench.baselines import blind_scores
+from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.registration import registration_path
 from xmas_assets.dataset_commands import add_dataset
 from xmas_assets.platforms import Platform, RunFailedError
@@ -16,22 +17,29 @@ from xmas_assets.resources.home import Home
 from xmas_assets.resources.publishing import scored_answers
 from xmas_assets.resources.signals import stored
 from xmas_assets.runs import run_selections
+from xmas_assets.scale.shards import write_whole
 
 RESULTS = Path(__file__).parents[1] / "docs" / "study" / "results"
 
 
+# What draws something before a subset is chosen; each follows the unit, so that units are independent.
+_SEEDED = ("proxy", "warmup", "difficulty", "clusters")
+
+
 def run(experiment: Experiment, home_root: Path, units: Iterable[int]) -> None:
-    """Run these units of an experiment; those whose results are stored are left alone."""
+    """Run what is missing of these units of an experiment."""
     os.environ["XMAS_HOME"] = str(home_root)
     platform = Platform.open(Home(root=str(home_root)))
     for unit in units:
-        if not result_path(experiment, unit).exists():
+        missing = [key for key in experiment.keys(unit) if key not in _stored_keys(experiment, unit)]
+        if missing:
             _register(experiment, unit, home_root)
             try:
-                run_selections(platform, experiment.registration(unit), experiment.keys(unit))
+                run_selections(platform, experiment.registration(unit), missing)
             except RunFailedError as error:
-                print(f"{experiment.registration(unit)}: {error}", flush=True)  # the rest is kept all the same
-            _collect(platform.home, experiment, unit)
+                print(f"{experiment.registration(unit)}: {error}; run again", flush=True)
+            if any(platform.home.tables().glob(f"leaderboard/dataset={experiment.registration(unit)}")):
+                _collect(platform.home, experiment, unit)
 
 
 def result_path(experiment: Experiment, unit: int) -> Path:
@@ -47,14 +55,22 @@ def read_results(experiment: Experiment) -> tuple[pl.DataFrame, pl.DataFrame, pl
     return answers, costs, pl.read_parquet(folder / "baselines.parquet")
 
 
+def _stored_keys(experiment: Experiment, unit: int) -> set[SelectionKey]:
+    path = result_path(experiment, unit)
+    if not path.exists():
+        return set()
+    rows = pl.read_parquet(path, columns=["method", "budget", "seed"]).unique().rows()
+    return {SelectionKey.make(*row) for row in rows}
+
+
 def _register(experiment: Experiment, unit: int, home_root: Path) -> None:
     name = experiment.registration(unit)
     if registration_path(home_root, name).exists():
         return
-    folder = home_root / "data" / experiment.dataset
-    images = MAKERS[experiment.dataset](folder)
+    folder, images = _made(experiment.dataset, home_root)
     overrides = {section: dict(values) for section, values in experiment.overrides.items()}
-    overrides["proxy"] = {"seed": unit} | overrides.get("proxy", {})
+    for section in _SEEDED:
+        overrides[section] = {"seed": unit} | overrides.get(section, {})
     add_dataset(
         name,
         annotations=[folder / "train.json"],
@@ -64,6 +80,15 @@ def _register(experiment: Experiment, unit: int, home_root: Path) -> None:
         profile="tiny",
         overrides=overrides,
     )
+
+
+def _made(dataset: str, home_root: Path) -> tuple[Path, Path]:
+    """A dataset's folder, made once for all units, and the folder that its images are relative to."""
+    folder = home_root / "data" / dataset
+    images = folder / "images.txt"
+    if not images.exists():  # written last
+        images.write_text(str(MAKERS[dataset](folder)))
+    return folder, Path(images.read_text())
 
 
 def _collect(home: Home, experiment: Experiment, unit: int) -> None:
@@ -79,9 +104,9 @@ def _collect(home: Home, experiment: Experiment, unit: int) -> None:
         pl.col("selection_cpu_seconds").alias("cpu_seconds_selection"),
         pl.col("training_cpu_seconds").alias("cpu_seconds_training"),
     )
-    seconds.write_parquet(path.with_name(f"costs{unit}.parquet"))
+    write_whole(path.with_name(f"costs{unit}.parquet"), seconds.write_parquet)
     raw = stored(home, "raw_dataset", dataset)
     blind = blind_scores(home.samples(raw), home.questions(raw), answers.select("question_id").unique())
     frames = [frame.with_columns(baseline=pl.lit(name)) for name, frame in blind.items()]
-    pl.concat(frames).write_parquet(path.with_name("baselines.parquet"))
-    answers.write_parquet(path, compression="zstd", compression_level=19)
+    write_whole(path.with_name("baselines.parquet"), pl.concat(frames).write_parquet)
+    write_whole(path, lambda unfinished: answers.write_parquet(unfinished, compression="zstd", compression_level=19))

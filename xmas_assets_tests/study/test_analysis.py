@@ -1,0 +1,61 @@
+"""The study's tables on answers made by hand: three units, two skills, one method that gains .5 over random in each."""
+
+import polars as pl
+import pytest
+
+from study import analysis, running
+from study.design import PLAN, Experiment
+
+MADE = Experiment("made", "shapes", ("better",), ("0.1",), 3)
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "RESULTS", tmp_path)
+    folder = tmp_path / MADE.name
+    folder.mkdir()
+    for unit in range(3):
+        rows = [
+            (method, budget, unit, f"{task}{number}", f"{number}", task, float(number < n_right + (unit == 2)))
+            for method, budget, n_right in (("random", "0.10", 2), ("better", "0.10", 6), ("full", "1.00", 6))
+            for task in ("a", "b")
+            for number in range(8)
+        ]
+        schema = ["method", "budget", "seed", "question_id", "image_hash", "task", "score"]
+        pl.DataFrame(rows, schema=schema, orient="row").write_parquet(folder / f"unit{unit}.parquet")
+        costs = [(m, b, unit, 1.0, 2.0) for m, b in (("random", "0.10"), ("better", "0.10"), ("full", "1.00"))]
+        schema = ["method", "budget", "seed", "cpu_seconds_selection", "cpu_seconds_training"]
+        pl.DataFrame(costs, schema=schema, orient="row").write_parquet(folder / f"costs{unit}.parquet")
+    blind = [("majority", f"{task}{number}", f"{number}", task, 0.25) for task in ("a", "b") for number in range(8)]
+    schema = ["baseline", "question_id", "image_hash", "task", "score"]
+    pl.DataFrame(blind, schema=schema, orient="row").write_parquet(folder / "baselines.parquet")
+
+
+def test_a_table_pairs_each_method_with_random_over_units(results):
+    (row,) = analysis.table(MADE).filter(pl.col("method") == "better").to_dicts()
+    assert (row["n_seeds"], row["vs_random"]) == (3, pytest.approx(0.5))
+    assert row["score"] == pytest.approx((6 + 6 + 7) / 24)
+
+
+def test_two_methods_are_compared_over_the_units_that_both_have(results):
+    found = analysis.difference((MADE, "full"), (MADE, "full"), "1")
+    assert (found["difference"], found["n_seeds"]) == (0.0, 3)
+    assert analysis.difference((MADE, "better"), (MADE, "random"), "0.1")["difference"] == pytest.approx(0.5)
+
+
+def test_the_gate_is_full_data_above_the_majority_answer_skill_by_skill(results):
+    gaps = analysis.gate(MADE)
+    assert gaps["task"].to_list() == ["a", "b"]
+    assert gaps["gap"].to_list() == pytest.approx([19 / 24 - 0.25] * 2)
+
+
+def test_what_is_stored_is_not_run_again(results):
+    assert running._stored_keys(MADE, 0) == set(MADE.keys(0))
+    assert running._stored_keys(MADE, 3) == set()
+
+
+def test_every_experiment_of_the_plan_has_a_name_of_its_own_and_a_dataset_that_can_be_made():
+    from study.datasets import MAKERS
+
+    assert len({experiment.name for experiment in PLAN}) == len(PLAN)
+    assert {experiment.dataset for experiment in PLAN} <= MAKERS.keys()
