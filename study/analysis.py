@@ -1,5 +1,7 @@
 """From stored answers to tables: scores with intervals, differences from random, and what survives many comparisons."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from scipy import stats
@@ -31,8 +33,8 @@ def _tests(answers: pl.DataFrame) -> pl.DataFrame:
     rows = []
     for (method, budget), cell in pairs.group_by("method", "budget"):
         moves = (cell["score"] - cell["random"]).to_numpy()
-        p_value = stats.ttest_1samp(moves, 0.0).pvalue if len(moves) > 1 and np.ptp(moves) > 0 else 1.0
-        rows.append((method, budget, float(p_value)))
+        test: Any = stats.ttest_1samp(moves, 0.0)
+        rows.append((method, budget, float(test.pvalue) if len(moves) > 1 and np.ptp(moves) > 0 else 1.0))
     tests = pl.DataFrame(rows, schema=["method", "budget", "p_value"], orient="row")
     # The oracle is no competitor: a sure rejection among the tests would make all others look surer.
     tests = tests.filter(~pl.col("method").str.starts_with("oracle"))

@@ -125,7 +125,7 @@ def theory(dataset: Dataset) -> None:
 
 @app.command()
 def advise(dataset: Dataset) -> None:
-    """Measure how much a dataset repeats itself, without any training, and say whether selection should pay."""
+    """Measure how much a dataset repeats itself, without any training."""
     commands.advise(dataset)
 
 

@@ -9,6 +9,7 @@ from xmas_assets.core.redundancy import Redundancy, measure_redundancy
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.signals import stored_signals
+from xmas_assets.selection.catalogue import SIGNALS
 from xmas_assets.selection.signals import Signals
 
 # The spaces that rows are compared in, each with the signals that it takes. Joined, image and text weigh alike.
@@ -35,4 +36,7 @@ def measure_dataset(home: Home, dataset: str) -> dict[str, Redundancy]:
 def _points(signals: Signals, space: str) -> NDArray:
     needs, join = _SPACES[space]
     values = join(*(signals[need] for need in needs))
-    return values[~np.isnan(values).any(axis=1)]
+    present = ~np.isnan(values).any(axis=1)
+    for flag in {SIGNALS[need].rows for need in needs} & {"has_trajectory"}:  # 0 instead of NaN in the other rows
+        present &= signals[flag].astype(bool)
+    return values[present]

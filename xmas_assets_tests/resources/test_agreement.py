@@ -139,5 +139,5 @@ def test_a_dataset_is_measured_in_the_spaces_whose_signals_are_stored(tmp_path):
     write(home, np.arange(N_ROWS))
     found = measure_dataset(home, "ds")
     assert (found["attention_maps"].n_rows, found["attention_maps"].group_size) == (59, pytest.approx(59 / 12))
-    assert "trajectories" in found
+    assert found["trajectories"].n_rows == 59  # not the one without image
     assert redundancy_cells(found).columns[:3] == ["space", "rows", "repeats"]
