@@ -1,11 +1,16 @@
 """The order in which rows and their images come before a model, and images made ready while it runs."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.samples import Sample
 from xmas_assets.scale.shards import shards_of_groups
 from xmas_assets.vlm.layouts import beginning
 from xmas_assets.vlm.prompts import Encoded
@@ -13,6 +18,16 @@ from xmas_assets.vlm.prompts import Encoded
 _ITEMS_AHEAD = 2
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+
+
+def image_groups(samples: Sequence[Sample]) -> NDArray[np.uint64]:
+    """A number per row, equal for rows on the same images and 0 for text-only ones; of 8 bytes, to fit in memory."""
+    groups = np.zeros(len(samples), dtype=np.uint64)
+    for row, sample in enumerate(samples):
+        if sample.images:
+            short = hashlib.blake2b("".join(sample.image_hashes).encode(), digest_size=8).digest()
+            groups[row] = int.from_bytes(short, "little") | 1
+    return groups
 
 
 def batches_of(encoded: Sequence[Encoded], batch_size: int) -> list[list[Encoded]]:

@@ -74,3 +74,14 @@ def _arrow(values: NDArray[np.float32], shape: tuple[int, ...]) -> pa.Array:
     """Values of shape (n_rows, n) as ``_field`` has them."""
     flat = pa.array(values.ravel())
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1]) if shape else flat
+
+
+def note_too_long(samples: Sequence[Sample], rows: Sequence[int], lacking: str, max_tokens: int) -> tuple[str, ...]:
+    """A notice of the rows that were too long to be read, if there are any, and what they lack."""
+    if not rows:
+        return ()
+    names = ", ".join(samples[row].sample_id[:80] for row in sorted(rows)[:3])
+    return (
+        f"{len(rows)} samples have no {lacking}: with {max_tokens} tokens (base_model.max_tokens) an image or all of "
+        f"the answer would be cut off: {names}",
+    )

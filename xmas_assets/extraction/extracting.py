@@ -4,7 +4,6 @@ Work is cut into shards of rows that share images; in a shard, checkpoints are t
 shard and one model, plus 16 bytes per row; the results are files.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -20,15 +19,17 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import DatasetError, ModelError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.extraction.extracted import Extracted
+from xmas_assets.extraction.batching import image_groups
+from xmas_assets.extraction.extracted import Extracted, note_too_long
 from xmas_assets.extraction.passes import SignalReader
+from xmas_assets.extraction.row_tables import samples_digest
 from xmas_assets.extraction.signals import Signal
 from xmas_assets.scale.shards import Progress, ProgressReport, Shard, run_shards, shards_of_groups, write_whole
 from xmas_assets.vlm.loading import load_vlm, torch_threads
 from xmas_assets.vlm.pictures import OpenImage
 
 # Raised when the same inputs would give other values, so that shards of an older version are not taken for ours.
-_VERSION = 1
+_VERSION = 2
 _IS_READ = "is_read"
 IntArray = NDArray[np.int64]
 Part = tuple[IntArray, Path]
@@ -92,7 +93,7 @@ def extract_signals(
         ImageError: If ``open_image`` refuses a picture.
     """
     ordered = _in_order(checkpoints, signals)
-    rows, group_sizes, samples_digest = _group_by_images(samples, signals)
+    rows, group_sizes = _group_by_images(samples, signals)
     loaders = [partial(load_vlm, checkpoint.path, base_settings, base=base) for checkpoint in ordered]
     options = {"batch_size": settings.batch_size, "max_tokens": base_settings.max_tokens}
     meter = Progress(len(rows), progress)
@@ -101,7 +102,7 @@ def extract_signals(
             (_VERSION, version("torch"), version("transformers")),
             [(signal.name, signal.version, repr(signal)) for signal in signals],
             [(checkpoint.step, checkpoint.digest) for checkpoint in ordered],
-            (samples_digest, base_settings.digest(), settings.batch_size, settings.threads),
+            (samples_digest(samples), base_settings.digest(), settings.batch_size, settings.threads),
         )
     )
     shards = _shards(group_sizes, settings.shard_size)
@@ -140,19 +141,13 @@ def _in_order(checkpoints: Sequence[Checkpoint], signals: Sequence[Signal]) -> l
     return ordered if changing else ordered[-1:]
 
 
-def _group_by_images(samples: Sequence[Sample], signals: Sequence[Signal]) -> tuple[IntArray, tuple[Sizes, Sizes], str]:
-    """Rows to be read, those on the same images together, text-only ones last; sizes of groups; a digest of all rows.
+def _group_by_images(samples: Sequence[Sample], signals: Sequence[Signal]) -> tuple[IntArray, tuple[Sizes, Sizes]]:
+    """Rows to be read, those on the same images together, text-only ones last; and sizes of groups.
 
     Sizes come apart for rows with images and without, so that which of them share a shard does not depend on whether
     the others are read.
     """
-    digest = hashlib.sha256()
-    groups = np.zeros(len(samples), dtype=np.uint64)
-    for row, sample in enumerate(samples):
-        digest.update(repr((sample.sample_id, sample.turns, sample.image_hashes)).encode())
-        if sample.images:
-            short = hashlib.blake2b("".join(sample.image_hashes).encode(), digest_size=8).digest()
-            groups[row] = int.from_bytes(short, "little") | 1
+    groups = image_groups(samples)
     ordered = np.argsort(groups, kind="stable")
     text, pictured = np.split(ordered, [np.count_nonzero(groups == 0)])
     choosy = [signal.name for signal in signals if signal.needs_image]
@@ -163,7 +158,7 @@ def _group_by_images(samples: Sequence[Sample], signals: Sequence[Signal]) -> tu
     if len(choosy) == len(signals):
         text = text[:0]
     _, sizes = np.unique(groups[pictured], return_counts=True)
-    return np.concatenate([pictured, text]), (sizes.tolist(), [1] * len(text)), digest.hexdigest()
+    return np.concatenate([pictured, text]), (sizes.tolist(), [1] * len(text))
 
 
 def _shards(group_sizes: Iterable[Sizes], shard_size: int) -> list[Shard]:
@@ -213,10 +208,4 @@ def _too_long(samples: Sequence[Sample], parts: Sequence[Part], max_tokens: int)
     for rows, part in parts:
         with safe_open(part, "np") as file:
             long += rows[~file.get_tensor(_IS_READ)].tolist()
-    if not long:
-        return ()
-    names = ", ".join(samples[row].sample_id[:80] for row in sorted(long)[:3])
-    return (
-        f"{len(long)} samples have no signals: with {max_tokens} tokens (base_model.max_tokens) an image or all of "
-        f"the answer would be cut off: {names}",
-    )
+    return note_too_long(samples, long, "signals", max_tokens)

@@ -31,7 +31,7 @@ Direction = Literal["last_gradient", "gradient", "adam"]
 
 
 class _Model(NamedTuple):
-    """A checkpoint merged into its base, and what reads its gradients."""
+    """A checkpoint on its base, and what reads its gradients."""
 
     vlm: Vlm
     reader: GradientReader

@@ -4,7 +4,6 @@ Work is cut into shards of samples that share images. In a shard each image is d
 vision tower once; checkpoints are the inner loop. Memory is that of one shard, one model and one batch.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,13 +15,16 @@ from numpy.typing import NDArray
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
+from xmas_assets.extraction.batching import image_groups
+from xmas_assets.extraction.extracted import note_too_long
 from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read_gradients
+from xmas_assets.extraction.row_tables import samples_digest
 from xmas_assets.scale.shards import Progress, ProgressReport, Shard, run_shards, shards_of_groups
 from xmas_assets.vlm.loading import torch_threads
 from xmas_assets.vlm.pictures import OpenImage
 
 # Raised when the same inputs would give other values, so that shards of an older version are not taken for ours.
-_VERSION = 1
+_VERSION = 2
 _BLOCK_BYTES = 64 << 20
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float32]
@@ -106,12 +108,14 @@ def extract_gradients(
     """
     ordered = sorted(checkpoints, key=lambda checkpoint: checkpoint.step)
     ordered = ordered[-1:] if direction == "last_gradient" else ordered
-    rows, group_sizes, samples_digest = _group_by_images(samples)
-    shards = shards_of_groups(group_sizes, settings.shard_size)
+    groups = image_groups(samples)
+    rows = np.argsort(groups, kind="stable")
+    _, sizes = np.unique(groups, return_counts=True)
+    shards = shards_of_groups(sizes.tolist(), settings.shard_size)
     meter = Progress(len(rows), progress)
     digests = [(checkpoint.step, checkpoint.digest) for checkpoint in ordered]
     versions = (_VERSION, version("torch"), version("transformers"))
-    key = repr((versions, digests, samples_digest, direction, base_settings.digest(), settings.digest()))
+    key = repr((versions, digests, samples_digest(samples), direction, base_settings.digest(), settings.digest()))
     models = WarmupModels(ordered, base, base_settings, settings, direction)
 
     def compute_and_write(shard: Shard, path: Path) -> None:
@@ -127,26 +131,7 @@ def extract_gradients(
     return Gradients(samples, len(ordered), settings.n_projected, parts, notices)
 
 
-def _group_by_images(samples: Sequence[Sample]) -> tuple[IntArray, list[int], str]:
-    """All rows, those on the same images together; rows per group; and a digest of all samples."""
-    digest = hashlib.sha256()
-    groups = np.empty(len(samples), dtype=np.uint64)
-    for row, sample in enumerate(samples):
-        digest.update(repr((sample.sample_id, sample.turns, sample.image_hashes)).encode())
-        short = hashlib.blake2b("".join(sample.image_hashes).encode(), digest_size=8).digest()
-        groups[row] = int.from_bytes(short, "little")
-    rows = np.argsort(groups, kind="stable")
-    _, sizes = np.unique(groups[rows], return_counts=True)
-    return rows, sizes.tolist(), digest.hexdigest()
-
-
 def _too_long(samples: Sequence[Sample], parts: Sequence[tuple[IntArray, Path]], max_tokens: int) -> tuple[str, ...]:
     """A notice of the samples that were too long to be read, if there are any."""
     long = np.concatenate([rows[np.isnan(np.load(path, mmap_mode="r")[:, 0, 0])] for rows, path in parts])
-    if not len(long):
-        return ()
-    names = ", ".join(samples[row].sample_id[:80] for row in np.sort(long)[:3])
-    return (
-        f"{len(long)} samples have no gradient: with {max_tokens} tokens (base_model.max_tokens) an image or all of "
-        f"the answer would be cut off: {names}",
-    )
+    return note_too_long(samples, long.tolist(), "gradient", max_tokens)

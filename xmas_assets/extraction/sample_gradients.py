@@ -30,7 +30,7 @@ class Read(NamedTuple):
 class GradientReader:
     """Reads the gradient of each sample's loss, the mean over its answer tokens, with respect to LoRA weights.
 
-    The adapter is merged into the model, and no weight has a gradient of its own: the input of a linear layer and the
+    No weight has a gradient of its own: the input of a linear layer and the
     gradient at its output give each sample's gradient of both LoRA matrices, by a sum over tokens. It is projected
     layer by layer, so that memory holds one layer's. There is no dropout.
     """
@@ -41,7 +41,7 @@ class GradientReader:
         """Take a checkpoint.
 
         Args:
-            vlm: The checkpoint merged into its base; no gradient is kept in its weights.
+            vlm: The checkpoint on its base; no gradient is kept in its weights.
             lora: The checkpoint's LoRA layers by the names of the linear layers.
             projection: Of the gradients.
             adam: With it, what is projected is the direction in which Adam would move the weights, else the gradient.

@@ -46,7 +46,10 @@ class Vlm:
 
 
 def load_vlm(directory: Path, settings: BaseModelSettings, *, attention: str = "sdpa", base: Path | None = None) -> Vlm:
-    """Load a whole model, or an adapter merged into its base, with its processor.
+    """Load a whole model, or an adapter on its base, with its processor.
+
+    An adapter is merged into float32 weights; in bfloat16, where a sum would lose an update smaller than a 256th of the
+    weight, it stays beside them, in bfloat16 as under the autocast of training.
 
     Args:
         directory: Whole model, or a checkpoint that holds only an adapter.
@@ -76,7 +79,7 @@ def load_vlm(directory: Path, settings: BaseModelSettings, *, attention: str = "
         )
         model, report = loaded[0].to(settings.device), loaded[1]
         if is_adapter:
-            model = PeftModel.from_pretrained(model, directory, use_safetensors=True).merge_and_unload()
+            model = _adapted(model, directory)
     _check_loaded(model, processor, report, directory)
     model.eval()
     return Vlm(model, processor, model.config.image_token_id, directory)
@@ -171,6 +174,13 @@ def _base_of_adapter(directory: Path, base: Path | None) -> Path:
             f"{directory} was trained on base {expected[:12]}, not on {base} ({seen[:12]}); give its own base"
         )
     return base
+
+
+def _adapted(model: Any, directory: Path) -> Any:
+    """The model with an adapter."""
+    is_exact = model.dtype == torch.float32
+    adapted = PeftModel.from_pretrained(model, directory, use_safetensors=True, autocast_adapter_dtype=False)
+    return adapted.merge_and_unload() if is_exact else adapted.get_base_model()
 
 
 @lru_cache(maxsize=4)

@@ -24,6 +24,7 @@ from xmas_assets_tests.extraction.worlds import (
     CountingImages,
     draw,
     find_checkpoints,
+    make_adapters,
     make_checkpoints,
     make_samples,
 )
@@ -139,6 +140,24 @@ def test_tables_hold_rows_ids_numbers_and_flat_lists_in_dataset_order(models: Pa
     n_images = [16.0 * len(sample.images) for sample in make_samples()]
     assert table["of_images"].to_pylist() == [[count, -count] for count in n_images]
     assert (np.array(table["all"]) > n_images).all()
+
+
+@pytest.mark.parametrize("definition", ["causal", "reference"])
+def test_adapters_in_bfloat16_give_nearly_what_they_give_in_float32(tmp_path: Path, definition: Any):
+    models = make_adapters(tmp_path / "models")
+    found = []
+    for dtype in ("float32", "bfloat16"):
+        extracted = extract(
+            models,
+            tmp_path / dtype,
+            [AttentionSpectra(definition, 3)],
+            base=models / "base",
+            base_settings=BaseModelSettings(dtype=dtype),
+        )["attention_trajectories"]
+        found.append(np.nan_to_num(np.load(extracted.paths["values"])))
+    exact, rounded = found
+    assert np.linalg.norm(rounded - exact) < 0.05 * np.linalg.norm(exact)
+    assert not np.allclose(rounded[:, 0], rounded[:, 1])
 
 
 def test_a_signal_of_every_checkpoint_has_a_leading_axis_for_them(models: Path, tmp_path: Path):

@@ -1,3 +1,4 @@
+import resource
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -12,7 +13,7 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Turn
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings, LoraSettings, WarmupSettings
 from xmas_assets.extraction import gradient_passes
-from xmas_assets.extraction.gradients import extract_gradients
+from xmas_assets.extraction.gradients import Gradients, extract_gradients
 from xmas_assets.extraction.sample_gradients import GradientReader
 from xmas_assets.training.warmup import warm_up
 from xmas_assets.vlm.tiny import build_untrained
@@ -95,6 +96,40 @@ def test_adams_direction_points_elsewhere_and_the_norm_stays_the_gradients(world
     np.testing.assert_array_equal(norms, plain[0])
     cosines = (projected * plain[1]).sum(-1) / np.linalg.norm(projected, axis=-1) / np.linalg.norm(plain[1], axis=-1)
     assert (cosines < 0.9).all()
+
+
+def test_gradients_in_bfloat16_are_nearly_those_in_float32(world, plain, tmp_path):
+    norms, projected = arrays(extract(world, tmp_path, base_settings=BaseModelSettings(dtype="bfloat16")))
+    np.testing.assert_allclose(norms, plain[0], rtol=0.1)
+    assert np.linalg.norm(projected - plain[1]) < 0.1 * np.linalg.norm(plain[1])
+
+
+def test_each_shard_but_the_first_loads_each_checkpoint_but_the_one_in_memory(world, plain, tmp_path, monkeypatch):
+    loaded = []
+    load = gradient_passes.load_vlm
+    monkeypatch.setattr(
+        gradient_passes, "load_vlm", lambda path, *rest, **options: loaded.append(path) or load(path, *rest, **options)
+    )
+    extracted = extract(world, tmp_path)
+    assert len(extracted.parts) == 3
+    assert len(loaded) == 2 + 1 + 1
+    assert_same(arrays(extracted), plain)
+
+
+def test_more_shards_than_a_process_may_have_files_open_can_be_read(tmp_path):
+    values = np.arange(100 * 2 * 3, dtype=np.float32).reshape(100, 1, 2, 3)
+    for number, rows in enumerate(values):
+        np.save(tmp_path / f"{number}.npy", rows)
+    parts = [(np.array([99 - number]), tmp_path / f"{number}.npy") for number in range(100)]
+    gradients = Gradients([SAMPLES[0]] * 100, 2, 2, parts, ())
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n_open = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (n_open + 20, before[1]))
+    try:
+        norms, projected = arrays(gradients)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    np.testing.assert_array_equal(np.concatenate([norms[:, :, None], projected], axis=2), values[::-1, 0])
 
 
 def test_each_image_is_opened_once_in_a_shard_of_those_that_share_it(world, tmp_path):

@@ -1,5 +1,7 @@
 """The score net: its loss and its first step by hand, what it learns, and that it resumes and repeats."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -80,6 +82,20 @@ def test_features_without_an_image_are_zero_there():
     assert score_features(image, text).tolist() == [[pytest.approx(0.6), pytest.approx(0.8), 1, 0], [0, 0, 0, 1]]
     with pytest.raises(ModelError, match="not finite"):
         ScoreNet(["a"], np.array([[np.inf]]), batch_size=2)
+
+
+def test_all_rows_are_scored_in_little_memory_and_in_float64():
+    """1e8 + 1 - 1e8 is 1 in float64, and 0 or 8 in float32. The features are 8 MB, in float64 16 MB."""
+    features = np.zeros((2000, 1000), dtype=np.float32)
+    features[:, :3] = [1e8, 1, -1e8]
+    tracemalloc.start()
+    try:
+        scores = score_net._scores(features, np.ones(1000, dtype=np.float32))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (scores.dtype, scores.tolist()) == (np.float32, [1.0] * 2000)
+    assert peak < 1e6
 
 
 def features(samples):

@@ -176,9 +176,24 @@ def test_a_causal_model_can_be_packed(vlm: Vlm, sequences: list[list[int]]):
     assert can_pack(vlm, make_rows(sequences), draw_images)
 
 
-def test_a_model_whose_image_tokens_see_the_question_cannot(sequences: list[list[int]]):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_causal_model_with_an_outlier_channel_can_be_packed(sequences: list[list[int]], dtype: torch.dtype):
+    vlm = make_vlm()
+    vlm.model.get_decoder().norm.weight.data[0] = 30
+    vlm.model.to(dtype)
+    assert can_pack(vlm, make_rows(sequences), draw_images)
+
+
+@pytest.mark.parametrize("outlier", [1, 30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_model_whose_image_tokens_see_the_question_cannot(
+    sequences: list[list[int]], dtype: torch.dtype, outlier: float
+):
+    """Not even where one channel is much larger than all others, as in trained models."""
     vlm = make_vlm()
     decoder = vlm.model.get_decoder()
+    decoder.norm.weight.data[0] = outlier
+    vlm.model.to(dtype)
     plain = decoder.forward
 
     def see_all(*, attention_mask: torch.Tensor | None, **inputs: Any) -> Any:

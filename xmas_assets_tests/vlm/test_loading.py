@@ -9,8 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.vlm import loading
 from xmas_assets.vlm.loading import load_vlm, model_digest, torch_threads
 from xmas_assets.vlm.tiny import build_untrained
+from xmas_assets_tests.extraction.worlds import make_adapters
 
 SETTINGS = BaseModelSettings()
 
@@ -164,6 +166,35 @@ def test_an_adapter_needs_its_base(whole, tmp_path):
         load_vlm(tmp_path, SETTINGS)
     with pytest.raises(ModelError, match=r"lacks adapter_model\.safetensors"):
         load_vlm(tmp_path, SETTINGS, base=whole)
+
+
+def test_an_adapter_in_bfloat16_keeps_updates_that_the_weights_would_round_away(tmp_path):
+    """What a layer does to unit vectors with its own weight taken away, against scale * B A (alpha 8, rank 2)."""
+    make_adapters(tmp_path, steps=(1,))
+    path = tmp_path / "checkpoint-1" / "adapter_model.safetensors"
+    weights = {name: values * (1e-4 if "lora_B" in name else 1) for name, values in load_file(path).items()}
+    save_file(weights, path, metadata={"format": "pt"})
+    name = next(name for name in weights if "lora_A" in name)
+    expected = 4 * weights[name.replace("lora_A", "lora_B")] @ weights[name]
+    model = load_vlm(path.parent, BaseModelSettings(dtype="bfloat16"), base=tmp_path / "base").model
+    layer = model.get_submodule(name.removeprefix("base_model.model.").partition(".lora_")[0])
+    layer.get_base_layer().weight.data.zero_()
+    update = layer(torch.eye(expected.shape[1], dtype=torch.bfloat16)).T.float()
+    assert (model.dtype, model.training) == (torch.bfloat16, False)
+    assert (update - expected).norm() < 0.01 * expected.norm()
+
+
+def test_the_base_of_adapters_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
+    make_adapters(tmp_path, steps=(1, 2))
+    hashed = []
+    monkeypatch.setattr(loading, "model_digest", lambda path: hashed.append(path) or model_digest(path))
+    for step in (1, 2, 1):
+        load_vlm(tmp_path / f"checkpoint-{step}", SETTINGS, base=tmp_path / "base")
+    assert hashed == [tmp_path / "base"]
+    weights = tmp_path / "base" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes() + b" ")
+    with pytest.raises(ModelError, match="was trained on base"):
+        load_vlm(tmp_path / "checkpoint-1", SETTINGS, base=tmp_path / "base")
 
 
 def test_the_digest_changes_with_any_file_that_matters_and_with_no_other(model):
