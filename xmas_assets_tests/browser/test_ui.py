@@ -26,6 +26,7 @@ def materialize_new_selection(page: Page, served: Served, selection: str) -> Non
     page.get_by_role("link", name="Catalog").click()
     page.get_by_role("link", name="selected_subset").click()
     page.get_by_role("button", name=re.compile("Materialize")).first.click()
+    page.get_by_role("button", name="Confirm").click()  # not every method's signals are made, and need not be
     page.get_by_text("Add a partition", exact=True).nth(1).click()
     page.get_by_placeholder("name").fill(selection)
     page.get_by_role("button", name="Save").click()

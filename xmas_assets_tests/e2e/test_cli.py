@@ -270,7 +270,7 @@ def test_a_changed_dataset_fails_export_and_verify(own):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("run", "shapes", "--method", "best"), "xmas: method 'best' is not known; use one of xmas, random"),
+        (("run", "shapes", "--method", "best"), "xmas: method 'best' is not known; use one of xmas, xmas_coverage"),
         (("run", "nothing", "--method", "xmas"), "xmas: dataset 'nothing' is not registered; registered: shapes"),
         (("export", "shapes", "xmas_0.2", "--to", "x.json"), "xmas: selection key 'xmas_0.2' is not understood; write"),
         (("export", "shapes", "xmas_b0.2_s0", "--to", "x.json"), "is not in its canonical form; write xmas_b0.20_s0"),
