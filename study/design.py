@@ -14,12 +14,27 @@ SCREENED = (
     "xmas", "xmas_coverage", "balanced_random", "coincide", "datatailor", "scalselect", "tive", "grad_norm", "el2n",
     "perplexity", "length", "ifd", "clip_score", "semdedup", "d2_pruning", "self_sup", "self_filter",
 )  # fmt: skip
-# The method itself and its parts; the best of the screen; controls that attention has to beat; an oracle.
+# The four published systems with code for vision-language data; ours; the best of the screen; an oracle.
 COMPARED = (
-    "xmas", "balanced_random", "xmas_coverage", "semdedup", "self_sup", "el2n", "image_coverage", "text_coverage",
+    "xmas", "coincide", "datatailor", "scalselect", "xmas_coverage", "semdedup", "el2n", "tive", "self_sup",
     "oracle_tasks",
 )  # fmt: skip
-MAPPED = ("xmas", "xmas_coverage", "semdedup")
+# Attention, and what it has to beat where only the picture or only the question is duplicated.
+CONTROLLED = ("xmas", "xmas_coverage", "image_coverage", "text_coverage", "semdedup", "el2n")
+# What of XMAS does the work: without the ranking inside clusters, and with it turned round.
+PARTS_OF_XMAS = ("balanced_random", "xmas_unstable")
+# One setting changed, and the methods that read what it makes.
+VARIANTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "reference": (("xmas",), {"trajectories": {"definition": "reference"}}),
+    "k1": (("xmas",), {"trajectories": {"n_values": 1}}),
+    "few_clusters": (("xmas",), {"clusters": {"n_clusters": 20}}),
+    "many_clusters": (("xmas",), {"clusters": {"n_clusters": 250}}),
+    "two_checkpoints": (("xmas", "xmas_coverage"), {"proxy": {"n_checkpoints": 2}}),
+    "answer_maps": (("xmas_coverage",), {"signals": {"attention_maps": {"content": "answer_mean"}}}),
+    "right_vectors": (("xmas_coverage",), {"signals": {"attention_maps": {"content": "right_vectors"}}}),
+    "layer_maps": (("xmas_coverage",), {"signals": {"attention_maps": {"layers": "each"}}}),
+}
+MAPPED = ("xmas", "xmas_coverage", "semdedup", "el2n")
 GROUP_SIZES = (1, 4, 16, 64)
 TAILS = ("uniform", "long")
 
@@ -36,6 +51,8 @@ class Experiment:
         n_units: Independent repetitions.
         overrides: Settings that differ from the profile ``tiny``.
         variant: Tells experiments with other settings on the same dataset apart.
+        large_budgets: Shares of the rows that only the first three repetitions are run at; they cost most.
+        against: Name of the experiment whose random and full data stand for this one's too; default its own.
     """
 
     part: str
@@ -45,6 +62,8 @@ class Experiment:
     n_units: int
     overrides: dict[str, Any] = field(default_factory=dict)
     variant: str = ""
+    large_budgets: tuple[str, ...] = ()
+    against: str = ""
 
     @property
     def name(self) -> str:
@@ -56,14 +75,19 @@ class Experiment:
         return f"{self.name}_u{unit}"
 
     def keys(self, unit: int) -> list[SelectionKey]:
-        """The unit's selections, full data among them."""
-        chosen = [(method, budget) for budget in self.budgets for method in ("random", *self.methods)]
-        return [SelectionKey.make(method, budget, unit) for method, budget in [("full", "1"), *chosen]]
+        """The unit's selections; random and full data among them, unless they are another experiment's."""
+        budgets = self.budgets + (self.large_budgets if unit < 3 else ())
+        methods, whole = (self.methods, []) if self.against else (("random", *self.methods), [("full", "1")])
+        chosen = [(method, budget) for budget in budgets for method in methods]
+        return [SelectionKey.make(method, budget, unit) for method, budget in [*whole, *chosen]]
+
+
+_EQUAL_STEPS = {"target": {"n_steps": 400}}
 
 
 def _map_cells() -> list[Experiment]:
     return [
-        Experiment("map", f"shapes_{tail}_g{size}", MAPPED, ("0.05", "0.1", "0.2", "0.5"), 3)
+        Experiment("map", f"shapes_{tail}_g{size}", MAPPED, ("0.05", "0.1", "0.2", "0.5"), 3, _EQUAL_STEPS)
         for tail in TAILS
         for size in GROUP_SIZES
     ]
@@ -71,21 +95,27 @@ def _map_cells() -> list[Experiment]:
 
 PLAN: tuple[Experiment, ...] = (
     Experiment("screen", "shapes_screen", SCREENED, ("0.1", "0.2"), 4),
+    Experiment("main", "shapes", (*COMPARED, *PARTS_OF_XMAS), ("0.1", "0.2"), 9, _EQUAL_STEPS, "steps"),
     *(
-        Experiment("main", dataset, COMPARED, ("0.05", "0.1", "0.2", "0.5"), 9)
+        Experiment("main", dataset, COMPARED, ("0.05", "0.1", "0.2"), 9, large_budgets=("0.5",))
         for dataset in ("shapes", "plain", "digits", "easy_vqa")
     ),
-    Experiment("main", "shapes", COMPARED, ("0.1", "0.2"), 9, {"target": {"n_steps": 400}}, "steps"),
     *_map_cells(),
-    *(Experiment("kinds", dataset, COMPARED, ("0.1", "0.2"), 5) for dataset in ("same_image", "same_question")),
     *(
-        Experiment("ablation", "shapes", ("xmas", "balanced_random"), ("0.1", "0.2"), 5, overrides, variant)
-        for variant, overrides in {
-            "reference": {"trajectories": {"definition": "reference"}},
-            "k1": {"trajectories": {"n_values": 1}},
-            "two_checkpoints": {"proxy": {"n_checkpoints": 2}},
-            "few_clusters": {"clusters": {"n_clusters": 20}},
-            "many_clusters": {"clusters": {"n_clusters": 250}},
-        }.items()
+        Experiment("kinds", dataset, CONTROLLED, ("0.1", "0.2"), 5, _EQUAL_STEPS)
+        for dataset in ("same_image", "same_question")
+    ),
+    *(
+        Experiment(
+            "ablation",
+            "shapes",
+            methods,
+            ("0.1", "0.2"),
+            5,
+            _EQUAL_STEPS | overrides,
+            name,
+            against="main_shapes_steps",
+        )
+        for name, (methods, overrides) in VARIANTS.items()
     ),
 )

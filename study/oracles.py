@@ -1,4 +1,4 @@
-"""Choices for comparison only, added to the registry for the study: an oracle, and coverage of single features."""
+"""Choices for comparison only, added to the registry for the study: an oracle, controls, and XMAS turned round."""
 
 from typing import ClassVar
 
@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from xmas_assets.core.allocation import allocate_in_size_order, group_heads
 from xmas_assets.core.coverage import coverage_order
 from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.methods.xmas import Xmas
 from xmas_assets.selection.registry import METHODS
 from xmas_assets.selection.signals import Array, OrderedSignals
-from xmas_assets.selection.strata import tasks_of
+from xmas_assets.selection.strata import strata_of, tasks_of
 
 
 class OracleTasks(Method):
@@ -54,4 +55,16 @@ class TextCoverage(ImageCoverage):
     needs: ClassVar[frozenset[str]] = frozenset({"text_embedding"})
 
 
-METHODS.update({method.name: method for method in (OracleTasks, ImageCoverage, TextCoverage)})
+class XmasUnstable(Xmas):
+    """XMAS with its ranking turned round: of every cluster the rows of largest instability."""
+
+    name: ClassVar[str] = "xmas_unstable"
+    paper: ClassVar[str] = "ablation of the study"
+
+    def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
+        strata, sizes = strata_of(signals)
+        stability = np.where(signals["has_trajectory"].astype(bool), -signals["instability"], 0)
+        return {"ranked_rows": np.lexsort((stability, strata)), "sizes": sizes}
+
+
+METHODS.update({method.name: method for method in (OracleTasks, ImageCoverage, TextCoverage, XmasUnstable)})

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from study.analysis import gate, table
+from study.analysis import difference, gate, table
 from study.design import GROUP_SIZES, MAPPED, PLAN, TAILS, Experiment
 from study.running import RESULTS
 from xmas_assets.report.canvas import draw
@@ -23,7 +23,8 @@ def write_report() -> Path:
     folder = RESULTS.parent
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     page = ["# Results", "", "Made by `python -m study report` from `results/`. How to read it: README.md.", ""]
-    tables = {e.name: table(e) for e in PLAN if list((RESULTS / e.name).glob("unit*.parquet"))}
+    done = [e for e in PLAN if list((RESULTS / e.name).glob("unit*.parquet"))]
+    tables = {e.name: table(e) for e in done if not e.against}
     for name, board in tables.items():
         (folder / "figures" / f"{name}.png").write_bytes(budget_score_figure(board))
         page += [f"## {name}", "", _HEAD, "|" + "---|" * 8, *map(_line, board.iter_rows(named=True)), ""]
@@ -33,6 +34,7 @@ def write_report() -> Path:
         if len(cells) == len(GROUP_SIZES) * len(TAILS):
             (folder / "figures" / f"map_{method}.png").write_bytes(_map(method, cells, tables))
             page += [f"![gain of {method} over random](figures/map_{method}.png)", ""]
+    page += _ablation_lines([e for e in done if e.against in tables])
     path = folder / "results.md"
     path.write_text("\n".join(page), encoding="utf-8")
     return path
@@ -43,6 +45,22 @@ def _gate_lines(name: str) -> list[str]:
     (experiment,) = (experiment for experiment in PLAN if experiment.name == name)
     gaps = [f"{task} {100 * gap:+.0f}" for task, gap in gate(experiment).select("task", "gap").iter_rows()]
     return [f"Full data above the majority answer, points: {', '.join(gaps)}."]
+
+
+def _ablation_lines(variants: Sequence[Experiment]) -> list[str]:
+    """One changed setting a line: the method with it against itself without, and against random."""
+    lines = ["## ablation", "", "| changed | method | budget | against the default, points (95 %) "]
+    lines[-1] += "| against random, points (95 %) | units |"
+    lines += ["|" + "---|" * 6]
+    for variant in variants:
+        (main,) = (experiment for experiment in PLAN if experiment.name == variant.against)
+        for budget in variant.budgets:
+            for method in variant.methods:
+                moves = [difference((variant, method), (main, other), budget) for other in (method, "random")]
+                cells = [_interval(move, "difference", "low", "high", 100, sign="+") for move in moves]
+                head = f"| {variant.variant} | {method} | {float(budget):.0%} "
+                lines.append(f"{head}| {cells[0]} | {cells[1]} | {moves[0]['n_seeds']} |")
+    return [*lines, ""] if variants else []
 
 
 def _line(row: dict) -> str:
