@@ -87,7 +87,7 @@ _EQUAL_STEPS = {"target": {"n_steps": 400}}
 
 def _map_cells() -> list[Experiment]:
     return [
-        Experiment("map", f"shapes_{tail}_g{size}", MAPPED, ("0.05", "0.1", "0.2", "0.5"), 3, _EQUAL_STEPS)
+        Experiment("map", f"shapes_{tail}_g{size}", MAPPED, ("0.1", "0.2"), 3, _EQUAL_STEPS)
         for tail in TAILS
         for size in GROUP_SIZES
     ]
@@ -97,9 +97,10 @@ PLAN: tuple[Experiment, ...] = (
     Experiment("screen", "shapes_screen", SCREENED, ("0.1", "0.2"), 4),
     Experiment("main", "shapes", (*COMPARED, *PARTS_OF_XMAS), ("0.1", "0.2"), 9, _EQUAL_STEPS, "steps"),
     *(
-        Experiment("main", dataset, COMPARED, ("0.05", "0.1", "0.2"), 9, large_budgets=("0.5",))
-        for dataset in ("shapes", "plain", "digits", "easy_vqa")
+        Experiment("main", dataset, COMPARED, ("0.1", "0.2"), 9, _EQUAL_STEPS, "steps")
+        for dataset in ("plain", "digits", "easy_vqa")
     ),
+    Experiment("main", "shapes", COMPARED, ("0.05", "0.1", "0.2"), 9, large_budgets=("0.5",)),
     *_map_cells(),
     *(
         Experiment("kinds", dataset, CONTROLLED, ("0.1", "0.2"), 5, _EQUAL_STEPS)
