@@ -24,6 +24,7 @@ ui: $(VENV)/installed
 # Hours; resumable. Draws docs/study/results.md from what is stored at its end.
 study: $(VENV)/installed
 	$(BIN)/python -m study run
+	$(BIN)/python -m study measure
 	$(BIN)/python -m study report
 
 bench: $(VENV)/installed-test

@@ -1,18 +1,20 @@
-"""``python -m study run [--part PART]... [--units N] [--home DIR]`` runs what is missing; ``python -m study report``
-redraws tables and figures from what is stored."""
+"""``python -m study run [--part PART]... [--units N] [--home DIR]`` runs what is missing; ``python -m study measure``
+measures the datasets; ``python -m study report`` redraws tables and figures from what is stored."""
 
 import argparse
+import os
 from pathlib import Path
 
 import study.oracles  # noqa: F401  adds the oracle to the registry
 from study.design import PLAN
+from study.measures import measure
 from study.report import write_report
 from study.running import run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["run", "report"])
+    parser.add_argument("command", choices=["run", "measure", "report"])
     parser.add_argument("--part", action="append", help="screen, main, map, kinds or ablation; default all")
     parser.add_argument("--dataset", action="append", help="only these datasets")
     parser.add_argument("--units", type=int, help="at most so many repetitions of each experiment")
@@ -21,11 +23,16 @@ def main() -> None:
     if arguments.command == "report":
         print(write_report())
         return
+    home = arguments.home.absolute()
+    os.environ["XMAS_HOME"] = str(home)
+    if arguments.command == "measure":
+        measure(home)
+        return
     for experiment in PLAN:
         wanted = not arguments.part or experiment.part in arguments.part
         if wanted and (not arguments.dataset or experiment.dataset in arguments.dataset):
             n_units = min(experiment.n_units, arguments.units or experiment.n_units)
-            run(experiment, arguments.home.absolute(), range(n_units))
+            run(experiment, home, range(n_units))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Runs experiments through the platform's own assets, and keeps every answer's score as Parquet."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,12 +27,11 @@ _SEEDED = ("proxy", "warmup", "difficulty", "clusters")
 
 def run(experiment: Experiment, home_root: Path, units: Iterable[int]) -> None:
     """Run what is missing of these units of an experiment."""
-    os.environ["XMAS_HOME"] = str(home_root)
     platform = Platform.open(Home(root=str(home_root)))
     for unit in units:
         missing = [key for key in experiment.keys(unit) if key not in _stored_keys(experiment, unit)]
         if missing:
-            _register(experiment, unit, home_root)
+            register(experiment, unit, home_root)
             try:
                 run_selections(platform, experiment.registration(unit), missing)
             except RunFailedError as error:
@@ -63,7 +61,8 @@ def _stored_keys(experiment: Experiment, unit: int) -> set[SelectionKey]:
     return {SelectionKey.make(*row) for row in rows}
 
 
-def _register(experiment: Experiment, unit: int, home_root: Path) -> None:
+def register(experiment: Experiment, unit: int, home_root: Path) -> None:
+    """Add the platform's dataset of one unit, if it is not there."""
     name = experiment.registration(unit)
     if registration_path(home_root, name).exists():
         return

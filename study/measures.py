@@ -1,0 +1,37 @@
+"""What ``xmas advise`` measures of each dataset, before anything is trained: what its rule is fitted to."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+
+from study.design import PLAN, Experiment
+from study.running import RESULTS, register
+from xmas_assets.platforms import Platform
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.redundancy import measure_dataset
+from xmas_assets.runs import bring_up_to_date
+from xmas_assets.scale.shards import write_whole
+
+_FOLDER = "measures"
+
+
+def measure(home_root: Path) -> None:
+    """Measure every dataset of the plan that was not measured yet."""
+    platform = Platform.open(Home(root=str(home_root)))
+    for dataset in dict.fromkeys(experiment.dataset for experiment in PLAN):
+        path = RESULTS / _FOLDER / f"{dataset}.parquet"
+        if not path.exists():
+            alone = Experiment("measures", dataset, (), (), 1)
+            name = alone.registration(0)
+            register(alone, 0, home_root)
+            bring_up_to_date(platform, name, "clip_embeddings", say=print)
+            found = measure_dataset(platform.home, name)
+            rows = [{"dataset": dataset, "space": space} | asdict(values) for space, values in found.items()]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, pl.DataFrame(rows).write_parquet)
+
+
+def read_measures() -> pl.DataFrame:
+    """A row per dataset and space, with the fields of ``core.redundancy.Redundancy``."""
+    return pl.concat([pl.read_parquet(path) for path in sorted((RESULTS / _FOLDER).glob("*.parquet"))])
