@@ -23,8 +23,7 @@ class AttentionMaps:
 
     A map has a value per image token: the mean over the text tokens after the first image token, or over answer tokens
     only; or a leading right singular vector of that text-by-image matrix, times its singular value, its largest entry
-    made positive. Maps are brought to one length for all images and averaged over a row's images, an image being a run
-    of image tokens side by side.
+    made positive. Maps are brought to one length for all images and averaged over a row's images.
 
     Source:
         Our own, after XMAS (arXiv 2510.01454), which keeps the singular values only; its published code can also keep
@@ -35,7 +34,7 @@ class AttentionMaps:
     name: ClassVar[str] = "attention_maps"
     every_checkpoint: ClassVar[bool] = True
     needs_image: ClassVar[bool] = True
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def wants(self, language_config: Any) -> Wants:
         """Give the attention summed over layers, or that of each."""
@@ -86,7 +85,7 @@ class AttentionMaps:
         side = isqrt(n_tokens)
         if side**2 != n_tokens:
             raise ModelError(
-                f"an image has {n_tokens} tokens side by side, which form no square grid; set "
+                f"an image has {n_tokens} tokens, which form no square grid; set "
                 "signals.attention_maps.reduction to 'projection'"
             )
         return adaptive_avg_pool2d(maps.unflatten(2, (side, side)), self.settings.grid_side).flatten(2)
@@ -108,12 +107,11 @@ def _mean_over_images(maps: Tensor, attention: Attention, to_fixed_length: Calla
 
     Args:
         maps: Shape (batch, n_maps, n_columns).
-        attention: Says where the columns stand.
+        attention: Says which image a column belongs to.
         to_fixed_length: From shape (n_images, n_maps, n_tokens), for images of equally many tokens.
     """
-    is_next = attention.columns == attention.columns.roll(1, dims=1) + 1
-    is_next[:, 0] = False
-    is_first = attention.is_column & ~is_next
+    is_first = attention.is_column & (attention.image_numbers != attention.image_numbers.roll(1, dims=1))
+    is_first[:, 0] = attention.is_column[:, 0]
     rows, starts = is_first.nonzero(as_tuple=True)
     image_of_column = is_first.flatten().cumsum(0) - 1
     n_tokens = image_of_column[attention.is_column.flatten()].bincount()

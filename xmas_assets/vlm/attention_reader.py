@@ -1,5 +1,6 @@
 """Collects a batch's cross-modal attention while a model runs; where it comes from is ``attention``'s."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.vlm.layouts import Batch, Group, Packed, Padded
 from xmas_assets.vlm.observing import Attention, Layer, Wants
+from xmas_assets.vlm.prompts import Encoded
 
 
 class EverythingSeenError(Exception):
@@ -34,6 +36,7 @@ class AttentionReader:
         self.rows, self.is_row = positions_of(batch.is_real & ~batch.is_image & (batch.is_image.cumsum(1) > 0))
         self.columns, self.is_column = positions_of(batch.is_image)
         self.spots = [_spot(group, batch) for group in layout.groups] if isinstance(layout, Packed) else []
+        self._encoded = batch.rows
         self._layers = wants.attention_layers
         self._parts: dict[Layer, list[Tensor]] = {}
 
@@ -80,7 +83,8 @@ class AttentionReader:
         layers: dict[Layer, Tensor] = {
             layer: self._matrices(self._parts[layer]) if self.is_needed else nothing for layer in self._layers
         }
-        return Attention(layers, self.rows, self.is_row, self.columns, self.is_column)
+        numbers = _image_numbers(self._encoded, self.columns.shape[1]).to(self.columns.device)
+        return Attention(layers, self.rows, self.is_row, self.columns, self.is_column, numbers)
 
     def _matrices(self, parts: list[Tensor]) -> Tensor:
         """Bring parts into shape (n_rows, most text tokens, most image tokens), zeros beyond a sample's own."""
@@ -114,6 +118,15 @@ def _spot(group: Group, batch: Batch) -> Spot:
     first = int(np.argmax(is_image))
     images, texts = np.flatnonzero(is_image[first:]), np.flatnonzero(~is_image[first:]) + first
     return Spot(first, *(torch.from_numpy(places).to(batch.is_real.device) for places in (images, texts)))
+
+
+def _image_numbers(rows: Sequence[Encoded], n_columns: int) -> Tensor:
+    """Which of its row's images each image token belongs to, shape (n_rows, n_columns); 0 beyond a row's own."""
+    numbers = np.zeros((len(rows), n_columns), dtype=np.int64)
+    for own, row in zip(numbers, rows, strict=True):
+        counts = np.array(row.n_image_tokens, dtype=np.int64)
+        own[: counts.sum()] = np.repeat(np.arange(len(counts)), counts)
+    return torch.from_numpy(numbers)
 
 
 def positions_of(chosen: Tensor) -> tuple[Tensor, Tensor]:

@@ -168,7 +168,7 @@ def _answers_alone(row: Encoded) -> Encoded:
     kept = row.is_answer.copy()
     kept[0] = True
     ids, is_answer = row.input_ids[kept], row.is_answer[kept]
-    return Encoded(row.sample_id, ids, is_answer, np.zeros(len(ids), dtype=bool), (), ())
+    return Encoded(row.sample_id, ids, is_answer, np.zeros(len(ids), dtype=bool), (), (), ())
 
 
 def _placed(inputs: dict[str, Any], model: Any) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Attention:
         is_row: Which of them are a sample's own, shape (batch, most rows).
         columns: Positions of the image tokens, shape (batch, most columns).
         is_column: Which of them are a sample's own.
+        image_numbers: Which of the sample's images a column belongs to, from 0, shape (batch, most columns).
     """
 
     layers: Mapping[Layer, Tensor]
@@ -49,6 +50,7 @@ class Attention:
     is_row: Tensor
     columns: Tensor
     is_column: Tensor
+    image_numbers: Tensor
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Samples as tokens: input ids, labels on assistant answers only, image positions; and batches of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ class Encoded:
         is_image: Whether a token stands for a piece of an image, shape (n_tokens,), bool.
         images: References of the images, in the order of their tokens.
         image_hashes: SHA-256 (hex) of the images' bytes, aligned with ``images``.
+        n_image_tokens: How many of the tokens in ``is_image`` each image has, aligned with ``images``.
         is_cut: Whether tokens beyond the limit were cut off at the end.
     """
 
@@ -37,6 +38,7 @@ class Encoded:
     is_image: NDArray[np.bool_]
     images: tuple[str, ...]
     image_hashes: tuple[str, ...]
+    n_image_tokens: tuple[int, ...]
     is_cut: bool = False
 
     @property
@@ -129,7 +131,7 @@ class Encoder:
         if len(encoded.input_ids) <= limit:
             return encoded
         ids, answer, image = encoded.input_ids[:limit], encoded.is_answer[:limit], encoded.is_image[:limit]
-        return Encoded(encoded.sample_id, ids, answer, image, encoded.images, encoded.image_hashes, is_cut=True)
+        return replace(encoded, input_ids=ids, is_answer=answer, is_image=image, is_cut=True)
 
     def _tokenise(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded]:
         tokenised = self._tokens([row for _, row in rendered])
@@ -161,11 +163,12 @@ class Encoder:
                 f"sample {sample.sample_id[:80]!r} has {len(places)} image marks and {len(sample.images)} images with "
                 f"{len(sample.image_hashes)} hashes; validate the dataset first"
             )
-        for place, image, content_hash in reversed(list(zip(places, images, hashes, strict=True))):
-            tokens = np.array(self._pictures.tokens(image, content_hash), dtype=np.int32)
+        drawn = [np.array(self._pictures.tokens(*pair), dtype=np.int32) for pair in zip(images, hashes, strict=True)]
+        for place, tokens in reversed(list(zip(places, drawn, strict=True))):
             ids = np.concatenate([ids[:place], tokens, ids[place + 1 :]])
             is_answer = np.concatenate([is_answer[:place], np.zeros(len(tokens), dtype=bool), is_answer[place + 1 :]])
-        return Encoded(sample.sample_id, ids, is_answer, ids == self._image_token_id, images, hashes)
+        counts = tuple(int((tokens == self._image_token_id).sum()) for tokens in drawn)
+        return Encoded(sample.sample_id, ids, is_answer, ids == self._image_token_id, images, hashes, counts)
 
 
 def collate(

@@ -1,12 +1,13 @@
 """What ``transformers`` itself shows of a small random model: attentions, hidden states, logits, in our contract."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from xmas_assets.vlm.observing import Attention, Logits, Observed
-from xmas_assets_tests.vlm.models import IMAGE_ID, make_batch, make_sequences, make_vlm
+from xmas_assets_tests.vlm.models import IMAGE_ID, N_IMAGE_TOKENS, make_batch, make_sequences, make_vlm
 
 Sequence = list[int]
 DEPTH, WIDTH = 3, 32
@@ -56,7 +57,9 @@ def observe(model: Any, chosen: list[Sequence]) -> Observed:
     )
 
 
-def cut_attention(per_layer: Tensor, is_real: Tensor, is_image: Tensor) -> Attention:
+def cut_attention(
+    per_layer: Tensor, is_real: Tensor, is_image: Tensor, *, n_image_tokens: Iterable[int] = (N_IMAGE_TOKENS,) * 2
+) -> Attention:
     """Text rows after the first image, and image columns, of full matrices (n_layers, batch, n_tokens, n_tokens)."""
     is_text = is_real & ~is_image & (is_image.cumsum(1) > 0)
     rows, is_row = _places(is_text)
@@ -65,7 +68,9 @@ def cut_attention(per_layer: Tensor, is_real: Tensor, is_image: Tensor) -> Atten
     for number in range(len(is_real)):
         own = per_layer[:, number][:, is_text[number]][:, :, is_image[number]]
         cut[:, number, : own.shape[1], : own.shape[2]] = own
-    return Attention({**dict(enumerate(cut)), "sum": cut.sum(0)}, rows, is_row, columns, is_column)
+    numbers = torch.tensor([image for image, count in enumerate(n_image_tokens) for _ in range(count)])
+    numbers = numbers[: columns.shape[1]].expand(columns.shape)
+    return Attention({**dict(enumerate(cut)), "sum": cut.sum(0)}, rows, is_row, columns, is_column, numbers)
 
 
 def answer_logits(values: Tensor, ids: Tensor, is_answer: Tensor) -> Logits:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,13 +59,14 @@ def read(observed: Observed, **settings: Any) -> np.ndarray:
     return values
 
 
-def of_images(attention: list[list[float]], *, gap_before: int | None = None, answer_rows: int = 0) -> Observed:
-    """One sample with this attention of its text rows (below) to its image tokens (first, perhaps in two runs)."""
+def of_images(
+    attention: list[list[float]], *, sizes: Sequence[int] | None = None, gap: int = 0, answer_rows: int = 0
+) -> Observed:
+    """One sample with this attention of its text rows (below) to its image tokens (first, with gaps between images)."""
     cut = torch.tensor(attention)
     n_rows, n_columns = cut.shape
-    columns = list(range(n_columns))
-    if gap_before is not None:
-        columns = columns[:gap_before] + [column + 1 for column in columns[gap_before:]]
+    numbers = [number for number, size in enumerate(sizes or [n_columns]) for _ in range(size)]
+    columns = [column + gap * number for column, number in enumerate(numbers)]
     n_tokens = columns[-1] + 1 + n_rows
     full = torch.zeros(1, 1, n_tokens, n_tokens)
     full[0, 0, n_tokens - n_rows :, columns] = cut
@@ -72,7 +74,8 @@ def of_images(attention: list[list[float]], *, gap_before: int | None = None, an
     is_image[0, columns] = True
     is_real = torch.ones_like(is_image)
     is_answer = torch.arange(n_tokens)[None] >= n_tokens - answer_rows
-    return Observed(is_real.long(), is_real, is_image, is_answer, attention=cut_attention(full, is_real, is_image))
+    seen = cut_attention(full, is_real, is_image, n_image_tokens=sizes or [n_columns])
+    return Observed(is_real.long(), is_real, is_image, is_answer, attention=seen)
 
 
 def test_mean_maps_are_those_of_output_attentions(observed: Observed, matrices: list[np.ndarray]):
@@ -162,8 +165,17 @@ def test_images_of_different_sizes_meet_on_the_grid():
 
     The text token that stands between the images looks at neither here, so that the mean over text is half of that.
     """
-    found = read(of_images([[1.0, 0, 0, 0, 1]], gap_before=1), grid_side=2)
+    found = read(of_images([[1.0, 0, 0, 0, 1]], sizes=(1, 4), gap=1), grid_side=2)
     assert found.tolist() == [[0.25, 0.25, 0.25, 0.5]]
+
+
+def test_images_side_by_side_are_images_of_their_own():
+    """Four of 2 x 2 tokens, with nothing between them: the mean of their upper left tokens is (1 + 2 + 3 + 6) / 4 = 3.
+
+    As one image of 4 x 4 tokens, its upper left quarter would hold 1, 0, 2 and 0, with mean 3 / 4.
+    """
+    attention = [1.0, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 0]
+    assert read(of_images([attention], sizes=(4, 4, 4, 4)), grid_side=2).tolist() == [[3, 0, 0, 0]]
 
 
 def test_an_image_that_is_no_square_is_refused_with_the_way_out():

@@ -12,7 +12,8 @@ def row(name: str, image: str, n_own: int) -> Encoded:
     n_image = 3 if image else 0
     is_image = np.arange(n_image + n_own) < n_image
     images = (image,) if image else ()
-    return Encoded(name, np.where(is_image, 9, 1).astype(np.int32), ~is_image, is_image, images, images)
+    ids = np.where(is_image, 9, 1).astype(np.int32)
+    return Encoded(name, ids, ~is_image, is_image, images, images, (3,) * len(images))
 
 
 def names(batches: list[list[Encoded]]) -> list[str]:

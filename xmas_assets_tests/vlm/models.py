@@ -65,9 +65,11 @@ def make_rows(sequences: list[list[int]]) -> list[Encoded]:
         ids = np.array(sequence, dtype=np.int32)
         is_image = ids == IMAGE_ID
         beginning = sum(sequence[: np.flatnonzero(is_image)[-1]]) if is_image.any() else 0
-        hashes = tuple(f"{beginning}-{image}" for image in range(is_image.sum() // N_IMAGE_TOKENS))
+        n_images = int(is_image.sum()) // N_IMAGE_TOKENS
+        hashes = tuple(f"{beginning}-{image}" for image in range(n_images))
         is_answer = np.arange(len(ids)) >= len(ids) - max(1, len(ids) // 4)
-        rows.append(Encoded(str(number), ids, is_answer & ~is_image, is_image, hashes, hashes))
+        counts = (N_IMAGE_TOKENS,) * n_images
+        rows.append(Encoded(str(number), ids, is_answer & ~is_image, is_image, hashes, hashes, counts))
     return rows
 
 

@@ -131,6 +131,17 @@ def test_a_single_layer_is_given_on_request(vlm: Vlm, is_packed: bool, sequences
 
 
 @pytest.mark.parametrize("is_packed", LAYOUTS)
+def test_every_column_bears_the_number_of_its_image_also_of_images_side_by_side(vlm: Vlm, is_packed: bool):
+    image = [IMAGE_ID] * N_IMAGE_TOKENS
+    rows = make_rows([[1, 5, *image, *image, 7, 8], [1, *image, 9, 9, 9], [1, 5, *image, 6, *image, 7]])
+    attention = observe(vlm, rows, Wants(attention="causal"), draw_images, is_packed=is_packed).attention
+    assert attention is not None
+    found = [own[is_own].tolist() for own, is_own in zip(attention.image_numbers, attention.is_column, strict=True)]
+    both = [0] * N_IMAGE_TOKENS + [1] * N_IMAGE_TOKENS
+    assert found == [both, both[:N_IMAGE_TOKENS], both]
+
+
+@pytest.mark.parametrize("is_packed", LAYOUTS)
 def test_text_between_two_images_sees_the_first_and_not_the_second(vlm: Vlm, is_packed: bool):
     matrix = matrices(vlm, [make_sequences()[TWO_IMAGES]], is_packed=is_packed)[0]
     assert matrix.shape == (6 + 25, 2 * N_IMAGE_TOKENS)

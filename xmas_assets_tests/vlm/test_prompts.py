@@ -65,6 +65,7 @@ def test_several_images_get_their_tokens_in_their_places():
     assert len(runs) == 3
     assert learned(row) == [" left", "</s>", " right", "</s>"]
     assert row.images == ("red", "blue", "green")
+    assert row.n_image_tokens == (16, 16, 16)
 
 
 def test_a_text_only_sample_has_no_image_token():
