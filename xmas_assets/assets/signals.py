@@ -72,7 +72,10 @@ def signals(
     settings = home.settings(dataset)
     wanted = make_signals(sorted(key.to_user_string() for key in context.selected_asset_keys), settings)
     checkpoints = read_checkpoints(proxy_checkpoints["checkpoints"], home.path())
-    key = combine(raw_dataset.version, proxy_checkpoints.version, settings.base_model.digest(), repr(wanted))
+    inputs = combine(raw_dataset.version, proxy_checkpoints.version, settings.base_model.digest())
+    # Each signal's work is its own, so that one whose table a kill kept from its place is not read again.
+    workspaces = {signal.name: home.workspace(signal.name, dataset, combine(inputs, repr(signal))) for signal in wanted}
+    key = combine(inputs, settings.trajectories.digest(), settings.signals.digest())
     with home.stages(pass_shares(wanted, len(checkpoints)), dataset, key):
         extracted = extract_signals(
             signals=wanted,
@@ -82,9 +85,9 @@ def signals(
             base=read_base(base_model),
             base_settings=settings.base_model,
             settings=settings.trajectories,
-            workspace=home.workspace("signals", dataset, key),
+            workspaces=workspaces,
             progress=Meter("signals", context.log).shards,
         )
-        staged = stage_signals(home, dataset, key, extracted)
+        staged = stage_signals(workspaces, extracted)
     for name, tables in staged.items():
         yield emit(tables, describe_staged(tables, raw_dataset, notices=extracted[name].notices), output_name=name)

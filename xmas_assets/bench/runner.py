@@ -10,8 +10,9 @@ from xmas_assets.bench.scorers import exact_match, question_id, question_of
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BenchmarkSettings
+from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.generation import generate, stop_token_ids
-from xmas_assets.vlm.loading import Vlm, torch_threads
+from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.pictures import OpenImage, Pictures
 from xmas_assets.vlm.prompts import Encoder, Question
 
@@ -76,7 +77,7 @@ def answer_questions(
     prompts.sort(key=lambda pair: (len(pair[1].input_ids), pair[1].image_hashes, pair[0]))
     texts: dict[int, str] = {}
     stop_ids = stop_token_ids(vlm, encoder)
-    with torch_threads(settings.threads):
+    with model_work(settings.threads):
         for first in range(0, len(prompts), settings.batch_size):
             batch = prompts[first : first + settings.batch_size]
             rows = [prompt for _, prompt in batch]

@@ -30,6 +30,10 @@ class ModelError(XmasError):
     """A model directory, checkpoint or processor that cannot be used."""
 
 
+class DeviceError(ModelError):
+    """A device that failed while a model ran on it: nothing is wrong with the work, which may be tried once more."""
+
+
 class SelectionError(XmasError):
     """A selection that cannot be made: missing signal, impossible budget, unusable values."""
 

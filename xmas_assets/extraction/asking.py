@@ -14,7 +14,7 @@ from xmas_assets.contracts.scoring import AskingSettings, EndpointSettings
 from xmas_assets.extraction.judging import Answer, ChatEndpoint
 from xmas_assets.extraction.row_tables import Listener, RowTable, make_row_table
 from xmas_assets.vlm.chat import LocalChat
-from xmas_assets.vlm.loading import torch_threads
+from xmas_assets.vlm.devices import model_work
 
 _N_SHOWN = 3  # ids named in a message
 
@@ -36,7 +36,7 @@ class LocalAsker:
 
     def ask_all(self, prompts: Sequence[str], read: Callable[[str], Any]) -> Iterator[Answer[Any]]:
         """Give an answer per prompt, in their order."""
-        with torch_threads(self._threads):
+        with model_work(self._threads):
             for prompt in prompts:
                 try:
                     yield Answer(read(self._chat.reply(prompt)), "")

@@ -15,9 +15,10 @@ from xmas_assets.contracts.settings import BaseModelSettings, ClipSettings
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.extraction.row_tables import Listener, RowTable, make_row_table, vectors
 from xmas_assets.scale.shards import Progress, Shard, run_shards, shards_of_groups, write_whole
+from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.embedding import BaseEmbedder, ClipEmbedder, Embedder
 from xmas_assets.vlm.finding import resolve_model
-from xmas_assets.vlm.loading import model_digest, torch_threads
+from xmas_assets.vlm.loading import model_digest
 from xmas_assets.vlm.pictures import OpenImage
 
 _VERSION = 1  # raised when the same inputs would give other values
@@ -57,7 +58,7 @@ def embed_dataset(
     own = base if settings.source == "base" else resolve_model(settings.source, settings.revision, section="clip")
     key = _key(model_digest(own), base_settings, settings)
     listen = progress or (lambda _: None)
-    with torch_threads(settings.threads):
+    with model_work(settings.threads):
         if settings.source == "base":
             embedder: Embedder = BaseEmbedder(own, base_settings, open_image)
         else:

@@ -1,18 +1,15 @@
-"""A signal as the pass leaves it: one array file per column, given as a table in a stream."""
+"""A signal as the pass leaves it: an array file per shard, given as a table in a stream."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.samples import Sample
-
-_ROWS_PER_BATCH = 65536
-_BATCH_BYTES = 64 << 20
+from xmas_assets.extraction.parts import Part, in_dataset_order, split_columns
 
 ROW_FIELDS = (pa.field("row", pa.int64(), nullable=False), pa.field("sample_id", pa.string(), nullable=False))
 
@@ -27,7 +24,8 @@ class Extracted:
     """One signal's table, on disk.
 
     Attributes:
-        paths: Array file of each column, shape (n_samples, *shape), float32; NaN in rows without a value.
+        parts: Rows in each shard's file, which holds for each of them whether it was read (1 or 0) and then its
+            columns' values, flat, shape (n_rows, 1 + width), float32; NaN where a row has no value.
         shapes: Shape of one row's value in each column, () for a number; signals read at every checkpoint have a
             leading axis for it.
         samples: The dataset's, in row order.
@@ -35,7 +33,7 @@ class Extracted:
         notices: What a person should know about how it was made.
     """
 
-    paths: Mapping[str, Path]
+    parts: Sequence[Part]
     shapes: Mapping[str, tuple[int, ...]]
     samples: Sequence[Sample]
     steps: tuple[int, ...]
@@ -55,13 +53,9 @@ class Extracted:
 
     def blocks(self) -> Iterator[tuple[range, dict[str, NDArray[np.float32]]]]:
         """Give some rows after the other in dataset order, and each column's values of them, flat."""
-        files = {name: np.load(path, mmap_mode="r") for name, path in self.paths.items()}
-        row_bytes = sum(4 * values[:1].size for values in files.values())
-        step = max(1, min(_ROWS_PER_BATCH, _BATCH_BYTES // max(1, row_bytes)))
-        for start in range(0, len(self.samples), step):
-            part = {name: np.array(values[start : start + step]) for name, values in files.items()}
-            rows = range(start, min(start + step, len(self.samples)))
-            yield rows, {name: values.reshape(len(rows), -1) for name, values in part.items()}
+        width = sum(map(math.prod, self.shapes.values()))
+        for rows, values in in_dataset_order(self.parts, len(self.samples), (1 + width,)):
+            yield rows, split_columns(values, self.shapes)
 
 
 def _field(name: str, shape: tuple[int, ...]) -> pa.Field:

@@ -1,19 +1,17 @@
 """All signals of a dataset in one pass: each image decoded and seen once, each prefix once per checkpoint.
 
-Work is cut into shards of rows that share images; in a shard, checkpoints are the inner loop. Memory is that of one
-shard and one model, plus 16 bytes per row; the results are files.
+Work is cut into shards of rows that share images; in a shard, checkpoints are the inner loop. Each signal has a file
+per shard of its own, so that whatever a pass has finished is found by any later one, also one for fewer signals. Memory
+is that of one shard and one model, plus 16 bytes per row; the results are files.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import DatasetError, ModelError
@@ -21,19 +19,19 @@ from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import Extracted, note_too_long
+from xmas_assets.extraction.parts import FloatArray, IntArray, Part, bytes_to_come
 from xmas_assets.extraction.passes import SignalReader
 from xmas_assets.extraction.row_tables import samples_digest
 from xmas_assets.extraction.signals import Signal
-from xmas_assets.scale.shards import Progress, ProgressReport, Shard, run_shards, shards_of_groups, write_whole
-from xmas_assets.vlm.loading import load_vlm, torch_threads
+from xmas_assets.scale.shards import Progress, ProgressReport, Shard, open_shards, shards_of_groups, write_whole
+from xmas_assets.scale.space import require_space
+from xmas_assets.vlm.devices import model_work
+from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.pictures import OpenImage
 
 # Raised when the same inputs would give other values, so that shards of an older version are not taken for ours.
-_VERSION = 2
-_IS_READ = "is_read"
-IntArray = NDArray[np.int64]
-Part = tuple[IntArray, Path]
-Sizes = list[int]
+_VERSION = 3
+Files = dict[Shard, Path]
 
 
 class PassSettings(Protocol):
@@ -64,7 +62,7 @@ def extract_signals(
     base: Path | None,
     base_settings: BaseModelSettings,
     settings: PassSettings,
-    workspace: Path,
+    workspaces: Mapping[str, Path],
     progress: Callable[[ProgressReport], None] | None = None,
 ) -> dict[str, Extracted]:
     """Read signals of a dataset in one pass, or finish what a killed run began.
@@ -80,51 +78,51 @@ def extract_signals(
         base: The whole model under the checkpoints, if they are adapters.
         base_settings: Type of the weights, device and longest sample.
         settings: How many rows at once.
-        workspace: Directory for finished shards and the results; shards made from other inputs, or for other signals,
-            are replaced. One run at a time may use it.
+        workspaces: Directory for each signal's finished shards, by its name; shards made from other inputs are
+            replaced. One run at a time may use them.
         progress: Told how many rows are done, and the time left.
 
     Returns:
         Each signal's table under its name. Rows too long to be read have no value; they are in the notices.
 
     Raises:
+        StoreError: Before any row is read, if the signals would not fit on the disk.
         DatasetError: If there is no row that a signal can have a value for.
         ModelError: Without a checkpoint, with two of one step, or if one cannot be read or is not finite.
         ImageError: If ``open_image`` refuses a picture.
     """
     ordered = _in_order(checkpoints, signals)
-    rows, group_sizes = _group_by_images(samples, signals)
+    rows, (pictured, others) = _shards_of_images(samples, signals, settings.shard_size)
+    inputs = (samples_digest(samples), base_settings.digest(), settings.batch_size, settings.threads)
+    files: dict[str, Files] = {}
+    for signal in signals:
+        own = pictured if signal.needs_image else pictured + others
+        digests = [(checkpoint.step, checkpoint.digest) for checkpoint in _read_at(signal, ordered)]
+        files[signal.name] = _open_files(signal, own, workspaces[signal.name], (*inputs, digests))
+    meter = Progress(len(rows), progress)
     loaders = [partial(load_vlm, checkpoint.path, base_settings, base=base) for checkpoint in ordered]
     options = {"batch_size": settings.batch_size, "max_tokens": base_settings.max_tokens}
-    meter = Progress(len(rows), progress)
-    key = repr(
-        (
-            (_VERSION, version("torch"), version("transformers")),
-            [(signal.name, signal.version, repr(signal)) for signal in signals],
-            [(checkpoint.step, checkpoint.digest) for checkpoint in ordered],
-            (samples_digest(samples), base_settings.digest(), settings.batch_size, settings.threads),
-        )
-    )
-    shards = _shards(group_sizes, settings.shard_size)
 
-    with torch_threads(settings.threads):
+    with model_work(settings.threads):
         reader = SignalReader(signals, loaders, open_image, **options)
+        n_bytes = sum(bytes_to_come(own, len(samples), reader.width(name)) for name, own in files.items())
+        require_space(next(iter(workspaces.values())), n_bytes, f"{', '.join(files)} of {len(samples)} rows")
+        for shard in pictured + others:
+            lacking = [s for s in signals if shard in files[s.name] and not files[s.name][shard].exists()]
+            if lacking:
+                chosen = [samples[row] for row in rows[shard.start : shard.stop]]
+                for name, values in reader.read(chosen, lacking, meter.advance).items():
+                    write_whole(files[name][shard], partial(_save, values=values))
+            else:
+                meter.keep(shard.n_items)
 
-        def compute_and_write(shard: Shard, path: Path) -> None:
-            chosen = [samples[row] for row in rows[shard.start : shard.stop]]
-            values, is_read = reader.read(chosen, meter.advance)
-            save_file({_IS_READ: is_read} | {_name(*column): found for column, found in values.items()}, path)
+    def extracted(signal: Signal) -> Extracted:
+        parts = [(rows[shard.start : shard.stop], path) for shard, path in files[signal.name].items()]
+        notices = (*reader.notices, *_too_long(samples, parts, base_settings.max_tokens))
+        steps = [checkpoint.step for checkpoint in _read_at(signal, ordered)]
+        return Extracted(parts, reader.shapes[signal.name], samples, tuple(steps), notices)
 
-        paths = run_shards(workspace, shards, compute_and_write, key=key, progress=meter)
-    parts = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
-    notices = (*reader.notices, *_too_long(samples, parts, base_settings.max_tokens))
-    for column, shape in reader.shapes.items():
-        join = partial(_join, parts=parts, name=_name(*column), shape=(len(samples), *shape))
-        write_whole(workspace / _file(*column), join)
-    return {
-        signal.name: _extracted(signal, reader.shapes, workspace, samples, [c.step for c in ordered], notices)
-        for signal in signals
-    }
+    return {signal.name: extracted(signal) for signal in signals}
 
 
 def _in_order(checkpoints: Sequence[Checkpoint], signals: Sequence[Signal]) -> list[Checkpoint]:
@@ -141,11 +139,17 @@ def _in_order(checkpoints: Sequence[Checkpoint], signals: Sequence[Signal]) -> l
     return ordered if changing else ordered[-1:]
 
 
-def _group_by_images(samples: Sequence[Sample], signals: Sequence[Signal]) -> tuple[IntArray, tuple[Sizes, Sizes]]:
-    """Rows to be read, those on the same images together, text-only ones last; and sizes of groups.
+def _read_at(signal: Signal, ordered: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
+    """The checkpoints that a signal is read at."""
+    return ordered if signal.every_checkpoint else ordered[-1:]
 
-    Sizes come apart for rows with images and without, so that which of them share a shard does not depend on whether
-    the others are read.
+
+def _shards_of_images(
+    samples: Sequence[Sample], signals: Sequence[Signal], shard_size: int
+) -> tuple[IntArray, tuple[list[Shard], list[Shard]]]:
+    """Rows to be read, those on the same images together, text-only ones last; and the shards of either kind.
+
+    Which rows with images share a shard does not depend on whether the others are read.
     """
     groups = image_groups(samples)
     ordered = np.argsort(groups, kind="stable")
@@ -158,54 +162,27 @@ def _group_by_images(samples: Sequence[Sample], signals: Sequence[Signal]) -> tu
     if len(choosy) == len(signals):
         text = text[:0]
     _, sizes = np.unique(groups[pictured], return_counts=True)
-    return np.concatenate([pictured, text]), (sizes.tolist(), [1] * len(text))
+    first = shards_of_groups(sizes.tolist(), shard_size)
+    last = [
+        Shard(len(first) + s.index, len(pictured) + s.start, len(pictured) + s.stop)
+        for s in shards_of_groups([1] * len(text), shard_size)
+    ]
+    return np.concatenate([pictured, text]), (first, last)
 
 
-def _shards(group_sizes: Iterable[Sizes], shard_size: int) -> list[Shard]:
-    """Shards of one kind of rows after those of the other."""
-    shards: list[Shard] = []
-    for sizes in group_sizes:
-        n_before = shards[-1].stop if shards else 0
-        own = shards_of_groups(sizes, shard_size)
-        shards += [Shard(len(shards) + s.index, n_before + s.start, n_before + s.stop) for s in own]
-    return shards
+def _open_files(signal: Signal, shards: list[Shard], workspace: Path, inputs: tuple[Any, ...]) -> Files:
+    """The files of a signal's shards; of those in the workspace only such as were made from the same inputs stay."""
+    versions = (_VERSION, version("torch"), version("transformers"), signal.name, signal.version)
+    key = repr((versions, repr(signal), inputs))
+    return dict(zip(shards, open_shards(workspace, shards, key=key), strict=True))
 
 
-def _extracted(
-    signal: Signal,
-    shapes: Mapping[tuple[str, str], tuple[int, ...]],
-    workspace: Path,
-    samples: Sequence[Sample],
-    steps: Sequence[int],
-    notices: tuple[str, ...],
-) -> Extracted:
-    own = {column: shape for (name, column), shape in shapes.items() if name == signal.name}
-    paths = {column: workspace / _file(signal.name, column) for column in own}
-    return Extracted(paths, own, samples, tuple(steps if signal.every_checkpoint else steps[-1:]), notices)
-
-
-def _name(signal: str, column: str) -> str:
-    return f"{signal}.{column}"
-
-
-def _file(signal: str, column: str) -> str:
-    return f"{_name(signal, column)}.npy"
-
-
-def _join(path: Path, *, parts: Sequence[Part], name: str, shape: tuple[int, ...]) -> None:
-    """Bring a column of the shards into dataset order; NaN in rows that are in none."""
-    values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    values[:] = np.nan
-    for rows, part in parts:
-        with safe_open(part, "np") as file:
-            values[rows] = file.get_tensor(name)
-    values.flush()
+def _save(path: Path, *, values: FloatArray) -> None:
+    with path.open("wb") as file:  # np.save would give a path another ending
+        np.save(file, values)
 
 
 def _too_long(samples: Sequence[Sample], parts: Sequence[Part], max_tokens: int) -> tuple[str, ...]:
     """A notice of the samples that were too long to be read, if there are any."""
-    long = []
-    for rows, part in parts:
-        with safe_open(part, "np") as file:
-            long += rows[~file.get_tensor(_IS_READ)].tolist()
-    return note_too_long(samples, long, "signals", max_tokens)
+    long = np.concatenate([rows[np.load(path, mmap_mode="r")[:, 0] == 0] for rows, path in parts])
+    return note_too_long(samples, long.tolist(), "signals", max_tokens)

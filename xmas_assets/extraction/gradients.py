@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.samples import Sample
@@ -18,16 +17,15 @@ from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import note_too_long
 from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read_gradients
+from xmas_assets.extraction.parts import FloatArray, Part, bytes_to_come, in_dataset_order
 from xmas_assets.extraction.row_tables import samples_digest
-from xmas_assets.scale.shards import Progress, ProgressReport, Shard, run_shards, shards_of_groups
-from xmas_assets.vlm.loading import torch_threads
+from xmas_assets.scale.shards import Progress, ProgressReport, Shard, open_shards, run_shards, shards_of_groups
+from xmas_assets.scale.space import require_space
+from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.pictures import OpenImage
 
 # Raised when the same inputs would give other values, so that shards of an older version are not taken for ours.
 _VERSION = 2
-_BLOCK_BYTES = 64 << 20
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -46,25 +44,15 @@ class Gradients:
     samples: Sequence[Sample]
     n_checkpoints: int
     n_projected: int
-    parts: Sequence[tuple[IntArray, Path]]
+    parts: Sequence[Part]
     notices: tuple[str, ...]
 
     def blocks(self) -> Iterator[tuple[range, FloatArray, FloatArray]]:
         """Give rows in dataset order; norms, (n_rows, n_checkpoints); and projected gradients, (..., n_projected)."""
-        places = np.empty((len(self.samples), 2), dtype=np.int64)
-        for number, (rows, _) in enumerate(self.parts):
-            places[rows, 0], places[rows, 1] = number, np.arange(len(rows))
         shape = (self.n_checkpoints, 1 + self.n_projected)
-        step = max(1, _BLOCK_BYTES // (4 * shape[0] * shape[1]))
-        for start in range(0, len(places), step):
-            numbers, offsets = places[start : start + step].T
-            values = np.empty((len(numbers), *shape), dtype=np.float32)
-            for number in np.unique(numbers):
-                # Opened anew for each block: a dataset has more shards than a process may have open files.
-                part = np.load(self.parts[number][1], mmap_mode="r")
-                values[numbers == number] = part[offsets[numbers == number]]
+        for rows, values in in_dataset_order(self.parts, len(self.samples), shape):
             # Norms are often kept; as a view they would keep the whole block.
-            yield range(start, start + len(values)), values[..., 0].copy(), values[..., 1:]
+            yield rows, values[..., 0].copy(), values[..., 1:]
 
 
 def extract_gradients(
@@ -98,6 +86,7 @@ def extract_gradients(
         The gradients. Rows too long to be read have NaN; they are in the notices.
 
     Raises:
+        StoreError: Before any work, if the gradients would not fit on the disk.
         ModelError: If a checkpoint cannot be read or holds no adapter, or a gradient is not finite.
         ImageError: If ``open_image`` refuses a picture.
 
@@ -116,6 +105,9 @@ def extract_gradients(
     digests = [(checkpoint.step, checkpoint.digest) for checkpoint in ordered]
     versions = (_VERSION, version("torch"), version("transformers"))
     key = repr((versions, digests, samples_digest(samples), direction, base_settings.digest(), settings.digest()))
+    files = dict(zip(shards, open_shards(workspace, shards, key=key), strict=True))
+    n_bytes = bytes_to_come(files, len(rows), len(ordered) * (1 + settings.n_projected))
+    require_space(workspace, n_bytes, f"the gradients of {len(rows)} rows")
     models = WarmupModels(ordered, base, base_settings, settings, direction)
 
     def compute_and_write(shard: Shard, path: Path) -> None:
@@ -124,14 +116,14 @@ def extract_gradients(
         with path.open("wb") as file:
             np.save(file, values)
 
-    with torch_threads(settings.threads):
+    with model_work(settings.threads):
         paths = run_shards(workspace, shards, compute_and_write, key=key, progress=meter)
     parts = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
     notices = (*sorted(models.notices), *_too_long(samples, parts, base_settings.max_tokens))
     return Gradients(samples, len(ordered), settings.n_projected, parts, notices)
 
 
-def _too_long(samples: Sequence[Sample], parts: Sequence[tuple[IntArray, Path]], max_tokens: int) -> tuple[str, ...]:
+def _too_long(samples: Sequence[Sample], parts: Sequence[Part], max_tokens: int) -> tuple[str, ...]:
     """A notice of the samples that were too long to be read, if there are any."""
     long = np.concatenate([rows[np.isnan(np.load(path, mmap_mode="r")[:, 0, 0])] for rows, path in parts])
     return note_too_long(samples, long.tolist(), "gradient", max_tokens)

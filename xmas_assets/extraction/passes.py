@@ -1,12 +1,12 @@
 """One pass over some samples: encode once, run the vision tower once per image, then every checkpoint over them."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.extraction.batching import ahead, batches_of, images_of, new_images
 from xmas_assets.extraction.models_in_turn import ModelsInTurn
+from xmas_assets.extraction.parts import FloatArray, split_columns
 from xmas_assets.extraction.signals import Signal
 from xmas_assets.vlm.forward import ImageInputs, can_pack, observe
 from xmas_assets.vlm.loading import Vlm
@@ -22,9 +23,7 @@ from xmas_assets.vlm.pictures import OpenImage, Pictures
 from xmas_assets.vlm.prompts import Encoded, Encoder
 from xmas_assets.vlm.towers import TowerFeatures, has_separate_tower, tower_digest
 
-Values = dict[tuple[str, str], NDArray[np.float32]]
-"""Values of each signal's columns, by the names of both."""
-Columns = Mapping[str, NDArray[np.float32]]
+Columns = Mapping[str, FloatArray]
 Store = Callable[[Sequence[Encoded], Signal, Columns], None]
 
 
@@ -52,7 +51,6 @@ class SignalReader:
         Raises:
             ModelError: If a checkpoint cannot be loaded.
         """
-        self._signals = signals
         self._models = ModelsInTurn(checkpoints)
         self._batch_size = batch_size
         self._features: TowerFeatures | None = None
@@ -63,49 +61,68 @@ class SignalReader:
         #: What a person should know about how the signals were read.
         self.notices = _what_is_not_shared(looks)
         self._config = looks[0].language_config
-        #: Shape of one row's value in each column.
+        #: By signal, the shape of one row's value in each column.
         self.shapes = {
-            (signal.name, column): (len(checkpoints), *shape) if signal.every_checkpoint else tuple(shape)
+            signal.name: {
+                column: (len(checkpoints), *shape) if signal.every_checkpoint else tuple(shape)
+                for column, shape in signal.columns(self._config).items()
+            }
             for signal in signals
-            for column, shape in signal.columns(self._config).items()
         }
         self._pictures = Pictures(looks[0].processor, open_image)
         self._encoder = Encoder(looks[0].processor, self._pictures, max_tokens=max_tokens)
 
-    def read(self, samples: Sequence[Sample], tell: Callable[[float], None]) -> tuple[Values, NDArray[np.bool_]]:
-        """Read some samples.
+    def width(self, signal: str) -> int:
+        """Numbers of one row in what ``read`` gives of a signal."""
+        return 1 + sum(map(math.prod, self.shapes[signal].values()))
+
+    def read(
+        self, samples: Sequence[Sample], signals: Sequence[Signal], tell: Callable[[float], None]
+    ) -> dict[str, FloatArray]:
+        """Read some signals of some samples.
 
         Args:
             samples: All with images, or all without; those that share images should come together.
+            signals: Of those that the reader was made for.
             tell: Called with the samples that a step has finished (a fraction: a step is one checkpoint's).
 
         Returns:
-            The values, each of shape (n_samples, *shape) with NaN where a sample has none; and which samples were not
-            too long to be read, shape (n_samples,).
+            By signal, whether each sample was read (0: it is too long) and then its columns' values, flat, shape
+            (n_samples, 1 + width); NaN where a sample has none.
         """
         encoded, _ = self._encoder.encode(samples)
         places = {sample.sample_id: place for place, sample in enumerate(samples)}
         batches = batches_of(encoded, self._batch_size)
-        values: Values = {
-            column: np.full((len(samples), *shape), np.nan, dtype=np.float32) for column, shape in self.shapes.items()
-        }
+        values = {s.name: np.full((len(samples), self.width(s.name)), np.nan, dtype=np.float32) for s in signals}
+        columns = {name: split_columns(own, self.shapes[name]) for name, own in values.items()}
         self._features = None
-        for number in self._models.order():
+        numbers = [number for number in self._models.order() if self._at(number, signals)]
+        for number in numbers:
 
             def store(rows: Sequence[Encoded], signal: Signal, read: Columns, number: int = number) -> None:
                 chosen = [places[row.sample_id] for row in rows]
-                for column, found in read.items():
-                    values[signal.name, column][(chosen, number) if signal.every_checkpoint else (chosen,)] = found
+                for name, found in read.items():
+                    column = columns[signal.name][name]
+                    if signal.every_checkpoint:
+                        column = np.split(column, len(self._models), axis=1)[number]
+                    column[chosen] = found.reshape(len(chosen), -1)
 
-            for batch in self._read_checkpoint(number, batches, store):
-                tell(len(batch) / len(self._models))
+            for batch in self._read_checkpoint(number, self._at(number, signals), batches, store):
+                tell(len(batch) / len(numbers))
         tell(len(samples) - len(encoded))
-        is_read = np.zeros(len(samples), dtype=bool)
-        is_read[[places[row.sample_id] for row in encoded]] = True
-        return values, is_read
+        read = [places[row.sample_id] for row in encoded]
+        for own in values.values():
+            own[:, 0] = 0
+            own[read, 0] = 1
+        return values
+
+    def _at(self, number: int, signals: Sequence[Signal]) -> list[Signal]:
+        """Those of the signals that are read at a checkpoint."""
+        is_last = number == len(self._models) - 1
+        return [signal for signal in signals if is_last or signal.every_checkpoint]
 
     def _read_checkpoint(
-        self, number: int, batches: Sequence[Sequence[Encoded]], store: Store
+        self, number: int, signals: Sequence[Signal], batches: Sequence[Sequence[Encoded]], store: Store
     ) -> Iterator[Sequence[Encoded]]:
         """Read all batches at one checkpoint; gives each when it is done."""
         vlm = self._models[number]
@@ -118,15 +135,17 @@ class SignalReader:
         for batch, pixels in zip(batches, ahead(self._pixels, wanted), strict=True):
             if self._features is not None and pixels:
                 self._features.add(vlm, list(pixels), torch.cat(list(pixels.values())))
-            self._read_rows(number, vlm, batch, self._image_inputs(vlm, pixels), store)
+            self._read_rows(vlm, signals, batch, self._image_inputs(vlm, pixels), store)
             yield batch
 
-    def _read_rows(self, number: int, vlm: Vlm, rows: Sequence[Encoded], images: ImageInputs, store: Store) -> None:
+    def _read_rows(
+        self, vlm: Vlm, signals: Sequence[Signal], rows: Sequence[Encoded], images: ImageInputs, store: Store
+    ) -> None:
         """Read rows in one forward pass, or in halves where the device's memory does not hold it."""
         try:
-            for wants, signals in self._parties(number, has_images=bool(rows[0].images)):
+            for wants, party in self._parties(signals, has_images=bool(rows[0].images)):
                 observed = observe(vlm, rows, wants, images, is_packed=self._is_packed)
-                for signal in signals:
+                for signal in party:
                     store(rows, signal, signal.read(observed.only(signal.wants(self._config))))
             return
         except torch.OutOfMemoryError as error:
@@ -144,16 +163,11 @@ class SignalReader:
         self.notices += [] if notice in self.notices else [notice]
         half = len(rows) // 2
         for part in (rows[:half], rows[half:]):
-            self._read_rows(number, vlm, part, images, store)
+            self._read_rows(vlm, signals, part, images, store)
 
-    def _parties(self, number: int, *, has_images: bool) -> list[tuple[Wants, list[Signal]]]:
+    def _parties(self, signals: Sequence[Signal], *, has_images: bool) -> list[tuple[Wants, list[Signal]]]:
         """Signals that can be read of the same pass, and what they want together."""
-        is_last = number == len(self._models) - 1
-        chosen = [
-            (signal.wants(self._config), signal)
-            for signal in self._signals
-            if (is_last or signal.every_checkpoint) and (has_images or not signal.needs_image)
-        ]
+        chosen = [(signal.wants(self._config), signal) for signal in signals if has_images or not signal.needs_image]
         # A pass shows attention by one definition.
         reference = [pair for pair in chosen if pair[0].attention == "reference"]
         others = [pair for pair in chosen if pair[0].attention != "reference"]

@@ -66,11 +66,6 @@ class Trajectories:
     extracted: Extracted
 
     @property
-    def path(self) -> Path:
-        """Array file of shape (n_samples, n_checkpoints, n_values), float32; NaN in rows without a trajectory."""
-        return self.extracted.paths["values"]
-
-    @property
     def steps(self) -> tuple[int, ...]:
         """Optimiser steps of the checkpoints, ascending."""
         return self.extracted.steps
@@ -131,7 +126,7 @@ def extract_trajectories(
         base=base,
         base_settings=base_settings,
         settings=settings,
-        workspace=workspace,
+        workspaces={signal.name: workspace},
         progress=progress,
     )
     return Trajectories(extracted[signal.name])

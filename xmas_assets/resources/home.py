@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 from pydantic import Field
 
-from xmas_assets.contracts.errors import DatasetError, StoreError
+from xmas_assets.contracts.errors import DatasetError, DeviceError, StoreError
 from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.profiles import load_settings
@@ -146,6 +146,8 @@ class Home(dg.ConfigurableResource):
 
         Raises:
             StoreError: As ``stage``.
+            RetryRequested: If a device failed, so that Dagster tries once more: in runs of the UI in a new process,
+                which a device that was lost needs.
         """
         try:
             for stage in sorted(shares):
@@ -156,9 +158,11 @@ class Home(dg.ConfigurableResource):
             seconds = time.process_time() - started
             for stage, share in shares.items():
                 self.note_cost(stage, partition, key, share * seconds)
-        except BaseException:
+        except BaseException as error:
             for stage in shares:
                 self.release(stage, partition)
+            if isinstance(error, DeviceError):
+                raise dg.RetryRequested(max_retries=1) from error
             raise
 
     def hold(self, stage: str, partition: str, *, wait: bool = False) -> None:

@@ -21,6 +21,7 @@ from xmas_assets.resources.stored import (
     stage_trajectories,
 )
 from xmas_assets.scale.shards import write_whole
+from xmas_assets.scale.space import require_space
 from xmas_assets.selection.catalogue import SIGNALS, Source
 from xmas_assets.selection.signals import Array, Signals
 from xmas_assets.store.reading import SUFFIX, Table
@@ -82,6 +83,8 @@ def _map_values(home: Home, dataset: str, source: Source, table: Table) -> Array
 
 def _write_array(path: Path, table: Table, column: str) -> None:
     width = table.schema.field(column).type.list_size
+    # Also because a full disk would end the process, without a word, where a file is mapped.
+    require_space(path.parent, 4 * width * table.n_rows, f"the values of {table.path.stem}.{column}")
     values = np.lib.format.open_memmap(path, "w+", np.float32, (table.n_rows, width))
     start = 0
     for batch in table.batches([column]):
@@ -96,13 +99,13 @@ def signal_digests(home: Home, dataset: str, names: Iterable[str]) -> list[str]:
     return [f"{asset}.{table}:{stored(home, asset, dataset)[table].digest}" for asset, table in tables]
 
 
-def stage_signals(home: Home, dataset: str, key: str, extracted: Mapping[str, "Extracted"]) -> dict[str, StoredTables]:
+def stage_signals(workspaces: Mapping[str, Path], extracted: Mapping[str, "Extracted"]) -> dict[str, StoredTables]:
     """Stage what a pass has read in a stream, each asset in its own workspace; the shapes go into the footers."""
     from xmas_assets.extraction.trajectories import Trajectories
 
     staged = {}
     for asset, signal in extracted.items():
-        workspace = home.workspace(asset, dataset, key)
+        workspace = workspaces[asset]
         if asset == "attention_trajectories":  # with a flag instead of NaN in rows without one
             staged[asset] = stage_trajectories(workspace, Trajectories(signal))
             continue

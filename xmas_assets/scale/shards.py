@@ -24,6 +24,11 @@ class Shard:
     stop: int
 
     @property
+    def n_items(self) -> int:
+        """How many items it has."""
+        return self.stop - self.start
+
+    @property
     def file_name(self) -> str:
         """Name of the shard's file, sortable."""
         return f"shard-{self.index:08d}"
@@ -139,15 +144,26 @@ def run_shards(
     Returns:
         The files' paths, in the order of ``shards``.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    _clear_others(directory, hashlib.sha256(repr((key, shards)).encode()).hexdigest())
-    for shard in shards:
-        path = directory / shard.file_name
+    paths = open_shards(directory, shards, key=key)
+    for shard, path in zip(shards, paths, strict=True):
         if path.exists():
             if progress is not None:
-                progress.keep(shard.stop - shard.start)
+                progress.keep(shard.n_items)
             continue
         write_whole(path, lambda unfinished, shard=shard: compute_and_write(shard, unfinished))
+    return paths
+
+
+def open_shards(directory: Path, shards: list[Shard], *, key: str) -> list[Path]:
+    """Make a directory ready for shards: of what is in it, only finished ones of the same work stay.
+
+    For work that writes its files itself (with ``write_whole``); the arguments are those of ``run_shards``.
+
+    Returns:
+        The files' paths, in the order of ``shards``; those that exist are finished.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    _clear_others(directory, hashlib.sha256(repr((key, shards)).encode()).hexdigest())
     return [directory / shard.file_name for shard in shards]
 
 

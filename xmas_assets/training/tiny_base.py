@@ -12,7 +12,7 @@ import torch
 
 from xmas_assets.training.tiny_language import QuestionBank, align_projector, look_at, score_looking, teach_looking
 from xmas_assets.training.tiny_tower import Album, draw_album, train_tower
-from xmas_assets.vlm.loading import torch_threads
+from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.tiny import build_model, build_processor
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def build_base(
     Returns:
         Share of terse questions about 400 held-out pictures that are answered rightly.
     """
-    with torch_threads(1), torch.random.fork_rng(devices=[]):
+    with model_work(1), torch.random.fork_rng(devices=[]):
         processor = build_processor()
         model = build_model(processor, seed=seed)
         _LOG.info("vision tower: %d steps on %d pictures", tower_steps, n_scenes)

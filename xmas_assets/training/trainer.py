@@ -28,7 +28,8 @@ from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
 from xmas_assets.training.adapters import OBJECTIVE, answer_loss, prepare_training, save_trained, trained_weights
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.runs import Cost, RunDirectory, milestones
-from xmas_assets.vlm.loading import load_vlm, model_digest, torch_threads
+from xmas_assets.vlm.devices import model_work
+from xmas_assets.vlm.loading import load_vlm, model_digest
 from xmas_assets.vlm.pictures import OpenImage, Pictures
 from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
 
@@ -83,7 +84,7 @@ def fine_tune(
     finished = run.finished()
     if finished is not None:
         return finished
-    with torch_threads(settings.threads):
+    with model_work(settings.threads):
         set_seed(seed)
         vlm = load_vlm(base, base_settings)
         pictures = Pictures(vlm.processor, open_image)

@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.vlm.devices import device_failures
 
 ADAPTER_FILE = "adapter_config.json"
 BASE_NOTE = "base.json"
@@ -100,7 +101,8 @@ def load_processor(directory: Path) -> Any:
 def readable(directory: Path) -> Iterator[None]:
     """Turn what ``transformers`` raises for a directory that it cannot load into a ``ModelError``."""
     try:
-        yield
+        with device_failures():
+            yield
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"the model in {directory} cannot be loaded: {one_line(error)}") from error
 
@@ -146,17 +148,6 @@ def model_digest(directory: Path) -> str:
         with path.open("rb") as file:
             digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use this many CPU threads inside the block; sums, and so results, depend on the number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _base_of_adapter(directory: Path, base: Path | None) -> Path:

@@ -11,6 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from xmas_assets.cli import app, dataset_app
+from xmas_assets.contracts.artifacts import SelectionKey
+from xmas_assets.data.registration import load_registration
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.subsets import make_subset
 from xmas_assets_tests.e2e.platforms import register, row, table_bytes, write_dataset, xmas
 
 KEY = "xmas_b0.20_s0"
@@ -248,6 +252,20 @@ def test_a_manifest_of_an_export_is_verified_and_an_edited_one_refused(copied, t
     manifest.write_text("{")
     assert "not a manifest" in xmas(copied, "verify", manifest).message
     assert "cannot be read" in xmas(copied, "verify", tmp_path / "none.json").message
+
+
+def test_verify_replays_the_manifests_parameters_whatever_the_settings_say_now(copied, tmp_path):
+    assert xmas(copied, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
+    registration = load_registration(copied, "shapes")
+    today = {"methods": {"parameters": {"xmas": {"variant": "reference"}}}}
+    registration.model_copy(update={"overrides": registration.overrides | today}).save(copied)
+    try:
+        now = make_subset(Home(root=str(copied)), "shapes", SelectionKey.parse(KEY))
+        said = xmas(copied, "verify", tmp_path / "subset.manifest.json")
+    finally:
+        registration.save(copied)
+    assert now.manifest.parameters == {"variant": "reference"}
+    assert (said.code, said.out) == (0, "verified: 48 of 240 rows of 'shapes' come out the same\n")
 
 
 def test_a_changed_dataset_fails_export_and_verify(own):

@@ -14,10 +14,12 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from xmas_assets.data.registration import load_registration
+from xmas_assets.extraction import passes
 from xmas_assets.platforms import RunFailedError
 from xmas_assets.processes import PROCESS_TAG, end_killed_runs
 from xmas_assets.resources.home import Home
@@ -214,6 +216,51 @@ def test_a_stage_whose_tables_cannot_be_written_is_refused_before_its_work(tmp_p
     (home.tables() / "clusters").touch()
     with pytest.raises(Exception, match="cannot be made"), home.stage("clusters", "ds", key="k"):
         raise AssertionError("the work began")
+
+
+# 95 a device that fails
+
+
+def read_anew(platform, copied, *, n_values: int) -> None:
+    """Read trajectories that were not read before."""
+    trajectories = QUICK["trajectories"] | {"n_values": n_values}
+    registration = load_registration(copied, "shapes")
+    registration.model_copy(update={"overrides": QUICK | {"trajectories": trajectories}}).save(copied)
+    platform.materialize(["attention_trajectories"], "shapes")
+
+
+def break_device(monkeypatch, *, at: set[int]) -> list[int]:
+    """Let the device fail in some of the forward passes, by their number; gives the list of all."""
+    plain, passes_run = passes.observe, []
+
+    def observe(*arguments, **options):
+        passes_run.append(len(passes_run))
+        if passes_run[-1] in at:
+            raise torch.AcceleratorError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA")
+        return plain(*arguments, **options)
+
+    monkeypatch.setattr(passes, "observe", observe)
+    return passes_run
+
+
+def test_a_device_that_failed_is_tried_once_more_and_what_was_finished_is_not_read_again(platform, copied, monkeypatch):
+    undisturbed = break_device(monkeypatch, at=set())
+    read_anew(platform, copied, n_values=2)
+    monkeypatch.undo()
+    failing = break_device(monkeypatch, at={len(undisturbed) - 1})
+    read_anew(platform, copied, n_values=3)
+    assert len(undisturbed) < len(failing) < 1.5 * len(undisturbed)
+
+
+def test_a_device_that_fails_again_is_said_in_one_line(platform, copied, monkeypatch):
+    failing = break_device(monkeypatch, at={0, 1})
+    with pytest.raises(RunFailedError) as caught:
+        read_anew(platform, copied, n_values=4)
+    assert str(caught.value) == (
+        "attention_trajectories of shapes: the device failed (CUDA error: unspecified launch failure); run again: it "
+        "goes on from the last finished shard or saved state; if it fails again, look at the device's own log"
+    )
+    assert len(failing) == 2
 
 
 # 20 text-only datasets, 25 too long prompts, 47 changed images, 97 others finish

@@ -19,14 +19,14 @@ from xmas_assets_tests.e2e.platforms import BUILT, DATASET_STAGES, SELECTION_STA
 STAGES = ("base_model", "raw_dataset", *DATASET_STAGES[2:], *SELECTION_STAGES, "leaderboard")  # as they come
 MID_WORK = {
     "proxy_checkpoints": ("work/{stage}/**/state/checkpoint-*/committed.json", "work/{stage}/**/run/checkpoint-*"),
-    "attention_trajectories": ("work/signals/**/shard-00000000", "work/signals/**/shard-00000003"),
+    "attention_trajectories": ("work/{stage}/**/shard-00000000", "work/{stage}/**/shard-00000003"),
     "target_model": ("work/{stage}/**/state/checkpoint-*/committed.json", "work/{stage}/**/run/checkpoint-*"),
     "leaderboard": ("reports/**/report.html",),
 }
 AROUND_WORK = ("locks/{stage}__*", "work/{stage}/**/tables/*.parquet*", "tables/{stage}/**/*.parquet")
 FEW = [
     "work/proxy_checkpoints/**/state/checkpoint-*/committed.json",
-    "work/signals/**/shard-00000003",
+    "work/attention_trajectories/**/shard-00000003",
     "work/target_model/**/state/checkpoint-*/committed.json",
     "tables/benchmark_scores/**/*.parquet",
 ]

@@ -1,6 +1,7 @@
 """Signals from outside the proxy, and the methods that choose by them, through the assets on a small dataset."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import yaml
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.platforms import RunFailedError
 from xmas_assets.resources.signals import is_stored, stored
-from xmas_assets.runs import run_selections
+from xmas_assets.runs import bring_up_to_date, run_selections
 from xmas_assets_tests.e2e.platforms import keys, open_platform, table_bytes, write_dataset, xmas
 from xmas_assets_tests.extraction.chat_server import KEY, Server, completion
 
@@ -21,6 +22,7 @@ QUICK = {
     "clip": {"shard_size": 5},
     "tags": {"source": "column", "column": "topics"},
 }
+NOBODY = {"url": "http://127.0.0.1:9/v1", "model": "judge", "key_variable": "JUDGE_KEY"}
 
 
 def record(number: int) -> dict:
@@ -120,3 +122,41 @@ def test_rows_are_chosen_by_ratings_and_the_judge_is_asked_once_about_rows_with_
     assert values[with_image, 2].tolist() == list(range(12))  # the judge's answers, in the order it was asked
     assert np.isnan(values[list(TEXT_ONLY)]).all()
     assert not [path for path in home.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "message"),
+    [
+        ("instag", {"tags": {"source": "endpoint", "endpoint": NOBODY}}, "key_variable names is not set"),
+        (
+            "instruction_gpt4",
+            {"quality": {"ratings": "ratings.csv", "endpoint": NOBODY}},
+            "key_variable names is not set",
+        ),
+        ("instruction_gpt4", {"quality": {"ratings": "nowhere.csv"}}, "nowhere.csv cannot be read as CSV"),
+    ],
+)
+def test_a_key_or_file_that_is_not_there_is_refused_before_any_work(
+    home, ratings, monkeypatch, method, settings, message
+):
+    """Not even ``random``, which needs nothing, is begun."""
+    monkeypatch.delenv("JUDGE_KEY", raising=False)
+    monkeypatch.chdir(home)
+    change(home, **settings)
+    before = sorted((home / "work").rglob("*"))
+    answer = xmas(home, "select", "ds", "--method", method, "--method", "random", "--budget", "0.1")
+    assert re.search(message, answer.message)
+    assert sorted((home / "work").rglob("*")) == before
+    change(home, **QUICK, quality={})
+
+
+def test_an_edited_file_of_ratings_makes_what_is_read_from_it_stale(home, ratings):
+    change(home, quality={"ratings": str(ratings)})
+    platform = open_platform(home)
+    bring_up_to_date(platform, "ds", "quality_ratings", say=lambda line: None)
+    assert platform.stale(["raw_dataset", "quality_ratings"], "ds") == []
+    ratings.write_text(ratings.read_text().replace("0.75", "0.5"))
+    platform.observe("ds")
+    assert platform.stale(["raw_dataset", "quality_ratings"], "ds") == ["quality_ratings"]
+    bring_up_to_date(platform, "ds", "quality_ratings", say=lambda line: None)
+    assert stored(platform.home, "quality_ratings", "ds")["quality_ratings"].column("rating").tolist() == [0.25, 0.5]

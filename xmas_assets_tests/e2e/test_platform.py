@@ -109,6 +109,25 @@ def test_other_kmeans_settings_make_clusters_stale_and_nothing_before(platform, 
     assert platform.stale(DATASET_STAGES, "shapes") == []
 
 
+@pytest.mark.parametrize("change", [{"dtype": "bfloat16"}, {"max_tokens": 256}])
+def test_another_precision_or_longest_sample_makes_what_was_trained_stale(platform, home, change):
+    """The base's files are the same, so what follows must learn from ``base_model`` how they are read."""
+
+    def stale_once_the_base_was_looked_at() -> list[str]:
+        platform.observe("shapes")
+        platform.materialize(["base_model"], "shapes")
+        stages = platform.stale(["base_model", "proxy_checkpoints"], "shapes")
+        return stages + platform.stale(["target_model"], "shapes|full_b1.00_s0")
+
+    registration = load_registration(home, "shapes")
+    registration.model_copy(update={"overrides": QUICK | {"base_model": change}}).save(home)
+    try:
+        assert stale_once_the_base_was_looked_at() == ["proxy_checkpoints", "target_model"]
+    finally:
+        registration.save(home)
+    assert stale_once_the_base_was_looked_at() == []
+
+
 def test_an_identical_recomputation_retrains_nothing(platform, home):
     """More k-means iterations than it takes to converge give the same clusters: nothing after them is stale."""
     before = counts(platform)

@@ -1,14 +1,18 @@
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from numpy.typing import NDArray
+from transformers.models.llama.modeling_llama import LlamaMLP
 
-from xmas_assets.contracts.errors import DatasetError, ModelError
+from xmas_assets.contracts.errors import DatasetError, ModelError, StoreError
 from xmas_assets.contracts.samples import Turn
 from xmas_assets.contracts.settings import BaseModelSettings, Settings, TrajectorySettings
 from xmas_assets.extraction import passes
@@ -17,6 +21,7 @@ from xmas_assets.extraction.extracted import Extracted
 from xmas_assets.extraction.extracting import extract_signals
 from xmas_assets.extraction.signals import Signal
 from xmas_assets.extraction.trajectories import AttentionSpectra
+from xmas_assets.scale import space
 from xmas_assets.vlm.observing import Observed, Wants
 from xmas_assets_tests.extraction.worlds import (
     N_SAMPLES,
@@ -27,6 +32,7 @@ from xmas_assets_tests.extraction.worlds import (
     make_adapters,
     make_checkpoints,
     make_samples,
+    values_of,
 )
 
 SETTINGS = TrajectorySettings(batch_size=6, shard_size=12)
@@ -71,7 +77,7 @@ def extract(models: Path, workspace: Path, signals: Sequence[Signal], **changes:
         "base": None,
         "base_settings": BaseModelSettings(),
         "settings": SETTINGS,
-        "workspace": workspace,
+        "workspaces": {signal.name: workspace / signal.name for signal in signals},
     }
     return extract_signals(**(arguments | changes))
 
@@ -80,8 +86,8 @@ def table_of(extracted: Extracted) -> pa.Table:
     return pa.Table.from_batches(extracted.batches(), schema=extracted.schema)
 
 
-def bytes_of(extracted: Extracted) -> dict[str, bytes]:
-    return {column: path.read_bytes() for column, path in extracted.paths.items()}
+def bytes_of(extracted: Extracted) -> list[bytes]:
+    return [path.read_bytes() for _, path in extracted.parts]
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +117,8 @@ def test_signals_of_both_definitions_can_be_read_together(models: Path, tmp_path
 
 def test_rows_with_an_image_have_all_values_and_text_only_rows_those_that_need_none(everything: dict[str, Extracted]):
     for signal in make_signals(SIGNAL_MAKERS, Settings()):
-        for path in everything[signal.name].paths.values():
-            is_missing = np.isnan(np.load(path).reshape(N_SAMPLES, -1)).all(1)
+        for values in values_of(everything[signal.name]).values():
+            is_missing = np.isnan(values.reshape(N_SAMPLES, -1)).all(1)
             expected = list(TEXT_ONLY_ROWS) if signal.needs_image else []
             assert np.flatnonzero(is_missing).tolist() == expected, signal.name
 
@@ -154,7 +160,7 @@ def test_adapters_in_bfloat16_give_nearly_what_they_give_in_float32(tmp_path: Pa
             base=models / "base",
             base_settings=BaseModelSettings(dtype=dtype),
         )["attention_trajectories"]
-        found.append(np.nan_to_num(np.load(extracted.paths["values"])))
+        found.append(np.nan_to_num(values_of(extracted)["values"]))
     exact, rounded = found
     assert np.linalg.norm(rounded - exact) < 0.05 * np.linalg.norm(exact)
     assert not np.allclose(rounded[:, 0], rounded[:, 1])
@@ -165,8 +171,7 @@ def test_a_signal_of_every_checkpoint_has_a_leading_axis_for_them(models: Path, 
     assert extracted.shapes == {"all": (3,), "of_images": (3, 2, 1)}
     assert extracted.steps == (2, 9, 10)
     once = extract(models, tmp_path / "once", [TokenCounts()])["token_counts"]
-    all_three = np.load(extracted.paths["all"])
-    np.testing.assert_array_equal(all_three, np.load(once.paths["all"])[:, None].repeat(3, axis=1))
+    np.testing.assert_array_equal(values_of(extracted)["all"], values_of(once)["all"][:, None].repeat(3, axis=1))
 
 
 def test_signals_of_the_last_checkpoint_load_no_other(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -189,12 +194,44 @@ def test_shards_made_for_other_signals_are_not_reused(models: Path, tmp_path: Pa
     assert other["attention_trajectories"].shapes == {"values": (3, 2)}
 
 
+def test_what_a_pass_has_read_is_found_by_a_later_one_for_some_of_its_signals_or_with_others(
+    models: Path, tmp_path: Path
+):
+    """As after a kill between two of its tables: the other one alone is asked for. Then with a signal that is new."""
+    maps, counts = make_signals(["attention_maps"], Settings())[0], TokenCounts()
+    both = extract(models, tmp_path, [maps, counts])
+    before = {signal.name: bytes_of(both[signal.name]) for signal in (maps, counts)}
+    unopened = CountingImages()
+    assert bytes_of(extract(models, tmp_path, [counts], open_image=unopened)["token_counts"]) == before["token_counts"]
+    (tmp_path / "attention_maps" / "shard-00000001").unlink()
+    again = extract(models, tmp_path, [maps, counts], open_image=unopened)
+    assert 0 < sum(unopened.opened.values()) < 7
+    assert {name: bytes_of(extracted) for name, extracted in again.items()} == before
+
+
+def test_signals_that_the_disk_has_no_room_for_are_refused_before_a_picture_is_opened(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A row of counts has 3 numbers, with the mark that it was read 4: 16 bytes, once in shards, once in the table."""
+    disk = Namespace(free=2 * 16 * N_SAMPLES - 1)
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: disk)
+    images = CountingImages()
+    wanted = r"^token_counts of 30 rows take 0\.0 GB, and the disk of .*token_counts has 0\.0 GB free; free some space"
+    with pytest.raises(StoreError, match=wanted):
+        extract(models, tmp_path, [TokenCounts()], open_image=images)
+    assert not images.opened
+    disk.free += 1
+    extract(models, tmp_path, [TokenCounts()])
+    disk.free -= 16 * N_SAMPLES  # what is in the shards already is not needed again
+    extract(models, tmp_path, [TokenCounts()])
+
+
 def test_a_sample_too_long_to_be_read_has_no_value_and_is_noticed(models: Path, tmp_path: Path):
     samples = make_samples()
     samples[4] = replace(samples[4], turns=(Turn("user", "word " * 300), Turn("assistant", "yes")))
     settings = BaseModelSettings(max_tokens=200)
     extracted = extract(models, tmp_path, [TokenCounts()], samples=samples, base_settings=settings)["token_counts"]
-    assert np.flatnonzero(np.isnan(np.load(extracted.paths["all"]))).tolist() == [4]
+    assert np.flatnonzero(np.isnan(values_of(extracted)["all"])).tolist() == [4]
     assert extracted.notices[0].startswith("1 samples have no signals: with 200 tokens")
     assert "sample-4" in extracted.notices[0]
 
@@ -202,7 +239,7 @@ def test_a_sample_too_long_to_be_read_has_no_value_and_is_noticed(models: Path, 
 def test_text_alone_is_enough_for_signals_that_need_no_image(models: Path, tmp_path: Path):
     samples = [make_samples()[row] for row in TEXT_ONLY_ROWS]
     extracted = extract(models, tmp_path, [TokenCounts()], samples=samples)["token_counts"]
-    assert (np.load(extracted.paths["all"]) > 0).all()
+    assert (values_of(extracted)["all"] > 0).all()
     with pytest.raises(DatasetError, match="none of the 2 samples has an image; attention_trajectories need some"):
         extract(models, tmp_path, [TokenCounts(), AttentionSpectra("causal", 3)], samples=samples)
 
@@ -221,21 +258,46 @@ def test_a_batch_that_memory_does_not_hold_is_read_in_halves_with_the_same_value
     def small_card(vlm: Any, rows: Sequence[Any], *rest: Any, **options: Any) -> Observed:
         sizes.append(len(rows))
         if len(rows) > 2:
-            raise passes.torch.OutOfMemoryError("made up")
+            raise torch.OutOfMemoryError("made up")
         return plain(vlm, rows, *rest, **options)
 
     monkeypatch.setattr(passes, "observe", small_card)
     found = extract(models, tmp_path / "halves", [AttentionSpectra("causal", 3)])["attention_trajectories"]
     assert max(sizes) == 6
-    np.testing.assert_allclose(np.load(found.paths["values"]), np.load(expected.paths["values"]), rtol=1e-5)
+    np.testing.assert_allclose(values_of(found)["values"], values_of(expected)["values"], rtol=1e-5)
     assert [notice for notice in found.notices if "memory did not hold a batch" in notice]
+
+
+def test_what_a_failed_pass_held_is_free_when_its_rows_are_read_again(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The error comes out of the middle of a real pass, which leaves the model as it was: the values are the same."""
+    signals = make_signals(["attention_trajectories", "block_activations", "answer_scores"], Settings())
+    expected = extract(models, tmp_path / "whole", signals)
+    plain, held, n_failed = LlamaMLP.forward, [], 0
+
+    def small_card(block: LlamaMLP, states: torch.Tensor) -> torch.Tensor:
+        nonlocal n_failed
+        assert not [state for state in held if state() is not None]
+        if states.shape[1] > 100:
+            held.append(weakref.ref(states))
+            n_failed += 1
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return plain(block, states)
+
+    monkeypatch.setattr(LlamaMLP, "forward", small_card)
+    found = extract(models, tmp_path / "halves", signals)
+    assert n_failed > 1
+    for signal in signals:
+        for name, values in values_of(found[signal.name]).items():
+            np.testing.assert_allclose(values, values_of(expected[signal.name])[name], rtol=1e-4, atol=1e-6)
 
 
 def test_a_row_that_memory_does_not_hold_is_refused_by_name(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def no_card(*_: Any, **__: Any) -> Observed:
-        raise passes.torch.OutOfMemoryError("made up")
+        raise torch.OutOfMemoryError("made up")
 
     monkeypatch.setattr(passes, "observe", no_card)
     with pytest.raises(ModelError, match=r"memory does not hold sample 'sample-\d+' of \d+ tokens"):
@@ -251,6 +313,6 @@ def test_models_that_share_less_give_the_same_and_say_so(
     monkeypatch.setattr(passes, "can_pack", lambda *_: is_packed)
     monkeypatch.setattr(passes, "has_separate_tower", lambda *_: is_separate)
     found = extract(models, tmp_path / "other", [AttentionSpectra("causal", 3)])["attention_trajectories"]
-    np.testing.assert_allclose(np.load(found.paths["values"]), np.load(expected.paths["values"]), rtol=1e-4)
+    np.testing.assert_allclose(values_of(found)["values"], values_of(expected)["values"], rtol=1e-4)
     assert any("each runs whole" in notice for notice in found.notices) == (not is_packed)
     assert any("vision tower is not separate" in notice for notice in found.notices) == (not is_separate)

@@ -3,18 +3,20 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.errors import ModelError, StoreError
 from xmas_assets.contracts.samples import Turn
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings, LoraSettings, WarmupSettings
 from xmas_assets.extraction import gradient_passes
 from xmas_assets.extraction.gradients import Gradients, extract_gradients
 from xmas_assets.extraction.sample_gradients import GradientReader
+from xmas_assets.scale import space
 from xmas_assets.training.warmup import warm_up
 from xmas_assets.vlm.tiny import build_untrained
 from xmas_assets_tests.extraction.worlds import CountingImages, draw, find_checkpoints, make_adapters, make_samples
@@ -181,6 +183,18 @@ def test_a_row_too_long_has_nan_and_is_named_in_the_notices(world, plain, tmp_pa
     assert len(extracted.notices) == 1
     assert "1 samples have no gradient" in extracted.notices[0]
     assert "too long" in extracted.notices[0]
+
+
+def test_gradients_that_the_disk_has_no_room_for_are_refused_before_a_picture_is_opened(world, tmp_path, monkeypatch):
+    """A row has a norm and 256 dimensions at two checkpoints: 2056 bytes, once in shards and once in the table."""
+    disk = SimpleNamespace(free=2 * 2056 * len(SAMPLES) - 1)
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: disk)
+    images = CountingImages()
+    with pytest.raises(StoreError, match=rf"^the gradients of {len(SAMPLES)} rows take 0\.0 GB, and the disk of"):
+        extract(world, tmp_path, open_image=images)
+    assert not images.opened
+    disk.free += 1
+    extract(world, tmp_path)
 
 
 def test_adapters_without_adams_state_are_refused_for_adams_direction(tmp_path):

@@ -13,6 +13,7 @@ from PIL import Image
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.extraction.extracted import Extracted
 from xmas_assets.vlm.loading import BASE_NOTE, load_vlm, model_digest
 from xmas_assets.vlm.tiny import build_untrained
 
@@ -29,6 +30,15 @@ class CountingImages:
     def __call__(self, reference: str, content_hash: str) -> Image.Image:
         self.opened[reference] += 1
         return draw(reference)
+
+
+def values_of(extracted: Extracted) -> dict[str, np.ndarray]:
+    """Each column of a signal, shape (n_samples, *shape)."""
+    blocks = [columns for _, columns in extracted.blocks()]
+    return {
+        name: np.concatenate([columns[name] for columns in blocks]).reshape(-1, *shape)
+        for name, shape in extracted.shapes.items()
+    }
 
 
 def draw(reference: str, content_hash: str = "") -> Image.Image:

@@ -1,13 +1,17 @@
 """Stored signals by their catalogue names, whatever table, column and shape they are stored in."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
 
+from xmas_assets.contracts.errors import StoreError
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.resources.signals import stored_signals
 from xmas_assets.resources.stored import note_shapes
+from xmas_assets.scale import space
 from xmas_assets.store.tables import write_tables
 
 
@@ -60,3 +64,13 @@ def test_a_signal_that_was_made_anew_is_mapped_anew(home):
     write_tables(directory, {"block_activations": frame}, metadata=note_shapes({"values": (3, 2, 2)}))
     after = stored_signals(home, "ds", mapped_bytes=1)["block_activations"]
     assert (before.max(), after.max()) == (23, 1)
+
+
+def test_a_map_that_the_disk_has_no_room_for_is_refused(home, monkeypatch):
+    """Two rows of 12 float32 are 96 bytes."""
+    disk = SimpleNamespace(free=95)
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: disk)
+    with pytest.raises(StoreError, match=r"^the values of block_activations\.values take 0\.0 GB, and the disk of"):
+        stored_signals(home, "ds", mapped_bytes=1)["block_activations"]
+    disk.free += 1
+    assert stored_signals(home, "ds", mapped_bytes=1)["block_activations"].shape == (2, 3, 2, 2)

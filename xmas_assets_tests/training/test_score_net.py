@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers.models.llama.modeling_llama import LlamaMLP
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings, DifficultySettings
@@ -136,6 +137,17 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(base, tmp_path):
     stopped, whole = (score(base, tmp_path / name, lora=LORA) for name in ("stopped", "whole"))
     assert stopped.tobytes() == whole.tobytes()
     assert whole.any()
+
+
+def test_rows_that_memory_does_not_hold_together_are_refused_with_the_setting_to_lower(base, tmp_path, monkeypatch):
+    """They are not read in halves: their weights are a softmax over all of them."""
+
+    def fail(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(LlamaMLP, "forward", fail)
+    with pytest.raises(ModelError, match=r"does not hold this work \(CUDA out of memory.*lower .*micro_batch_size"):
+        score(base, tmp_path)
 
 
 def test_other_features_are_another_run_and_the_saved_model_is_without_the_net(base, tmp_path):

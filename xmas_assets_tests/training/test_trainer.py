@@ -4,14 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers.models.llama.modeling_llama import LlamaMLP
 
-from xmas_assets.contracts.errors import ModelError, SettingsError
+from xmas_assets.contracts.errors import DeviceError, ModelError, SettingsError
 from xmas_assets.contracts.samples import Turn
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.training.runs import read_record
@@ -213,6 +215,43 @@ def test_a_run_stopped_again_and_again_ends_with_the_same_bytes(base, kind, undi
     for step in (1, 4, 6, 7, 12):
         stop_at(base, tmp_path, step, settings=settings(lora=KINDS[kind]))
     assert weights(train(base, tmp_path, settings=settings(lora=KINDS[kind]))) == weights(undisturbed[1])
+
+
+def break_device(monkeypatch: pytest.MonkeyPatch, error: Exception, *, after: int) -> Callable[[int, int], None]:
+    """Let every forward pass after so many steps raise an error; gives the listener that counts the steps."""
+    plain, n_done = LlamaMLP.forward, 0
+
+    def forward(block: LlamaMLP, states: torch.Tensor) -> torch.Tensor:
+        if n_done >= after:
+            raise error
+        return plain(block, states)
+
+    def count(done: int, _total: int) -> None:
+        nonlocal n_done
+        n_done = done
+
+    monkeypatch.setattr(LlamaMLP, "forward", forward)
+    return count
+
+
+def test_a_run_whose_device_failed_goes_on_from_its_last_state_to_the_same_bytes(
+    base, kind, undisturbed, tmp_path, monkeypatch
+):
+    lost = torch.AcceleratorError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA")
+    options = {"settings": settings(lora=KINDS[kind])}
+    with pytest.raises(DeviceError, match=r"^the device failed \(CUDA error: unspecified launch failure\); run again"):
+        train(base, tmp_path, progress=break_device(monkeypatch, lost, after=7), **options)
+    monkeypatch.undo()
+    done = []
+    resumed = train(base, tmp_path, progress=lambda n, _: done.append(n), **options)
+    assert done[0] == 7
+    assert weights(resumed) == weights(undisturbed[1])
+
+
+def test_a_micro_batch_that_memory_does_not_hold_is_refused_with_the_setting_to_lower(base, tmp_path, monkeypatch):
+    full = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+    with pytest.raises(ModelError, match=r"does not hold this work \(CUDA out of memory.*lower .*micro_batch_size"):
+        train(base, tmp_path, progress=break_device(monkeypatch, full, after=0))
 
 
 def test_a_half_written_checkpoint_and_state_are_made_again_with_a_notice(base, undisturbed, kind, tmp_path, caplog):

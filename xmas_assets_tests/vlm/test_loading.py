@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.vlm import loading
-from xmas_assets.vlm.loading import load_vlm, model_digest, torch_threads
+from xmas_assets.vlm.loading import load_vlm, model_digest
 from xmas_assets.vlm.tiny import build_untrained
 from xmas_assets_tests.extraction.worlds import make_adapters
 
@@ -207,11 +207,3 @@ def test_the_digest_changes_with_any_file_that_matters_and_with_no_other(model):
         path.write_bytes(path.read_bytes() + b" ")
         digests.add(model_digest(model))
     assert len(digests) == 5
-
-
-def test_threads_are_given_back():
-    before = torch.get_num_threads()
-    with pytest.raises(KeyError), torch_threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-        raise KeyError
-    assert torch.get_num_threads() == before

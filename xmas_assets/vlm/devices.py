@@ -1,0 +1,51 @@
+"""The machine under a model: its CPU threads, and what its device does wrong, in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from xmas_assets.contracts.errors import DeviceError, ModelError
+
+# Raised by the libraries on a CUDA device, as a plain RuntimeError, where torch itself raises an AcceleratorError.
+_LIBRARY_ERRORS = ("CUDA error", "cuDNN error")
+
+
+@contextmanager
+def model_work(threads: int) -> Iterator[None]:
+    """Let models run inside the block, on so many CPU threads; sums, and so results, depend on the number.
+
+    Raises:
+        ModelError: If the device's memory does not hold the work.
+        DeviceError: If the device failed.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with device_failures():
+            yield
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"the device's memory does not hold this work ({_first_line(error)}); lower the batch size in the settings "
+            "of this stage (micro_batch_size, where it trains), or use a larger device"
+        ) from error
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def device_failures() -> Iterator[None]:
+    """Turn what torch raises for a device that failed (fell off the bus, lost its driver) into a ``DeviceError``."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.AcceleratorError) and not str(error).startswith(_LIBRARY_ERRORS):
+            raise
+        raise DeviceError(
+            f"the device failed ({_first_line(error)}); run again: it goes on from the last finished shard or saved "
+            "state; if it fails again, look at the device's own log"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:200]
