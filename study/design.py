@@ -16,13 +16,16 @@ SCREENED = (
 )  # fmt: skip
 # The four published systems with code for vision-language data; ours; the best of the screen; an oracle.
 COMPARED = (
-    "xmas", "coincide", "datatailor", "scalselect", "xmas_coverage", "semdedup", "el2n", "tive", "self_sup",
-    "oracle_tasks",
+    "xmas", "coincide", "datatailor", "scalselect", "xmas_coverage", "xmas_distinct", "semdedup", "el2n", "tive",
+    "self_sup", "oracle_tasks",
 )  # fmt: skip
 # Attention, and what it has to beat where only the picture or only the question is duplicated.
-CONTROLLED = ("xmas", "xmas_coverage", "image_coverage", "text_coverage", "semdedup", "el2n")
-# What of XMAS does the work: without the ranking inside clusters, and with it turned round.
-PARTS_OF_XMAS = ("balanced_random", "xmas_unstable")
+CONTROLLED = (
+    "xmas", "xmas_coverage", "xmas_distinct", "image_coverage", "text_coverage", "embedding_distinct", "semdedup",
+    "el2n",
+)  # fmt: skip
+# What of XMAS does the work: without the ranking in clusters, with it turned round; without proxy and attention.
+PARTS_OF_XMAS = ("balanced_random", "xmas_unstable", "embedding_distinct")
 # One setting changed, and the methods that read what it makes.
 VARIANTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "reference": (("xmas",), {"trajectories": {"definition": "reference"}}),
@@ -34,7 +37,7 @@ VARIANTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "right_vectors": (("xmas_coverage",), {"signals": {"attention_maps": {"content": "right_vectors"}}}),
     "layer_maps": (("xmas_coverage",), {"signals": {"attention_maps": {"layers": "each"}}}),
 }
-MAPPED = ("xmas", "xmas_coverage", "semdedup", "el2n")
+MAPPED = ("xmas", "xmas_distinct", "el2n")
 GROUP_SIZES = (1, 4, 16, 64)
 TAILS = ("uniform", "long")
 

@@ -9,6 +9,7 @@ from xmas_assets.core.allocation import allocate_in_size_order, group_heads
 from xmas_assets.core.coverage import coverage_order
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.methods.xmas import Xmas
+from xmas_assets.selection.methods.xmas_distinct import XmasDistinct
 from xmas_assets.selection.registry import METHODS
 from xmas_assets.selection.signals import Array, OrderedSignals
 from xmas_assets.selection.strata import strata_of, tasks_of
@@ -55,6 +56,18 @@ class TextCoverage(ImageCoverage):
     needs: ClassVar[frozenset[str]] = frozenset({"text_embedding"})
 
 
+class EmbeddingDistinct(XmasDistinct):
+    """The rule of ``xmas_distinct`` over the base model's picture and text embeddings: no proxy, no attention."""
+
+    name: ClassVar[str] = "embedding_distinct"
+    paper: ClassVar[str] = "control of the study"
+    needs: ClassVar[frozenset[str]] = frozenset({"has_image", "image_embedding", "text_embedding"})
+    cost: ClassVar[Cost] = "forward"
+
+    def _vectors(self, signals: OrderedSignals, rows: NDArray[np.int64]) -> Array:
+        return np.hstack([signals["image_embedding"][rows], signals["text_embedding"][rows]])
+
+
 class XmasUnstable(Xmas):
     """XMAS with its ranking turned round: of every cluster the rows of largest instability."""
 
@@ -67,4 +80,5 @@ class XmasUnstable(Xmas):
         return {"ranked_rows": np.lexsort((stability, strata)), "sizes": sizes}
 
 
-METHODS.update({method.name: method for method in (OracleTasks, ImageCoverage, TextCoverage, XmasUnstable)})
+_ADDED = (OracleTasks, ImageCoverage, TextCoverage, EmbeddingDistinct, XmasUnstable)
+METHODS.update({method.name: method for method in _ADDED})

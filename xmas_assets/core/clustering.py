@@ -90,9 +90,9 @@ def kmeans(
     with threadpool_limits(limits=1):
         centroids = _lloyd(points - origin, copies, initial - origin, max_iterations=max_iterations)
         if len(trained_on) == len(values):
-            labels = _nearest(points, centroids, origin=origin)[inverse]
+            labels = nearest_centroid(points, centroids, origin=origin)[inverse]
         else:
-            labels = _nearest(values, centroids, origin=origin)
+            labels = nearest_centroid(values, centroids, origin=origin)
     used, labels = np.unique(labels, return_inverse=True)
     centroids = (centroids[used] + origin).astype(values.dtype)
     if not given:
@@ -142,8 +142,17 @@ def _lloyd(points: FloatArray, weights: IntArray, initial: FloatArray, *, max_it
     return np.asarray(engine.centroids)
 
 
-def _nearest(values: FloatArray, centroids: NDArray[np.float32], *, origin: FloatArray) -> IntArray:
-    """The nearest centroid of each row, in blocks."""
+def nearest_centroid(values: FloatArray, centroids: NDArray[np.float32], *, origin: FloatArray) -> IntArray:
+    """The nearest centroid of each row, by Euclidean distance; of equally near ones the first.
+
+    Args:
+        values: Rows, shape (n_rows, n_features).
+        centroids: Shape (n_centroids, n_features), as seen from ``origin``.
+        origin: What is subtracted from the rows, so that float32 suffices, shape (n_features,).
+
+    Returns:
+        Positions among the centroids, shape (n_rows,), int64.
+    """
     index = faiss.IndexFlatL2(centroids.shape[1])
     index.add(centroids)
     labels = np.empty(len(values), dtype=np.int64)

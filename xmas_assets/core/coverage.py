@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from xmas_assets.core.clustering import nearest_centroid
+
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
 
@@ -45,6 +47,40 @@ def coverage_order(values: NDArray[Any], *, cell_rows: int) -> IntArray:
         leaders, _ = farthest_first(values[first_rows])
     others = np.concatenate(other_rows)[np.argsort(-np.concatenate(distances), kind="stable")]
     return np.concatenate([np.array(first_rows)[leaders], others])
+
+
+def neighbourhoods(values: NDArray[Any], radius: float, *, cell_rows: int) -> IntArray:
+    """Label rows so that those with one label lie within ``radius`` of one row, and these rows lie farther apart.
+
+    The middle rows are the beginning of the farthest-first order; each other row goes to the nearest of them. Beyond
+    ``cell_rows`` rows that holds inside cells (``split_cells``): a neighbourhood across a border is cut in two.
+
+    Args:
+        values: Rows, shape (n_samples, n_features), finite, at least one.
+        radius: Euclidean distance; 0 keeps only equal rows together.
+        cell_rows: Rows of a cell at most, >= 2.
+
+    Returns:
+        Labels from 0, shape (n_samples,), int64.
+
+    Source:
+        An r-net (Gonzalez 1985, Theor. Comput. Sci. 38; Har-Peled and Raichel 2015).
+
+    Example:
+        >>> neighbourhoods(np.array([[0.0], [0.1], [4.0], [4.2], [9.0]]), 1.0, cell_rows=10).tolist()
+        [2, 2, 0, 0, 1]
+    """
+    labels = np.empty(len(values), dtype=np.int64)
+    n_labels = 0
+    with threadpool_limits(limits=1):
+        for cell in split_cells(values, cell_rows):
+            rows = values[cell]
+            order, reached = farthest_first(rows)
+            middles = rows[order[reached > radius]]
+            seen = np.subtract(middles, middles[0], dtype=np.float32, casting="same_kind")
+            labels[cell] = n_labels + nearest_centroid(rows, seen, origin=middles[0])
+            n_labels += len(middles)
+    return labels
 
 
 def farthest_first(values: NDArray[Any], count: int | None = None) -> tuple[IntArray, NDArray[np.float32]]:

@@ -9,17 +9,13 @@ from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
 
 from xmas_assets.core.clustering import default_n_clusters, kmeans
+from xmas_assets.core.similarity import NEAR_SHARE, median_distance
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
 
-# Near is nearer than this share of the median distance of two rows. Chosen on generated datasets whose groups are known
-# (study/datasets.py, image and text of the base model joined): of 88 % of the rows in groups of 4, 0.20 / 0.25 / 0.30
-# find 32 / 63 / 82 %, of groups of 16 67 / 84 / 88 %; where there are none, they call 2 / 5 / 16 % of the rows repeats.
-NEAR_SHARE = 0.25
 N_COMPONENTS = 5
 
-_N_PAIRS = 20_000  # random pairs that the median distance is taken of
 _N_PROBES = 1000  # rows whose nearest other row is looked for among all
 _ITERATIONS = 20  # of k-means: enough for sizes, and for keeping near rows together
 _DISTANCES = 2**22  # held at once: 16 MiB
@@ -70,7 +66,7 @@ def measure_redundancy(values: FloatArray, *, cell_rows: int = 4096, seed: int =
     points, copies = np.unique(values, axis=0, return_counts=True)
     points = np.subtract(points, points.mean(axis=0, dtype=np.float64), dtype=np.float32, casting="same_kind")
     with threadpool_limits(limits=1):  # sums of several threads come in a varying order
-        typical = _median_distance(points, copies, np.random.default_rng(seed))
+        typical = median_distance(points, copies, seed=seed)
         groups = _near_groups(points, NEAR_SHARE * typical, cell_rows=cell_rows, seed=seed)
         labels, _ = kmeans(values, default_n_clusters(len(values)), seed=seed, max_iterations=_ITERATIONS)
         nearest = _nearest_distance(points, copies, np.random.default_rng(seed))
@@ -86,15 +82,6 @@ def measure_redundancy(values: FloatArray, *, cell_rows: int = 4096, seed: int =
         leading_share=leading_share,
         near_distance=NEAR_SHARE * typical,
     )
-
-
-def _median_distance(points: FloatArray, copies: IntArray, rng: np.random.Generator) -> float:
-    """Median distance of two rows, from random pairs of different ones."""
-    ends = np.cumsum(copies)
-    first = rng.integers(ends[-1], size=_N_PAIRS)
-    second = (first + rng.integers(1, ends[-1], size=_N_PAIRS)) % ends[-1]
-    left, right = (np.searchsorted(ends, rows, side="right") for rows in (first, second))
-    return float(np.median(np.linalg.norm(points[left] - points[right], axis=1)))
 
 
 def _squares(points: FloatArray, norms: FloatArray, rows: slice | IntArray) -> FloatArray:

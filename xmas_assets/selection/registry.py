@@ -31,10 +31,12 @@ from xmas_assets.selection.methods.semdedup import SemDeDup
 from xmas_assets.selection.methods.tive import Tive
 from xmas_assets.selection.methods.xmas import Xmas
 from xmas_assets.selection.methods.xmas_coverage import XmasCoverage
+from xmas_assets.selection.methods.xmas_distinct import XmasDistinct
 
 METHODS: dict[str, type[Method]] = {
     "xmas": Xmas,
     "xmas_coverage": XmasCoverage,
+    "xmas_distinct": XmasDistinct,
     "coincide": Coincide,
     "semdedup": SemDeDup,
     "d2_pruning": D2Pruning,

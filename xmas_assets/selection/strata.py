@@ -1,9 +1,10 @@
-"""Strata of a dataset: the clusters of its rows with images, and one more for the rows without."""
+"""Strata of a dataset: its rows with images, or their clusters, and those without."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.core.allocation import allocate_by_weight
 from xmas_assets.selection.signals import OrderedSignals
 
 IntArray = NDArray[np.int64]
@@ -34,6 +35,31 @@ def strata_of(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
     text_only = int(labels[has_trajectory].max()) + 1
     strata = np.where(has_trajectory, labels, text_only).astype(np.int64)
     return strata, np.bincount(strata, minlength=text_only + 1)
+
+
+def image_and_text_rows(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
+    """Positions of the rows with an image, at least one, and of those without, ascending.
+
+    Args:
+        signals: With ``has_image``.
+
+    Raises:
+        SelectionError: If no row has an image.
+    """
+    has_image = signals["has_image"].astype(bool)
+    if not has_image.any():
+        raise SelectionError(
+            f"all {len(has_image)} rows are text-only, so there are no attention maps to tell them apart; "
+            "use random, or a dataset with images"
+        )
+    return np.flatnonzero(has_image), np.flatnonzero(~has_image)
+
+
+def heads_of_both(image_rows: IntArray, text_rows: IntArray, count: int) -> IntArray:
+    """The first of the rows with images and the first of those without, each as many as are its share of ``count``."""
+    sizes = np.array([len(image_rows), len(text_rows)])
+    n_image, n_text = allocate_by_weight(sizes, np.log(np.maximum(sizes, 1)), count)
+    return np.concatenate([image_rows[:n_image], text_rows[:n_text]])
 
 
 def tasks_of(signals: OrderedSignals) -> tuple[NDArray[np.str_], IntArray]:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xmas_assets.core import coverage
-from xmas_assets.core.coverage import coverage_order, farthest_first, split_cells
+from xmas_assets.core.coverage import coverage_order, farthest_first, neighbourhoods, split_cells
 
 
 def by_definition(values):
@@ -92,3 +92,21 @@ def test_no_rows_and_cells_of_one_row_are_refused():
         coverage_order(np.zeros((0, 2)), cell_rows=5)
     with pytest.raises(ValueError, match="cell_rows >= 2; got .* and 1"):
         coverage_order(np.zeros((3, 2)), cell_rows=1)
+
+
+def test_neighbourhoods_have_a_middle_row_within_the_radius_and_middles_lie_farther_apart():
+    values = np.random.default_rng(3).normal(size=(300, 3))
+    for cell_rows in (300, 100):
+        labels = neighbourhoods(values, 0.8, cell_rows=cell_rows)
+        distances = np.sqrt(np.square(values[:, None] - values[None]).sum(axis=2))
+        members = [np.flatnonzero(labels == label) for label in range(labels.max() + 1)]
+        middles = [rows[distances[np.ix_(rows, rows)].max(axis=1) <= 0.8 + 1e-5] for rows in members]
+        assert all(len(rows) > 0 for rows in middles)
+    assert len(np.unique(neighbourhoods(values, 0.0, cell_rows=300))) == 300
+    assert set(neighbourhoods(values, 100.0, cell_rows=300)) == {0}
+
+
+def test_neighbourhoods_worked_by_hand():
+    """0 .1 4 4.2 9, mean 3.46: 4 is first, 9 lies 5 away, 0 lies 4 away; the others nearer than 1."""
+    values = np.array([[0.0], [0.1], [4.0], [4.2], [9.0]])
+    assert neighbourhoods(values, 1.0, cell_rows=10).tolist() == [2, 2, 0, 0, 1]

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.core.allocation import allocate_by_weight
 from xmas_assets.core.coverage import coverage_order
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.strata import heads_of_both, image_and_text_rows
 
 
 class XmasCoverage(Method):
@@ -32,23 +31,10 @@ class XmasCoverage(Method):
     )
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
-        has_image = signals["has_image"].astype(bool)
-        if not has_image.any():
-            raise SelectionError(
-                f"all {len(has_image)} rows are text-only, so there are no attention maps to cover; "
-                "use random, or a dataset with images"
-            )
-        image_rows = np.flatnonzero(has_image)
-        maps = signals["attention_maps"].reshape(len(has_image), -1)
-        if len(image_rows) < len(maps):
-            maps = maps[image_rows]
-        return {
-            "ranked_rows": image_rows[coverage_order(maps, cell_rows=self.cell_rows)],
-            "text_rows": np.flatnonzero(~has_image),
-        }
+        image_rows, text_rows = image_and_text_rows(signals)
+        maps = signals["attention_maps"].reshape(signals.n_samples, -1)
+        order = coverage_order(maps if len(text_rows) == 0 else maps[image_rows], cell_rows=self.cell_rows)
+        return {"ranked_rows": image_rows[order], "text_rows": text_rows}
 
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        strata = signals["ranked_rows"], rng.permutation(signals["text_rows"])
-        sizes = np.array([len(rows) for rows in strata])
-        n_image, n_text = allocate_by_weight(sizes, np.log(np.maximum(sizes, 1)), count)
-        return np.concatenate([strata[0][:n_image], strata[1][:n_text]])
+        return heads_of_both(signals["ranked_rows"], rng.permutation(signals["text_rows"]), count)

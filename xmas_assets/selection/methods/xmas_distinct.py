@@ -1,0 +1,59 @@
+"""XMAS distinct: one row of each neighbourhood of attention maps, at random, before a second one of any."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xmas_assets.core.coverage import neighbourhoods
+from xmas_assets.core.similarity import NEAR_SHARE, median_distance, unit_rows
+from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.strata import heads_of_both, image_and_text_rows
+
+
+class XmasDistinct(Method):
+    """Leave out rows whose text looks at the image, all through training, where that of a row already kept looks.
+
+    Each checkpoint's map is scaled to length 1, since where the text looks is what counts here, and rows within a
+    radius of a middle row are one neighbourhood (``core.coverage``). The seed draws the neighbourhoods' order and the
+    row of each; when every neighbourhood has one, the others follow at random. So where nothing repeats it is nearly
+    random, and it seeks neither outliers nor hard rows. Rows without image get their share of the budget at random.
+
+    Source:
+        Our own, after XMAS (arXiv 2510.01454); docs/study: rows with nearly the same maps have nearly the same
+        gradients, while farther apart the maps do not tell how far apart gradients are.
+    """
+
+    name: ClassVar[str] = "xmas_distinct"
+    paper: ClassVar[str] = "our own, after XMAS (arXiv 2510.01454)"
+    needs: ClassVar[frozenset[str]] = frozenset({"has_image", "attention_maps"})
+    cost: ClassVar[Cost] = "proxy"
+    nested: ClassVar[bool] = True
+
+    near_share: float = Field(
+        default=NEAR_SHARE, ge=0, le=1, description="Radius of a neighbourhood, share of the median distance of rows."
+    )
+    cell_rows: int = Field(
+        default=20_000, ge=2, description="Rows among which neighbourhoods are sought; larger sets are cut into cells."
+    )
+
+    def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
+        image_rows, text_rows = image_and_text_rows(signals)
+        vectors = self._vectors(signals, image_rows)
+        once = np.ones(len(vectors), dtype=np.int64)
+        radius = self.near_share * median_distance(vectors, once, seed=0) if len(vectors) > 1 else 0.0
+        labels = neighbourhoods(vectors, radius, cell_rows=self.cell_rows)
+        return {"image_rows": image_rows, "neighbourhoods": labels, "text_rows": text_rows}
+
+    def _vectors(self, signals: OrderedSignals, rows: NDArray[np.int64]) -> Array:
+        """What neighbourhoods are sought in, shape (n_rows, n_features)."""
+        return unit_rows(signals["attention_maps"][rows]).reshape(len(rows), -1)
+
+    def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        order = rng.permutation(len(signals["image_rows"]))
+        is_first = np.zeros(len(order), dtype=bool)
+        is_first[np.unique(signals["neighbourhoods"][order], return_index=True)[1]] = True
+        ranked = signals["image_rows"][np.concatenate([order[is_first], order[~is_first]])]
+        return heads_of_both(ranked, rng.permutation(signals["text_rows"]), count)
