@@ -25,6 +25,7 @@ ui: $(VENV)/installed
 study: $(VENV)/installed
 	$(BIN)/python -m study run
 	$(BIN)/python -m study measure
+	$(BIN)/python -m study theory
 	$(BIN)/python -m study report
 
 bench: $(VENV)/installed-test

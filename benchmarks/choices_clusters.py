@@ -1,8 +1,8 @@
 """Cost of choosing by clusters, graphs and coverage against the published formulations, re-created here.
 
 Run: python -m benchmarks.choices_clusters [--large]. One thread, CPU seconds, best of 3 (1 where the published side
-takes seconds); every row checks that both sides give the same answer. --large runs xmas_coverage at 665,298 x 224 and
-20 % (minutes, 3 GB), and nothing else.
+takes seconds); every row checks that both sides give the same answer. --large runs xmas_coverage and xmas_distinct at
+665,298 x 224 and 20 % (minutes, 3 GB), and nothing else.
 """
 
 import argparse
@@ -18,7 +18,9 @@ from xmas_assets.core.coverage import coverage_order, farthest_first
 from xmas_assets.core.graph_pruning import greedy_order, mutual_graph, spread_scores
 from xmas_assets.core.mmd import gaussian_kernels, greedy_mmd_orders
 from xmas_assets.core.neighbours import nearest_neighbours
+from xmas_assets.selection.base import Method
 from xmas_assets.selection.methods.xmas_coverage import XmasCoverage
+from xmas_assets.selection.methods.xmas_distinct import XmasDistinct
 
 SHARE = 0.2
 N_LLAVA = 665_298
@@ -104,15 +106,22 @@ def cover_llava() -> None:
         "has_image": np.ones(N_LLAVA, dtype=np.int32),
         "attention_maps": maps,
     }
-    before = peak_mib()
-    seconds, prepared = best_of(lambda: XmasCoverage().prepare(signals), repeats=1)
-    again, rows = best_of(lambda: XmasCoverage().select(signals, SHARE, 0, prepared=prepared), repeats=1)
-    print(f"xmas_coverage, {N_LLAVA} x {maps.shape[1]}: prepared in {seconds:.0f} s, {len(rows)} rows in {again:.1f} s")
-    print(f"peak memory {peak_mib():.0f} MiB, of which {before:.0f} MiB before")
+    choose_large(XmasDistinct(), signals)
+    rows = choose_large(XmasCoverage(), signals)
     random = np.random.default_rng(1).permutation(N_LLAVA)[: len(rows)]
     sample = maps[:: N_LLAVA // 2000]
     radii = [covering_radius(sample, np.arange(len(chosen)), centres=maps[chosen]) for chosen in (rows, random)]
     print(f"covering radius of {len(sample)} rows: {radii[0]:.4f}; by random rows {radii[1]:.4f}")
+
+
+def choose_large(method: Method, signals: dict[str, np.ndarray]) -> np.ndarray:
+    before = peak_mib()
+    seconds, prepared = best_of(lambda: method.prepare(signals), repeats=1)
+    again, rows = best_of(lambda: method.select(signals, SHARE, 0, prepared=prepared), repeats=1)
+    shape = signals["attention_maps"].shape
+    print(f"{method.name}, {shape[0]} x {shape[1]}: prepared in {seconds:.0f} s, {len(rows)} rows in {again:.1f} s")
+    print(f"peak memory {peak_mib():.0f} MiB, of which {before:.0f} MiB before", flush=True)
+    return rows
 
 
 def made_kernels(n_clusters: int, n_rows: int) -> np.ndarray:

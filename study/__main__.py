@@ -1,5 +1,5 @@
-"""``python -m study run [--part PART]... [--units N] [--home DIR]`` runs what is missing; ``python -m study measure``
-measures the datasets; ``python -m study report`` redraws tables and figures from what is stored."""
+"""``python -m study run [--part PART]... [--units N] [--home DIR]`` runs what is missing; ``measure`` in its
+place measures the datasets, ``theory`` compares attention and gradients; ``report`` redraws all from what is stored."""
 
 import argparse
 import os
@@ -10,11 +10,12 @@ from study.design import PLAN
 from study.measures import measure
 from study.report import write_report
 from study.running import run
+from study.theory import check_theory
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["run", "measure", "report"])
+    parser.add_argument("command", choices=["run", "measure", "theory", "report"])
     parser.add_argument("--part", action="append", help="screen, main, map, kinds or ablation; default all")
     parser.add_argument("--dataset", action="append", help="only these datasets")
     parser.add_argument("--units", type=int, help="at most so many repetitions of each experiment")
@@ -27,6 +28,9 @@ def main() -> None:
     os.environ["XMAS_HOME"] = str(home)
     if arguments.command == "measure":
         measure(home)
+        return
+    if arguments.command == "theory":
+        check_theory(home)
         return
     for experiment in PLAN:
         wanted = not arguments.part or experiment.part in arguments.part

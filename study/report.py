@@ -8,7 +8,9 @@ import polars as pl
 
 from study.analysis import difference, gate, table
 from study.design import GROUP_SIZES, MAPPED, PLAN, TAILS, Experiment
+from study.rule import METHOD, PAYS_FROM, fitted_threshold, observations
 from study.running import RESULTS
+from study.theory import read_theory
 from xmas_assets.report.canvas import draw
 from xmas_assets.report.figures import budget_score_figure
 
@@ -35,6 +37,8 @@ def write_report() -> Path:
             (folder / "figures" / f"map_{method}.png").write_bytes(_map(method, cells, tables))
             page += [f"![gain of {method} over random](figures/map_{method}.png)", ""]
     page += _ablation_lines([e for e in done if e.against in tables])
+    page += _rule_lines(observations())
+    page += _theory_lines(read_theory())
     path = folder / "results.md"
     path.write_text("\n".join(page), encoding="utf-8")
     return path
@@ -61,6 +65,52 @@ def _ablation_lines(variants: Sequence[Experiment]) -> list[str]:
                 head = f"| {variant.variant} | {method} | {float(budget):.0%} "
                 lines.append(f"{head}| {cells[0]} | {cells[1]} | {moves[0]['n_seeds']} |")
     return [*lines, ""] if variants else []
+
+
+def _rule_lines(seen: pl.DataFrame) -> list[str]:
+    """The threshold that the map gives, and what it foretells on the map and elsewhere."""
+    on_map = pl.col("part") == "map"
+    if seen.filter(on_map)["duplicate_mass"].n_unique() < 2:
+        return []
+    threshold = fitted_threshold(seen.filter(on_map))
+    seen = seen.with_columns(foretold=pl.col("duplicate_mass") >= threshold)
+    rights = [
+        f"{part.filter(pl.col('foretold') == pl.col('pays')).height} of {part.height}"
+        for part in (seen.filter(on_map), seen.filter(~on_map))
+    ]
+    lines = [
+        "## rule",
+        "",
+        f"`{METHOD}` pays (>= {100 * PAYS_FROM:.0f} points above random) where at least {threshold:.0%} of the rows "
+        f"nearly repeat another: right on {rights[0]} cells of the map, to which it was fitted, and on {rights[1]} "
+        "datasets and budgets to which it was not.",
+        "",
+        "| part | dataset | repeats | budget | against random, points (95 %) | units | foretold | pays |",
+        "|" + "---|" * 8,
+    ]
+    for row in seen.sort("part", "duplicate_mass", "budget").iter_rows(named=True):
+        gain = _interval(row, "difference", "low", "high", 100, sign="+")
+        answers = " | ".join("yes" if row[name] else "no" for name in ("foretold", "pays"))
+        head = f"| {row['part']} | {row['dataset']} | {row['duplicate_mass']:.0%} | {float(row['budget']):.0%} "
+        lines.append(f"{head}| {gain} | {row['n_seeds']} | {answers} |")
+    return [*lines, ""]
+
+
+def _theory_lines(found: pl.DataFrame) -> list[str]:
+    """Whether alike attention goes with alike gradient directions: means over units, with their range."""
+    if found.is_empty():
+        return []
+    lines = ["## theory", "", "| experiment | pairs | attention | rank correlation | AUC of the nearest 1 % | units |"]
+    lines += ["|" + "---|" * 6]
+    directions = found.filter(pl.col("gradient") == "direction")
+    keys = ["experiment", "pairs", "attention"]
+    for names, group in directions.group_by(keys, maintain_order=True):
+        cells = [
+            f"{group[column].mean():.2f} ({group[column].min():.2f}..{group[column].max():.2f})"
+            for column in ("spearman", "auc")
+        ]
+        lines.append(f"| {' | '.join(map(str, names))} | {' | '.join(cells)} | {group['unit'].n_unique()} |")
+    return [*lines, ""]
 
 
 def _line(row: dict) -> str:

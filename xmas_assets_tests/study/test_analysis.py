@@ -3,8 +3,10 @@
 import polars as pl
 import pytest
 
-from study import analysis, running
+from study import analysis, rule, running
 from study.design import PLAN, Experiment
+from xmas_assets.core import advice
+from xmas_assets.core.redundancy import Redundancy
 
 MADE = Experiment("made", "shapes", ("better",), ("0.1",), 3)
 
@@ -59,3 +61,17 @@ def test_every_experiment_of_the_plan_has_a_name_of_its_own_and_a_dataset_that_c
 
     assert len({experiment.name for experiment in PLAN}) == len(PLAN)
     assert {experiment.dataset for experiment in PLAN} <= MAKERS.keys()
+
+
+def test_the_rule_is_the_mass_that_parts_what_pays_from_what_does_not():
+    """One error is the least possible; of .2 (amid .1 and .3) and .45 (amid .4 and .5) the first gap is wider."""
+    seen = pl.DataFrame(
+        {"duplicate_mass": [0.0, 0.1, 0.3, 0.4, 0.5, 0.6], "pays": [False, False, True, False, True, True]}
+    )
+    assert rule.fitted_threshold(seen) == pytest.approx(0.2)
+
+
+def test_the_rule_of_advise_is_the_one_that_the_stored_results_give():
+    on_map = rule.observations().filter(pl.col("part") == "map")
+    assert advice.REPEATS_FROM == pytest.approx(rule.fitted_threshold(on_map), abs=0.005)
+    assert rule.METHOD in advice.recommend({advice.SPACE: Redundancy(9, 1.0, 9.0, 0.0, 1.0, 1.0, 1.0)})
