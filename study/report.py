@@ -19,12 +19,17 @@ _HEAD = (
     "| selection, training CPU s |"
 )
 
+_FOREWORD = (
+    "Made by `python -m study report` from `results/`. How to read it: README.md. An interval over one unit tells of "
+    "the test pictures only, and q is then 1."
+)
+
 
 def write_report() -> Path:
     """Write the tables and figures of every experiment that has results; returns the page."""
     folder = RESULTS.parent
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    page = ["# Results", "", "Made by `python -m study report` from `results/`. How to read it: README.md.", ""]
+    page = ["# Results", "", _FOREWORD, ""]
     done = [e for e in PLAN if list((RESULTS / e.name).glob("unit*.parquet"))]
     tables = {e.name: table(e) for e in done if not e.against}
     for name, board in tables.items():
