@@ -102,6 +102,9 @@ def _lock(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
     """Confine the connection to the store, for good."""
     # DuckDB compares a view's file pattern with the allowed folders as it is written, so both forms are listed.
     folders = f"[{_text(str(root))}, {_text(_pattern(root))}]"
+    # They trust the smallest and largest values that the files had when the query was planned; a run may replace a file
+    # before it is read.
+    connection.execute("SET disabled_optimizers = 'statistics_propagation,compressed_materialization'")
     connection.execute(f"SET temp_directory = {_text(str(root / '.spill'))}")
     connection.execute(f"SET allowed_directories = {folders}")
     connection.execute("SET enable_external_access = false")
