@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from xmas_assets.core.redundancy import Redundancy
 
 REPEATS_FROM = 0.22
-"""Share of the rows that nearly repeat another one from which on ``xmas_distinct`` was seen to beat random.
+"""Share of the rows that nearly repeat another one from which on ``xmas_distinct`` mostly beat random.
 
-Source: docs/study/results.md, "rule": fitted to eight cells of the map, tried on the other datasets. The study's
+Source: docs/study/results.md, "rule": fitted to the map's cells, tried on the other datasets. The study's
 ``rule.fitted_threshold`` gives it, and a test holds the two together. Between the cells below and above it nothing was
 measured (from 5 to 39 % of the rows).
 """
@@ -35,6 +35,7 @@ def recommend(measures: Mapping[str, Redundancy]) -> str:
             "(el2n, grad_norm, semdedup) may do harm; use random"
         )
     return (
-        f"{seen}: at 10 and 20 % of the rows xmas_distinct beat random on datasets such as this, unless random alone "
-        "came close to full data; compare both on yours (xmas run ... --method xmas_distinct --method random)"
+        f"{seen}: at 10 and 20 % of the rows xmas_distinct mostly beat random on datasets such as this, but not where "
+        "random alone came close to full data; compare both on yours (xmas run ... --method xmas_distinct --method "
+        "random)"
     )
