@@ -20,6 +20,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 from benchmarks.measuring import report
 from xmas_assets.contracts.samples import Sample, Turn
+from xmas_assets.extraction.parts import split_columns
 from xmas_assets.extraction.passes import SignalReader
 from xmas_assets.extraction.trajectories import AttentionSpectra
 from xmas_assets.vlm.layouts import n_shareable
@@ -74,9 +75,10 @@ def run_ours(vlms: Sequence[Vlm], samples: list[Sample], definition: Any) -> tup
     loaders = [lambda vlm=vlm: vlm for vlm in vlms]
     reader = SignalReader([signal], loaders, draw, batch_size=BATCH_SIZE, max_tokens=4096)
     assert not reader.notices, reader.notices
-    seconds, (values, is_read) = timed(lambda: reader.read(samples, lambda _: None))
+    seconds, read = timed(lambda: reader.read(samples, [signal], lambda _: None))
+    is_read, values = read[signal.name][:, 0], split_columns(read[signal.name], reader.shapes[signal.name])["values"]
     assert is_read.all()
-    return seconds, values[signal.name, "values"]
+    return seconds, values.reshape(len(samples), *reader.shapes[signal.name]["values"])
 
 
 @torch.inference_mode()
