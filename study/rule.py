@@ -10,6 +10,7 @@ from study.analysis import difference
 from study.design import PLAN
 from study.measures import read_measures
 from study.running import RESULTS
+from xmas_assets.core.advice import SPACE
 
 METHOD = "xmas_distinct"
 PAYS_FROM = 0.03
@@ -19,10 +20,10 @@ PAYS_FROM = 0.03
 def observations() -> pl.DataFrame:
     """A row per experiment at equal steps and budget that ran ``METHOD``.
 
-    Columns ``experiment``, ``part``, ``dataset``, ``budget``, ``duplicate_mass`` (image and text of the base model
+    Columns ``part``, ``dataset``, ``budget``, ``duplicate_mass`` (image and text of the base model
     joined), ``difference`` from random with ``low`` and ``high``, ``n_seeds`` and ``pays``.
     """
-    joined = read_measures().filter(pl.col("space") == "image_and_text")
+    joined = read_measures().filter(pl.col("space") == SPACE)
     masses = dict(joined.select("dataset", "duplicate_mass").iter_rows())
     rows = []
     for experiment in PLAN:

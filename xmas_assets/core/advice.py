@@ -8,8 +8,8 @@ REPEATS_FROM = 0.22
 """Share of the rows that nearly repeat another one from which on ``xmas_distinct`` mostly beat random.
 
 Source: docs/study/results.md, "rule": fitted to the map's cells, tried on the other datasets. The study's
-``rule.fitted_threshold`` gives it, and a test holds the two together. Between the cells below and above it nothing was
-measured (from 5 to 39 % of the rows).
+``rule.fitted_threshold`` gives it, and a test holds the two together. The map has no cell between 5 and 39 % of the
+rows.
 """
 SPACE = "image_and_text"
 """Where repeats are looked for: image and text embeddings of the base model, joined."""

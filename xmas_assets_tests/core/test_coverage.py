@@ -96,12 +96,18 @@ def test_no_rows_and_cells_of_one_row_are_refused():
 
 def test_neighbourhoods_have_a_middle_row_within_the_radius_and_middles_lie_farther_apart():
     values = np.random.default_rng(3).normal(size=(300, 3))
+    distances = np.sqrt(np.square(values[:, None] - values[None]).sum(axis=2))
     for cell_rows in (300, 100):
         labels = neighbourhoods(values, 0.8, cell_rows=cell_rows)
-        distances = np.sqrt(np.square(values[:, None] - values[None]).sum(axis=2))
-        members = [np.flatnonzero(labels == label) for label in range(labels.max() + 1)]
-        middles = [rows[distances[np.ix_(rows, rows)].max(axis=1) <= 0.8 + 1e-5] for rows in members]
-        assert all(len(rows) > 0 for rows in middles)
+        for label in range(labels.max() + 1):
+            rows = np.flatnonzero(labels == label)
+            assert distances[np.ix_(rows, rows)].max(axis=1).min() <= 0.8
+    middles = []
+    for row in by_definition(values):
+        if not middles or distances[row, middles].min() > 0.8:
+            middles.append(row)
+    nearest = distances[:, middles].argmin(axis=1)
+    np.testing.assert_array_equal(neighbourhoods(values, 0.8, cell_rows=300), nearest)
     assert len(np.unique(neighbourhoods(values, 0.0, cell_rows=300))) == 300
     assert set(neighbourhoods(values, 100.0, cell_rows=300)) == {0}
 
