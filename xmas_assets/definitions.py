@@ -50,6 +50,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *SETTINGS.values(),
             raw_dataset.raw_dataset,
             base_model.base_model,
+            base_model.target_base,
             proxy_checkpoints.proxy_checkpoints,
             signals.signals,
             clusters.clusters,

@@ -22,7 +22,8 @@ from xmas_assets.resources.supplies import check_supplies
 from xmas_assets.selection.catalogue import READ_IN_ONE_PASS
 from xmas_assets.selection.registry import assets_read
 
-ALWAYS = {"raw_dataset", "base_model"}  # whatever the method
+# Whatever the method; the targets' base too, so that one that is not there is told before a proxy is trained.
+ALWAYS = {"raw_dataset", "base_model", "target_base"}
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
 
 

@@ -25,7 +25,7 @@ def benchmark_scores(
     home: Home,
     tracking: Tracking,
     raw_dataset: StoredTables,
-    base_model: StoredTables,
+    target_base: StoredTables,
     target_model: StoredTables,
 ) -> dg.Output:
     """One row per test question: the model's greedy answer, the reference and the score."""
@@ -38,11 +38,11 @@ def benchmark_scores(
     trained = read_checkpoints(target_model["checkpoints"], home.path())[-1]
     with home.stage("benchmark_scores", context.partition_key, key=key) as workspace:
         answers = answer_questions(
-            load_vlm(trained.path, settings.base_model, base=read_base(base_model)),
+            load_vlm(trained.path, settings.target_base, base=read_base(target_base)),
             home.questions(raw_dataset),
             home.open_image(dataset),
             settings.benchmark,
-            max_tokens=settings.base_model.max_tokens,
+            max_tokens=settings.target_base.max_tokens,
             progress=Meter("questions", context.log, unit="question"),
         )
         staged = stage_answers(workspace, answers)

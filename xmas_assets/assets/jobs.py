@@ -7,7 +7,14 @@ from xmas_assets.selection.catalogue import READ_IN_ONE_PASS
 JOBS = [
     dg.define_asset_job(
         "prepare_dataset",
-        selection=["raw_dataset", "base_model", "proxy_checkpoints", "attention_trajectories", "clusters"],
+        selection=[
+            "raw_dataset",
+            "base_model",
+            "target_base",
+            "proxy_checkpoints",
+            "attention_trajectories",
+            "clusters",
+        ],
         description="Everything a dataset needs once, whatever the budget: read, train the proxy, follow attention.",
     ),
     dg.define_asset_job(

@@ -22,7 +22,8 @@ SETTINGS = {
     for section, text in {
         "source": "The dataset's annotation files, image root and format.",
         "validation": "The dataset's validation files: records of the target tasks that less and icons select for.",
-        "base_model": "Which vision-language model training starts from.",
+        "base_model": "Which vision-language model the proxy, and all that reads the data, starts from.",
+        "target_base": "Which vision-language model targets start from; `base_model` unless another is named.",
         "proxy": "How the proxy is fine-tuned.",
         "trajectories": "How cross-modal attention is read.",
         "attention_maps": "What is kept of where the text looks in an image.",

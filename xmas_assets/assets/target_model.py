@@ -24,10 +24,10 @@ def target_model(
     home: Home,
     tracking: Tracking,
     raw_dataset: StoredTables,
-    base_model: StoredTables,
+    target_base: StoredTables,
     selected_subset: StoredTables,
 ) -> dg.Output:
-    """The base model fine-tuned on the subset's rows; the selection's seed is the training seed too."""
+    """The targets' base model fine-tuned on the subset's rows; the selection's seed is the training seed too."""
     from xmas_assets.report.describe import describe_training
     from xmas_assets.training.runs import read_record
     from xmas_assets.training.trainer import fine_tune
@@ -36,14 +36,14 @@ def target_model(
     settings = home.settings(dataset)
     upstream = {
         "raw_dataset": raw_dataset.version,
-        "base_model": base_model.version,
+        "target_base": target_base.version,
         "selected_subset": selected_subset.version,
     }
-    versions = (*upstream.values(), settings.base_model.digest(), settings.target.digest())
+    versions = (*upstream.values(), settings.target_base.digest(), settings.target.digest())
     with home.stage("target_model", context.partition_key, key=combine(*versions, str(key.seed))) as workspace:
         checkpoints = fine_tune(
-            base=read_base(base_model),
-            base_settings=settings.base_model,
+            base=read_base(target_base),
+            base_settings=settings.target_base,
             samples=home.samples(raw_dataset).take(selected_subset["subset"].column("row").tolist()),
             open_image=home.open_image(dataset),
             settings=settings.target,

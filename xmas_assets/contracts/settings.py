@@ -4,9 +4,10 @@ A stage's settings are hashed into its data version, so a changed value makes th
 and nothing before it. A profile is one ``Settings``; a dataset's registration may override single fields.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xmas_assets.contracts.scoring import ClipSettings, QualitySettings, TagSettings
 from xmas_assets.contracts.section import Section
@@ -203,9 +204,15 @@ class MethodsSettings(Section):
 
 
 class Settings(Section):
-    """A profile: the settings of all stages."""
+    """A profile: the settings of all stages.
+
+    ``base_model`` is what the proxy and everything that reads the data start from; ``target_base`` what targets start
+    from. Left out, it is the same model; given, its fields that are left out are those of ``base_model``, but for
+    source and revision of another model.
+    """
 
     base_model: BaseModelSettings = BaseModelSettings()
+    target_base: BaseModelSettings = BaseModelSettings()
     proxy: ProxySettings = ProxySettings()
     trajectories: TrajectorySettings = TrajectorySettings()
     signals: SignalSettings = SignalSettings()
@@ -219,3 +226,14 @@ class Settings(Section):
     methods: MethodsSettings = MethodsSettings()
     target: TrainingSettings = TrainingSettings()
     benchmark: BenchmarkSettings = BenchmarkSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_base_follows_base_model(cls, values: Any) -> Any:
+        own, base = values.get("target_base", {}), values.get("base_model", {})
+        if not isinstance(own, Mapping) or not isinstance(base, Mapping | BaseModelSettings):
+            return values  # already whole, or a mistake that the fields' own validation tells of
+        shared = dict(base)
+        if "source" in own:
+            shared.pop("revision", None)
+        return {**values, "target_base": shared | dict(own)}

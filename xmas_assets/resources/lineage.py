@@ -49,7 +49,7 @@ def model_record(
         key=model_run_key(dataset, key, trained.digest),
         experiment=dataset,
         name=f"train {key}",
-        params=_key_params(key) | _flat("target", settings.target) | _flat("base_model", settings.base_model),
+        params=_key_params(key) | _flat("target", settings.target) | _flat("base_model", settings.target_base),
         tags=_tags(context, "model", said) | {f"upstream.{name}": version for name, version in upstream.items()},
         metrics={
             "training_cpu_seconds": record.cpu_seconds,

@@ -165,6 +165,11 @@ def _figures(
 def _provenance(home: Home, dataset: str, raw: StoredTables) -> dict[str, str]:
     settings = home.settings(dataset)
     sections = {name: getattr(settings, name).model_dump_json() for name in type(settings).model_fields}
-    assets = ["base_model", "proxy_checkpoints", *dict.fromkeys(source.asset for source in SIGNALS.values())]
+    assets = [
+        "base_model",
+        "target_base",
+        "proxy_checkpoints",
+        *dict.fromkeys(source.asset for source in SIGNALS.values()),
+    ]
     versions = {name: stored(home, name, dataset).version for name in assets if is_stored(home, name, dataset)}
     return {**versions, "raw_dataset": raw.version, **{f"settings: {name}": text for name, text in sections.items()}}

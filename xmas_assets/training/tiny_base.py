@@ -28,6 +28,8 @@ def build_base(
     tower_steps: int = 3200,
     align_steps: int = 800,
     language_steps: int = 2400,
+    width: int = 96,
+    n_layers: int = 3,
     seed: int = 0,
 ) -> float:
     """Train the tiny base from random weights and save it; the same arguments give the same bytes on one machine.
@@ -38,6 +40,8 @@ def build_base(
         tower_steps: Steps of the vision tower.
         align_steps: Steps of the projector alone.
         language_steps: Steps of projector and language model on terse questions.
+        width: Hidden size of the language model, a multiple of 8.
+        n_layers: Layers of the language model.
         seed: Of weights, pictures and order.
 
     Returns:
@@ -45,7 +49,7 @@ def build_base(
     """
     with model_work(1), torch.random.fork_rng(devices=[]):
         processor = build_processor()
-        model = build_model(processor, seed=seed)
+        model = build_model(processor, seed=seed, width=width, n_layers=n_layers)
         _LOG.info("vision tower: %d steps on %d pictures", tower_steps, n_scenes)
         album, _ = _draw(n_scenes, seed=seed + _TOWER)
         tower = model.model.vision_tower
@@ -82,10 +86,12 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="directory for the trained base model")
+    parser.add_argument("--width", type=int, default=96, help="hidden size of the language model, a multiple of 8")
+    parser.add_argument("--layers", type=int, default=3, help="layers of the language model")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, pictures and order")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    build_base(arguments.output, seed=arguments.seed)
+    build_base(arguments.output, width=arguments.width, n_layers=arguments.layers, seed=arguments.seed)
 
 
 if __name__ == "__main__":

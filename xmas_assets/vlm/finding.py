@@ -16,13 +16,17 @@ _EMBEDDED = {"embedded:tiny": SHIPPED_BASE}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def resolve_base(settings: BaseModelSettings) -> Path:
-    """Find the directory of the base model; a hub id is downloaded once, at its pinned revision.
+def resolve_base(settings: BaseModelSettings, *, section: str = "base_model") -> Path:
+    """Find the directory of a base model; a hub id is downloaded once, at its pinned revision.
+
+    Args:
+        settings: Which model.
+        section: Of the settings that name it; for messages.
 
     Raises:
         ModelError: If there is no such model, a hub id is not pinned to a commit, or it cannot be fetched.
     """
-    return resolve_model(settings.source, settings.revision, section="base_model")
+    return resolve_model(settings.source, settings.revision, section=section)
 
 
 def resolve_model(source: str, revision: str | None, *, section: str) -> Path:

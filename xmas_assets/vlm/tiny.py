@@ -87,8 +87,17 @@ def build_untrained(directory: Path, *, seed: int = 0) -> Path:
     return directory
 
 
-def build_model(processor: LlavaProcessor, *, seed: int) -> LlavaForConditionalGeneration:
-    """Make the model with random weights (float32), fitting the processor's vocabulary and image size."""
+def build_model(
+    processor: LlavaProcessor, *, seed: int, width: int = 96, n_layers: int = 3
+) -> LlavaForConditionalGeneration:
+    """Make the model with random weights (float32), fitting the processor's vocabulary and image size.
+
+    Args:
+        processor: Whose tokenizer and image size it fits.
+        seed: Seed of the weights.
+        width: Hidden size of the language model, a multiple of 8; the vision tower is the same for all.
+        n_layers: Layers of the language model.
+    """
     tokenizer = processor.tokenizer
     vision = CLIPVisionConfig(
         image_size=IMAGE_SIZE,
@@ -102,12 +111,12 @@ def build_model(processor: LlavaProcessor, *, seed: int) -> LlavaForConditionalG
     )
     text = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=96,
-        intermediate_size=128,
-        num_hidden_layers=3,
+        hidden_size=width,
+        intermediate_size=width * 4 // 3,
+        num_hidden_layers=n_layers,
         num_attention_heads=4,
         num_key_value_heads=4,
-        initializer_range=0.1,
+        initializer_range=0.1 * (96 / width) ** 0.5,  # a wider layer adds up more terms
         max_position_embeddings=2048,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -17,6 +17,7 @@ from xmas_assets_tests.e2e.platforms import register
 ASSETS = {
     "raw_dataset": "data",
     "base_model": "models",
+    "target_base": "models",
     "proxy_checkpoints": "models",
     "attention_trajectories": "signals",
     "clusters": "selection",
@@ -61,7 +62,13 @@ def test_every_asset_has_a_group_kinds_an_owner_and_a_description(graph):
 
 def test_every_stage_that_others_build_on_has_a_blocking_check(graph):
     blocking = {key.asset_key.to_user_string() for key in graph.asset_check_keys if graph.get(key).blocking}
-    assert blocking == set(ASSETS) - {"base_model", "target_model", "leaderboard", "attention_gradient_agreement"}
+    assert blocking == set(ASSETS) - {
+        "base_model",
+        "target_base",
+        "target_model",
+        "leaderboard",
+        "attention_gradient_agreement",
+    }
 
 
 def test_a_budget_is_known_from_the_subset_on_and_nowhere_before(graph):

@@ -30,7 +30,7 @@ QUICK = {
 }
 """Settings with which everything takes seconds, in several steps and shards so that it can be interrupted."""
 
-DATASET_STAGES = ("raw_dataset", "base_model", "proxy_checkpoints", "attention_trajectories", "clusters")
+DATASET_STAGES = ("raw_dataset", "base_model", "target_base", "proxy_checkpoints", "attention_trajectories", "clusters")
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
 BUILT = [SelectionKey.parse(text) for text in ("xmas_b0.20_s0", "random_b0.20_s0", "full_b1.00_s0")]
 

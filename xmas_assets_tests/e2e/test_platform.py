@@ -4,11 +4,14 @@ import shutil
 
 import dagster as dg
 import pytest
+from safetensors.torch import load_file
 
 from xmas_assets.data.registration import load_registration
 from xmas_assets.platforms import RunFailedError
 from xmas_assets.resources.signals import stored
+from xmas_assets.resources.stored import read_checkpoints
 from xmas_assets.runs import run_selections
+from xmas_assets.vlm.tiny import build_model, build_processor
 from xmas_assets_tests.e2e.platforms import (
     DATASET_STAGES,
     QUICK,
@@ -115,8 +118,8 @@ def test_another_precision_or_longest_sample_makes_what_was_trained_stale(platfo
 
     def stale_once_the_base_was_looked_at() -> list[str]:
         platform.observe("shapes")
-        platform.materialize(["base_model"], "shapes")
-        stages = platform.stale(["base_model", "proxy_checkpoints"], "shapes")
+        platform.materialize(["base_model", "target_base"], "shapes")
+        stages = platform.stale(["base_model", "target_base", "proxy_checkpoints"], "shapes")
         return stages + platform.stale(["target_model"], "shapes|full_b1.00_s0")
 
     registration = load_registration(home, "shapes")
@@ -126,6 +129,39 @@ def test_another_precision_or_longest_sample_makes_what_was_trained_stale(platfo
     finally:
         registration.save(home)
     assert stale_once_the_base_was_looked_at() == []
+
+
+def test_targets_start_from_their_own_base_and_the_proxy_is_left_alone(platform, home, tmp_path):
+    large = tmp_path / "large"
+    processor = build_processor()
+    build_model(processor, seed=3, width=128, n_layers=2).save_pretrained(large)
+    processor.save_pretrained(large)
+    others = [asset for asset in DATASET_STAGES if asset != "target_base"]
+    before = file_times(home, others)
+    registration = load_registration(home, "shapes")
+    registration.model_copy(update={"overrides": QUICK | {"target_base": {"source": str(large)}}}).save(home)
+    try:
+        run_selections(platform, "shapes", keys("xmas_b0.20_s0"), say=lambda line: None)
+        assert file_times(home, others) == before
+        trained = stored(platform.home, "target_model", "shapes|xmas_b0.20_s0")["checkpoints"]
+        weights = load_file(read_checkpoints(trained, home)[-1].path / "model.safetensors")
+        assert any(weight.shape[-1] == 128 for weight in weights.values())
+    finally:
+        registration.save(home)
+        run_selections(platform, "shapes", keys("xmas_b0.20_s0"), say=lambda line: None)
+
+
+def test_a_targets_base_that_is_not_there_is_told_before_anything_is_trained(platform, home):
+    registration = load_registration(home, "shapes")
+    registration.model_copy(update={"overrides": QUICK | {"target_base": {"source": "no/such/place"}}}).save(home)
+    before = counts(platform)
+    try:
+        with pytest.raises(RunFailedError, match="target base 'no/such/place' is no directory"):
+            run_selections(platform, "shapes", keys("random_b0.30_s0"), say=lambda line: None)
+    finally:
+        registration.save(home)
+        platform.observe("shapes")
+    assert counts(platform) == before
 
 
 def test_an_identical_recomputation_retrains_nothing(platform, home):

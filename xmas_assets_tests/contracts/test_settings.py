@@ -1,0 +1,28 @@
+"""Settings that follow other settings."""
+
+from xmas_assets.contracts.settings import BaseModelSettings, Settings
+
+PINNED = {"source": "owner/small", "revision": "0" * 40, "dtype": "bfloat16", "max_tokens": 300}
+
+
+def test_targets_start_from_the_base_model_unless_another_is_named():
+    assert Settings().target_base == Settings().base_model
+    settings = Settings.model_validate({"base_model": PINNED})
+    assert settings.target_base == settings.base_model
+
+
+def test_another_base_for_targets_takes_what_it_leaves_out_from_the_base_model_but_not_its_revision():
+    settings = Settings.model_validate({"base_model": PINNED, "target_base": {"source": "owner/large"}})
+    expected = BaseModelSettings(source="owner/large", revision=None, dtype="bfloat16", max_tokens=300)
+    assert settings.target_base == expected
+    assert settings.base_model.source == "owner/small"
+
+
+def test_settings_for_targets_alone_keep_the_model():
+    settings = Settings.model_validate({"base_model": PINNED, "target_base": {"max_tokens": 900}})
+    assert settings.target_base == settings.base_model.model_copy(update={"max_tokens": 900})
+
+
+def test_settings_come_back_from_what_they_are_written_as():
+    settings = Settings.model_validate({"base_model": PINNED, "target_base": {"source": "owner/large"}})
+    assert Settings.model_validate(settings.model_dump()) == settings
