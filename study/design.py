@@ -24,6 +24,8 @@ CONTROLLED = (
     "xmas", "xmas_coverage", "xmas_distinct", "image_coverage", "text_coverage", "embedding_distinct", "semdedup",
     "el2n",
 )  # fmt: skip
+# A proxy with a quarter of the target's language model; before, proxy and target start from the same model.
+SMALL_PROXY = {"base_model": {"source": "study:small"}, "target_base": {"source": "embedded:tiny"}}
 # What of XMAS does the work: without the ranking in clusters, with it turned round; without proxy and attention.
 PARTS_OF_XMAS = ("balanced_random", "xmas_unstable", "embedding_distinct")
 # One setting changed, and the methods that read what it makes.
@@ -121,5 +123,15 @@ PLAN: tuple[Experiment, ...] = (
             against="main_shapes_steps",
         )
         for name, (methods, overrides) in VARIANTS.items()
+    ),
+    Experiment(
+        "size",
+        "shapes",
+        ("xmas", "xmas_coverage", "xmas_distinct"),
+        ("0.1", "0.2"),
+        5,
+        _EQUAL_STEPS | SMALL_PROXY,
+        "small_proxy",
+        against="main_shapes_steps",
     ),
 )

@@ -10,7 +10,7 @@ from study.analysis import difference, gate, table
 from study.design import GROUP_SIZES, MAPPED, PLAN, TAILS, Experiment
 from study.rule import METHOD, PAYS_FROM, fitted_threshold, observations
 from study.running import RESULTS
-from study.theory import read_theory
+from study.theory import NEAR, read_theory
 from xmas_assets.report.canvas import draw
 from xmas_assets.report.figures import budget_score_figure
 
@@ -18,6 +18,19 @@ _HEAD = (
     "| budget | method | score % (95 %) | Rel % | against random, points (95 %) | q | units "
     "| selection, training CPU s |"
 )
+
+_MODEL_MEASURES = {
+    "l2": "L2 distance of a row's singular values, per layer, last checkpoint",
+    "near": f"share of rows where it is below {NEAR}",
+    "l2_rows": "the same distance between different rows of the target",
+    "spearman_scalar_trajectory": "rank correlation of all pairs' distances: scalar trajectory",
+    "spearman_all_values": "- all values",
+    "spearman_attention_maps": "- attention maps",
+    "ari": "adjusted Rand index of the clusters",
+    "auc_scalar_trajectory": "AUC of the target's nearest gradients within a skill: scalar trajectory",
+    "auc_all_values": "- all values",
+    "auc_attention_maps": "- attention maps",
+}
 
 _FOREWORD = (
     "Made by `python -m study report` from `results/`. How to read it: README.md. An interval over one unit tells of "
@@ -44,6 +57,8 @@ def write_report() -> Path:
     page += _ablation_lines([e for e in done if e.against in tables])
     page += _rule_lines(observations())
     page += _theory_lines(read_theory())
+    page += _training_lines(read_theory("over_training"))
+    page += _model_lines(read_theory("models"))
     path = folder / "results.md"
     path.write_text("\n".join(page), encoding="utf-8")
     return path
@@ -110,12 +125,48 @@ def _theory_lines(found: pl.DataFrame) -> list[str]:
     directions = found.filter(pl.col("gradient") == "direction")
     keys = ["experiment", "pairs", "attention"]
     for names, group in directions.group_by(keys, maintain_order=True):
-        cells = [
-            f"{group[column].mean():.2f} ({group[column].min():.2f}..{group[column].max():.2f})"
-            for column in ("spearman", "auc")
-        ]
+        cells = [_ranged(group, column) for column in ("spearman", "auc")]
         lines.append(f"| {' | '.join(map(str, names))} | {' | '.join(cells)} | {group['unit'].n_unique()} |")
     return [*lines, ""]
+
+
+def _training_lines(found: pl.DataFrame) -> list[str]:
+    """How well attention at each checkpoint alone finds the nearest gradients within a skill: means over units."""
+    if found.is_empty():
+        return []
+    within = found.filter(pl.col("pairs") == "same_task")
+    numbers = sorted(within["checkpoint"].unique())
+    head = ["experiment", "attention", *(f"checkpoint {number}" for number in numbers), "units"]
+    lines = [
+        "## theory, over training",
+        "",
+        "AUC of the nearest 1 % within a skill, by attention at one checkpoint.",
+        "",
+    ]
+    lines += [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for names, group in within.group_by("experiment", "attention", maintain_order=True):
+        means = [group.filter(pl.col("checkpoint") == number)["auc"].mean() for number in numbers]
+        cells = [*map(str, names), *(f"{mean:.2f}" for mean in means), str(group["unit"].n_unique())]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _model_lines(found: pl.DataFrame) -> list[str]:
+    """The target's attention against that of a smaller proxy, and of itself with another seed: means and ranges."""
+    if found.is_empty():
+        return []
+    lines = ["## theory, proxy against target", "", "Means over units with their range.", ""]
+    names = ["small_proxy", "other_seed"]
+    lines += ["| | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|" + "---|" * (1 + len(names))]
+    for column, said in _MODEL_MEASURES.items():
+        cells = [_ranged(found.filter(pl.col("other") == name), column) for name in names]
+        lines.append(f"| {said} | {' | '.join(cells)} |")
+    return [*lines, "", f"{found['unit'].n_unique()} units.", ""]
+
+
+def _ranged(group: pl.DataFrame, column: str) -> str:
+    """A column's mean with its range."""
+    return f"{group[column].mean():.2f} ({group[column].min():.2f}..{group[column].max():.2f})"
 
 
 def _line(row: dict) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from study.bases import base_directory
 from study.datasets import MAKERS
 from study.design import Experiment
 from xmas_assets.bench.baselines import blind_scores
@@ -68,6 +69,8 @@ def register(experiment: Experiment, unit: int, home_root: Path) -> None:
         return
     folder, images = _made(experiment.dataset, home_root)
     overrides = {section: dict(values) for section, values in experiment.overrides.items()}
+    if "base_model" in overrides:
+        overrides["base_model"]["source"] = base_directory(overrides["base_model"]["source"], home_root)
     for section in _SEEDED:
         overrides[section] = {"seed": unit} | overrides.get(section, {})
     add_dataset(

@@ -46,8 +46,17 @@ def sample_pairs(
     attention_trajectories: StoredTables,
     attention_maps: StoredTables,
     gradients: StoredTables,
+    *,
+    checkpoints: slice = slice(None),
 ) -> Pairs:
     """Draw rows that have both attention and a gradient, by a fixed seed, and give the distances of all their pairs.
+
+    Args:
+        raw_dataset: Whose rows.
+        attention_trajectories: Of the proxy.
+        attention_maps: Of the proxy.
+        gradients: Of the warm-up's last checkpoint.
+        checkpoints: Which of the proxy's checkpoints count; default all.
 
     Raises:
         DatasetError: If there are fewer than 10 such rows.
@@ -59,16 +68,19 @@ def sample_pairs(
     rows = _draw(samples.column("sample_id"), is_usable)
     _, tasks = np.unique([task or "" for task in samples.take("task", rows).tolist()], return_inverse=True)
     return Pairs(
-        attention_distances(_read(trajectories, "values", rows), _read(maps, "values", rows)),
+        attention_distances(
+            _read(trajectories, "values", rows)[:, checkpoints], _read(maps, "values", rows)[:, checkpoints]
+        ),
         gradient_distances(projected.take("projected", rows).reshape(len(rows), -1)),
         tasks,
         int((~is_usable).sum()),
     )
 
 
-def agreement_table(pairs: Pairs) -> pl.DataFrame:
+def agreement_table(pairs: Pairs, *, n_resamples: int = 200) -> pl.DataFrame:
     """Rank correlation and AUC with their intervals, a row per population of pairs and two distances."""
-    found = measure_agreement(pairs.attention, pairs.gradient, pairs.tasks, rng=np.random.default_rng(_SEED))
+    rng = np.random.default_rng(_SEED)
+    found = measure_agreement(pairs.attention, pairs.gradient, pairs.tasks, rng=rng, n_resamples=n_resamples)
     frame = pl.DataFrame([asdict(agreement) for agreement in found])
     ends = [
         pl.col(f"{name}_interval").list.get(place).fill_nan(None).alias(f"{name}_{end}")

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy.spatial.distance import pdist
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.report.agreement import agreement_cells, agreement_figure, agreement_verdict, describe_agreement
@@ -51,6 +52,14 @@ def write(home: Home, order: np.ndarray) -> list[StoredTables]:
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
     return write(Home(root=str(tmp_path_factory.mktemp("home"))), np.arange(N_ROWS))
+
+
+def test_one_checkpoint_counts_alone(tables):
+    """Maps are written as (2 checkpoints, 4 cells), so the first checkpoint is their first four numbers."""
+    usable = [row for row in range(N_ROWS) if row not in WITHOUT]
+    maps = tables[2]["attention_maps"].column("values")[usable]
+    pairs = sample_pairs(*tables, checkpoints=slice(0, 1))
+    np.testing.assert_allclose(pairs.attention["attention_maps"], pdist(maps[:, :4]), rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
