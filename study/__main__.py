@@ -16,7 +16,9 @@ from study.theory import check_theory
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=["run", "measure", "theory", "report"])
-    parser.add_argument("--part", action="append", help="screen, main, map, kinds, ablation or size; default all")
+    parser.add_argument(
+        "--part", action="append", help="screen, main, map, kinds, ablation, fresh or size; default all"
+    )
     parser.add_argument("--dataset", action="append", help="only these datasets")
     parser.add_argument("--units", type=int, help="at most so many repetitions of each experiment")
     parser.add_argument("--home", type=Path, default=Path(".xmas-study"), help="XMAS_HOME of the runs")

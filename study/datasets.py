@@ -50,6 +50,10 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "same_question": partial(_shapes, seed=1005, same_both=0.0, same_image=0.0, same_question=0.95),
     "digits": partial(write_digits, seed=1006),
     "easy_vqa": _easy_vqa,
+    "fresh_none": partial(_shapes, seed=3001, rare_share=0.3, **_ONLY_SINGLES),
+    "fresh_few": partial(_shapes, seed=3002, group_size=6, same_both=0.6, same_image=0.1, same_question=0.1),
+    "fresh_many": partial(_shapes, seed=3003, group_size=100, same_both=0.6, same_image=0.0, same_question=0.0),
+    "fresh_digits": partial(write_digits, seed=3004, n_repeated=60, copies=24, n_single=500),
 } | {
     f"shapes_{tail}_g{size}": partial(_shapes, seed=1010 + 10 * TAILS.index(tail) + place, **_cell(tail, size))
     for tail in TAILS

@@ -124,6 +124,10 @@ PLAN: tuple[Experiment, ...] = (
         )
         for name, (methods, overrides) in VARIANTS.items()
     ),
+    *(
+        Experiment("fresh", dataset, ("xmas_distinct",), ("0.1", "0.2"), 3, _EQUAL_STEPS)
+        for dataset in ("fresh_none", "fresh_few", "fresh_many", "fresh_digits")
+    ),
     Experiment(
         "size",
         "shapes",

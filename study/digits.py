@@ -1,6 +1,7 @@
 """Handwritten digits that come with scikit-learn, as pictures with questions: a small real set."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,18 @@ _SIDE = 64
 _KINDS = {"digit": 1.0, "is": 1.0, "parity": 0.25, "above": 0.25}
 
 
-def write_digits(folder: Path, *, seed: int, n_test_pictures: int = 360) -> Path:
+def write_digits(
+    folder: Path, *, seed: int, n_test_pictures: int = 360, n_repeated: int = 0, copies: int = 1, n_single: int = 1437
+) -> Path:
     """Write ``train.json``, ``test.json`` and the pictures; test pictures are asked every kind of question.
+
+    Args:
+        folder: Where to write.
+        seed: Of everything drawn.
+        n_test_pictures: Of the 1,797.
+        n_repeated: Training pictures that come several times, each time moved by up to 2 of 64 pixels.
+        copies: How often.
+        n_single: Training pictures besides, at most, that come once.
 
     Returns:
         The folder that image names are relative to.
@@ -24,18 +35,30 @@ def write_digits(folder: Path, *, seed: int, n_test_pictures: int = 360) -> Path
     bunch: Any = load_digits()
     order = rng.permutation(len(bunch.images))
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    for split, pictures in (("test", order[:n_test_pictures]), ("train", order[n_test_pictures:])):
+    test, training = np.split(order, [n_test_pictures])
+    shown = np.concatenate([np.repeat(training[:n_repeated], copies), training[n_repeated:][:n_single]])
+    for split, pictures in (("test", test), ("train", shown)):
         records = []
-        for picture in pictures:
-            name = f"images/{picture:04d}.png"
-            pixels = np.rint(bunch.images[picture] * (255 / 16)).astype(np.uint8)
-            Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).convert("RGB").save(folder / name)
+        for place, picture in enumerate(pictures):
+            repeats = split == "train" and place < n_repeated * copies
+            stem = f"{picture:04d}-{place % copies}" if repeats else f"{picture:04d}"
+            name = f"images/{stem}.png"
+            _draw(bunch.images[picture], rng.integers(-2, 3, size=2) if repeats else (0, 0)).save(folder / name)
             for kind, share in _KINDS.items():
                 if split == "test" or rng.random() < share:
                     question, answer = _ask(kind, int(bunch.target[picture]), rng)
-                    records.append(_record(f"{split}-{picture:04d}-{kind}", name, kind, question, answer))
+                    records.append(_record(f"{split}-{stem}-{kind}", name, kind, question, answer))
         (folder / f"{split}.json").write_text(json.dumps(records, indent=1))
     return folder
+
+
+def _draw(image: np.ndarray, moved: Sequence[int] | np.ndarray) -> Image.Image:
+    """A digit of 8 x 8 values in 0..16 as a picture, moved by some pixels over its black ground."""
+    pixels = np.rint(image * (255 / 16)).astype(np.uint8)
+    picture = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).convert("RGB")
+    ground = Image.new("RGB", picture.size)
+    ground.paste(picture, (int(moved[0]), int(moved[1])))
+    return ground
 
 
 def _ask(kind: str, digit: int, rng: np.random.Generator) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import polars as pl
 
 from study.design import PLAN, Experiment
 from study.running import RESULTS, register
+from xmas_assets.core.redundancy import Redundancy
 from xmas_assets.platforms import Platform
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.redundancy import measure_dataset
@@ -32,6 +33,10 @@ def measure(home_root: Path) -> None:
             write_whole(path, pl.DataFrame(rows).write_parquet)
 
 
-def read_measures() -> pl.DataFrame:
-    """A row per dataset and space, with the fields of ``core.redundancy.Redundancy``."""
-    return pl.concat([pl.read_parquet(path) for path in sorted((RESULTS / _FOLDER).glob("*.parquet"))])
+def read_measures() -> dict[str, dict[str, Redundancy]]:
+    """By dataset and space."""
+    found = {}
+    for path in sorted((RESULTS / _FOLDER).glob("*.parquet")):
+        rows = pl.read_parquet(path).drop("dataset").rows(named=True)
+        found[path.stem] = {row.pop("space"): Redundancy(**row) for row in rows}
+    return found

@@ -1,4 +1,4 @@
-"""The rule of ``xmas advise``: from how much a dataset repeats itself to whether ``xmas_distinct`` pays on it.
+"""The rule of ``xmas advise``: from what random loses to repeats to whether ``xmas_distinct`` pays.
 
 Its one number is fitted to the map and tried on the datasets of the other parts, which had no say in it.
 """
@@ -20,11 +20,10 @@ PAYS_FROM = 0.03
 def observations() -> pl.DataFrame:
     """A row per experiment at equal steps and budget that ran ``METHOD``.
 
-    Columns ``part``, ``dataset``, ``budget``, ``duplicate_mass`` (image and text of the base model
-    joined), ``difference`` from random with ``low`` and ``high``, ``n_seeds`` and ``pays``.
+    Columns ``part``, ``dataset``, ``budget``, ``duplicate_mass`` and ``waste`` (by image and text of the base
+    model joined), ``difference`` from random with ``low`` and ``high``, ``n_seeds`` and ``pays``.
     """
-    joined = read_measures().filter(pl.col("space") == SPACE)
-    masses = dict(joined.select("dataset", "duplicate_mass").iter_rows())
+    measured = read_measures()
     rows = []
     for experiment in PLAN:
         ran = METHOD in experiment.methods and not experiment.against and experiment.overrides
@@ -32,18 +31,20 @@ def observations() -> pl.DataFrame:
             for budget in experiment.budgets:
                 gain = difference((experiment, METHOD), (experiment, "random"), budget)
                 known = {"part": experiment.part, "dataset": experiment.dataset, "budget": budget}
-                rows.append(known | {"duplicate_mass": masses[experiment.dataset]} | gain)
+                repeats = measured[experiment.dataset][SPACE]
+                of_repeats = {"duplicate_mass": repeats.duplicate_mass, "waste": repeats.waste(float(budget))}
+                rows.append(known | of_repeats | gain)
     return pl.DataFrame(rows).with_columns(pays=pl.col("difference") >= PAYS_FROM)
 
 
 def fitted_threshold(seen: pl.DataFrame) -> float:
-    """The duplicate mass from which on paying is foretold with the fewest errors; of several, amid the widest gap.
+    """The waste from which on paying is foretold with the fewest errors; of several, amid the widest gap.
 
     Args:
         seen: As from ``observations``.
     """
-    masses = np.unique(seen["duplicate_mass"].to_numpy())
-    middles = (masses[:-1] + masses[1:]) / 2
-    errors = [int(((seen["duplicate_mass"] >= middle) != seen["pays"]).sum()) for middle in middles]
+    wastes = np.unique(seen["waste"].to_numpy())
+    middles = (wastes[:-1] + wastes[1:]) / 2
+    errors = [int(((seen["waste"] >= middle) != seen["pays"]).sum()) for middle in middles]
     best = np.flatnonzero(np.array(errors) == min(errors))
-    return float(middles[best[np.argmax(np.diff(masses)[best])]])
+    return float(middles[best[np.argmax(np.diff(wastes)[best])]])

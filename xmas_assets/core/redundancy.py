@@ -35,6 +35,8 @@ class Redundancy:
             in one cluster.
         leading_share: Share of the variance along the first 5 principal components, in [0, 1]; 1 if nothing varies.
         near_distance: Below this, rows count as near-duplicates: a quarter of the median distance of two rows.
+        group_counts: Sizes of groups with how many groups have them, by ascending size; a row without near-duplicates
+            is a group of 1.
     """
 
     n_rows: int
@@ -44,6 +46,22 @@ class Redundancy:
     cluster_evenness: float
     leading_share: float
     near_distance: float
+    group_counts: tuple[tuple[int, int], ...]
+
+    def waste(self, share: float) -> float:
+        """What a random subset is expected to lose to repeats: of the groups that it could show, the part it misses.
+
+        A subset of n rows can show n groups at most, or all there are. Rows are taken to be drawn independently.
+
+        Args:
+            share: Rows of the subset over all rows, in (0, 1].
+
+        Returns:
+            In [0, 1); 0 if no row has a near-duplicate.
+        """
+        sizes, counts = np.array(self.group_counts, dtype=np.float64).T
+        shown = counts @ (1 - (1 - share) ** sizes)
+        return float(1 - shown / min(share * self.n_rows, counts.sum()))
 
 
 def measure_redundancy(values: FloatArray, *, cell_rows: int = 4096, seed: int = 0) -> Redundancy:
@@ -71,7 +89,7 @@ def measure_redundancy(values: FloatArray, *, cell_rows: int = 4096, seed: int =
         labels, _ = kmeans(values, default_n_clusters(len(values)), seed=seed, max_iterations=_ITERATIONS)
         nearest = _nearest_distance(points, copies, np.random.default_rng(seed))
         leading_share = _leading_share(points, copies)
-    sizes = np.bincount(groups, copies)
+    sizes = np.bincount(groups, copies).astype(np.int64)
     repeated = sizes[sizes > 1]
     return Redundancy(
         n_rows=len(values),
@@ -81,6 +99,9 @@ def measure_redundancy(values: FloatArray, *, cell_rows: int = 4096, seed: int =
         cluster_evenness=_evenness(np.bincount(labels)),
         leading_share=leading_share,
         near_distance=NEAR_SHARE * typical,
+        group_counts=tuple(
+            zip(*(part.tolist() for part in np.unique(sizes[sizes > 0], return_counts=True)), strict=True)
+        ),
     )
 
 

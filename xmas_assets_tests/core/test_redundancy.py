@@ -113,4 +113,30 @@ def test_what_cannot_be_measured_is_refused(values):
 def test_all_measures_are_plain_numbers():
     found = measure_redundancy(grouped(3, 2, 3, spread=0.01))
     assert isinstance(found, Redundancy)
-    assert {type(value) for value in vars(found).values()} == {int, float}
+    assert {type(value) for name, value in vars(found).items() if name != "group_counts"} == {int, float}
+    assert found.group_counts == ((1, 3), (2, 3))
+
+
+def of_groups(*group_counts: tuple[int, int]) -> Redundancy:
+    n_rows = sum(size * count for size, count in group_counts)
+    return Redundancy(n_rows, 0.0, 1.0, 0.3, 0.9, 0.7, 1.0, group_counts)
+
+
+def test_random_wastes_nothing_where_nothing_repeats():
+    assert of_groups((1, 50)).waste(0.1) == pytest.approx(0)
+    assert of_groups((1, 50)).waste(1.0) == pytest.approx(0)
+
+
+def test_waste_is_what_random_misses_of_the_groups_it_could_show():
+    """Ten singles and ten pairs, 30 rows; of 6 rows (20 %) six groups could be shown. A single is hit with chance .2,
+    a pair with 1 - .8^2 = .36: 5.6 groups. Of 24 rows (80 %) all 20 could: 8 + 9.6 = 17.6 are."""
+    pairs = of_groups((1, 10), (2, 10))
+    assert pairs.waste(0.2) == pytest.approx(1 - 5.6 / 6)
+    assert pairs.waste(0.8) == pytest.approx(1 - 17.6 / 20)
+
+
+def test_waste_is_what_drawing_at_random_shows():
+    groups = np.repeat(np.arange(120), [1] * 80 + [30] * 40)
+    rng = np.random.default_rng(0)
+    shown = [len(np.unique(rng.choice(groups, 128, replace=False))) for _ in range(2000)]
+    assert of_groups((1, 80), (30, 40)).waste(0.1) == pytest.approx(1 - np.mean(shown) / 120, abs=0.01)

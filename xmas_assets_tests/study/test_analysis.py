@@ -63,15 +63,13 @@ def test_every_experiment_of_the_plan_has_a_name_of_its_own_and_a_dataset_that_c
     assert {experiment.dataset for experiment in PLAN} <= MAKERS.keys()
 
 
-def test_the_rule_is_the_mass_that_parts_what_pays_from_what_does_not():
+def test_the_rule_is_the_waste_that_parts_what_pays_from_what_does_not():
     """One error is the least possible; of .2 (amid .1 and .3) and .45 (amid .4 and .5) the first gap is wider."""
-    seen = pl.DataFrame(
-        {"duplicate_mass": [0.0, 0.1, 0.3, 0.4, 0.5, 0.6], "pays": [False, False, True, False, True, True]}
-    )
+    seen = pl.DataFrame({"waste": [0.0, 0.1, 0.3, 0.4, 0.5, 0.6], "pays": [False, False, True, False, True, True]})
     assert rule.fitted_threshold(seen) == pytest.approx(0.2)
 
 
 def test_the_rule_of_advise_is_the_one_that_the_stored_results_give():
     on_map = rule.observations().filter(pl.col("part") == "map")
-    assert round(rule.fitted_threshold(on_map), 2) == advice.REPEATS_FROM
-    assert rule.METHOD in advice.recommend({advice.SPACE: Redundancy(9, 1.0, 9.0, 0.0, 1.0, 1.0, 1.0)})
+    assert round(rule.fitted_threshold(on_map), 2) == advice.WASTE_FROM
+    assert rule.METHOD in advice.recommend({advice.SPACE: Redundancy(90, 1.0, 9.0, 0.0, 1.0, 1.0, 1.0, ((9, 10),))})
