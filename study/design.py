@@ -34,10 +34,13 @@ VARIANTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "k1": (("xmas",), {"trajectories": {"n_values": 1}}),
     "few_clusters": (("xmas",), {"clusters": {"n_clusters": 20}}),
     "many_clusters": (("xmas",), {"clusters": {"n_clusters": 250}}),
-    "two_checkpoints": (("xmas", "xmas_coverage"), {"proxy": {"n_checkpoints": 2}}),
-    "answer_maps": (("xmas_coverage",), {"signals": {"attention_maps": {"content": "answer_mean"}}}),
-    "right_vectors": (("xmas_coverage",), {"signals": {"attention_maps": {"content": "right_vectors"}}}),
-    "layer_maps": (("xmas_coverage",), {"signals": {"attention_maps": {"layers": "each"}}}),
+    "two_checkpoints": (("xmas", "xmas_coverage", "xmas_distinct"), {"proxy": {"n_checkpoints": 2}}),
+    "answer_maps": (("xmas_coverage", "xmas_distinct"), {"signals": {"attention_maps": {"content": "answer_mean"}}}),
+    "right_vectors": (
+        ("xmas_coverage", "xmas_distinct"),
+        {"signals": {"attention_maps": {"content": "right_vectors"}}},
+    ),
+    "layer_maps": (("xmas_coverage", "xmas_distinct"), {"signals": {"attention_maps": {"layers": "each"}}}),
 }
 MAPPED = ("xmas", "xmas_distinct", "el2n")
 GROUP_SIZES = (1, 4, 16, 64)
