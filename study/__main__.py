@@ -1,5 +1,6 @@
 """``python -m study run [--part PART]... [--units N] [--home DIR]`` runs what is missing; ``measure`` in its
-place measures the datasets, ``theory`` compares attention and gradients; ``report`` redraws all from what is stored."""
+place measures the datasets, ``theory`` compares attention and gradients, ``subsets`` describes what was chosen;
+``report`` redraws all from what is stored."""
 
 import argparse
 import os
@@ -10,12 +11,13 @@ from study.design import PLAN
 from study.measures import measure
 from study.report import write_report
 from study.running import run
+from study.subsets import describe_subsets
 from study.theory import check_theory
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["run", "measure", "theory", "report"])
+    parser.add_argument("command", choices=["run", "measure", "theory", "subsets", "report"])
     parser.add_argument(
         "--part", action="append", help="screen, main, map, kinds, ablation, fresh or size; default all"
     )
@@ -33,6 +35,9 @@ def main() -> None:
         return
     if arguments.command == "theory":
         check_theory(home)
+        return
+    if arguments.command == "subsets":
+        describe_subsets(home)
         return
     for experiment in PLAN:
         wanted = not arguments.part or experiment.part in arguments.part

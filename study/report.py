@@ -1,17 +1,17 @@
 """Redraws ``docs/study/results.md`` and its figures from the stored answers; nothing is trained here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from study.analysis import difference, gate, table
 from study.design import GROUP_SIZES, MAPPED, PLAN, TAILS, Experiment
+from study.figures import map_figure, methods_figure, rule_figure, training_figure
 from study.rule import METHOD, PAYS_FROM, fitted_threshold, observations
-from study.running import RESULTS
+from study.running import RESULTS, read_results
+from study.subsets import read_subsets
 from study.theory import NEAR, read_theory
-from xmas_assets.report.canvas import draw
 from xmas_assets.report.figures import budget_score_figure
 
 _HEAD = (
@@ -49,19 +49,32 @@ def write_report() -> Path:
         (folder / "figures" / f"{name}.png").write_bytes(budget_score_figure(board))
         page += [f"## {name}", "", _HEAD, "|" + "---|" * 8, *map(_line, board.iter_rows(named=True)), ""]
         page += [f"![scores by budget](figures/{name}.png)", "", *_gate_lines(name), ""]
-    cells = [experiment for experiment in PLAN if experiment.part == "map" and experiment.name in tables]
-    for method in MAPPED:
-        if len(cells) == len(GROUP_SIZES) * len(TAILS):
-            (folder / "figures" / f"map_{method}.png").write_bytes(_map(method, cells, tables))
-            page += [f"![gain of {method} over random](figures/map_{method}.png)", ""]
+    page += _summary_lines(tables, folder / "figures")
+    page += _subset_lines(read_subsets(), tables)
     page += _ablation_lines([e for e in done if e.against in tables])
-    page += _rule_lines(observations())
+    page += _rule_lines(observations(), folder / "figures")
     page += _theory_lines(read_theory())
-    page += _training_lines(read_theory("over_training"))
+    page += _training_lines(read_theory("over_training"), folder / "figures")
     page += _model_lines(read_theory("models"))
     path = folder / "results.md"
     path.write_text("\n".join(page), encoding="utf-8")
     return path
+
+
+def _summary_lines(tables: Mapping[str, pl.DataFrame], figures: Path) -> list[str]:
+    """All methods against random on the main datasets, and the map."""
+    lines = []
+    main = {e.dataset: tables[e.name] for e in PLAN if e.part == "main" and e.variant and e.name in tables}
+    if main:
+        (figures / "methods.png").write_bytes(methods_figure(main))
+        lines += ["## main, all methods at equal steps", "", "![methods against random](figures/methods.png)", ""]
+    cells = [experiment for experiment in PLAN if experiment.part == "map" and experiment.name in tables]
+    if len(cells) == len(GROUP_SIZES) * len(TAILS):
+        lines += ["## map", ""]
+        for method in MAPPED:
+            (figures / f"map_{method}.png").write_bytes(map_figure(method, cells, tables))
+            lines += [f"![gain of {method} over random](figures/map_{method}.png)", ""]
+    return lines
 
 
 def _gate_lines(name: str) -> list[str]:
@@ -78,8 +91,9 @@ def _ablation_lines(variants: Sequence[Experiment]) -> list[str]:
     lines += ["|" + "---|" * 6]
     for variant in variants:
         (main,) = (experiment for experiment in PLAN if experiment.name == variant.against)
+        stored = read_results(variant)[0]["method"].unique().to_list()
         for budget in variant.budgets:
-            for method in variant.methods:
+            for method in (method for method in variant.methods if method in stored):
                 moves = [difference((variant, method), (main, other), budget) for other in (method, "random")]
                 cells = [_interval(move, "difference", "low", "high", 100, sign="+") for move in moves]
                 head = f"| {variant.variant} | {method} | {float(budget):.0%} "
@@ -87,32 +101,60 @@ def _ablation_lines(variants: Sequence[Experiment]) -> list[str]:
     return [*lines, ""] if variants else []
 
 
-def _rule_lines(seen: pl.DataFrame) -> list[str]:
+def _subset_lines(found: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> list[str]:
+    """What each method's subsets of the main dataset hold, beside what they gained; means over units."""
+    if found.is_empty():
+        return []
+    lines = [
+        "## what is in the subsets",
+        "",
+        "| budget | method | proxy | different groups, % of rows | rare skills, % ",
+    ]
+    lines[-1] += "| against random, points |"
+    lines += ["|" + "---|" * 6]
+    by_name = {experiment.name: experiment for experiment in PLAN}
+    means = found.filter(pl.col("method") != "full").group_by("budget", "experiment", "method")
+    for row in means.agg(pl.col("groups", "rare").mean()).sort("budget", "groups", "method").iter_rows(named=True):
+        experiment = by_name[row["experiment"]]
+        main = by_name[experiment.against or experiment.name]
+        gain = difference((experiment, row["method"]), (main, "random"), row["budget"])["difference"]
+        proxy = "small" if experiment.against else "own size"
+        head = f"| {float(row['budget']):.0%} | {row['method']} | {proxy} | {100 * row['groups']:.0f} "
+        lines.append(f"{head}| {100 * row['rare']:.0f} | {100 * gain:+.1f} |")
+    return [*lines, ""]
+
+
+def _rule_lines(seen: pl.DataFrame, figures: Path) -> list[str]:
     """The threshold that the map gives, and what it foretells on the map and elsewhere."""
     on_map = pl.col("part") == "map"
-    if seen.filter(on_map)["duplicate_mass"].n_unique() < 2:
+    if seen.filter(on_map)["waste"].n_unique() < 2:
         return []
     threshold = fitted_threshold(seen.filter(on_map))
-    seen = seen.with_columns(foretold=pl.col("duplicate_mass") >= threshold)
+    seen = seen.with_columns(foretold=pl.col("waste") >= threshold)
+    fresh = pl.col("part") == "fresh"
     rights = [
         f"{part.filter(pl.col('foretold') == pl.col('pays')).height} of {part.height}"
-        for part in (seen.filter(on_map), seen.filter(~on_map))
+        for part in (seen.filter(on_map), seen.filter(~on_map & ~fresh), seen.filter(fresh))
     ]
+    (figures / "rule.png").write_bytes(rule_figure(seen, threshold, PAYS_FROM))
     lines = [
         "## rule",
         "",
-        f"`{METHOD}` pays (>= {100 * PAYS_FROM:.0f} points above random) where at least {threshold:.0%} of the rows "
-        f"nearly repeat another: right on {rights[0]} cells of the map, to which it was fitted, and on {rights[1]} "
-        "datasets and budgets to which it was not.",
+        f"`{METHOD}` pays (>= {100 * PAYS_FROM:.0f} points above random) where repeats make a random subset miss at "
+        f"least {threshold:.0%} of what it could show (waste): right on {rights[0]} cells of the map, to which it was "
+        f"fitted, on {rights[1]} other datasets and budgets, seen before the rule was thought of, and on {rights[2]} "
+        "made to try it.",
         "",
-        "| part | dataset | repeats | budget | against random, points (95 %) | units | foretold | pays |",
-        "|" + "---|" * 8,
+        "![gain by waste](figures/rule.png)",
+        "",
+        "| part | dataset | repeats | budget | waste | against random, points (95 %) | units | foretold | pays |",
+        "|" + "---|" * 9,
     ]
-    for row in seen.sort("part", "duplicate_mass", "budget").iter_rows(named=True):
+    for row in seen.sort("part", "waste").iter_rows(named=True):
         gain = _interval(row, "difference", "low", "high", 100, sign="+")
         answers = " | ".join("yes" if row[name] else "no" for name in ("foretold", "pays"))
         head = f"| {row['part']} | {row['dataset']} | {row['duplicate_mass']:.0%} | {float(row['budget']):.0%} "
-        lines.append(f"{head}| {gain} | {row['n_seeds']} | {answers} |")
+        lines.append(f"{head}| {row['waste']:.1%} | {gain} | {row['n_seeds']} | {answers} |")
     return [*lines, ""]
 
 
@@ -130,7 +172,7 @@ def _theory_lines(found: pl.DataFrame) -> list[str]:
     return [*lines, ""]
 
 
-def _training_lines(found: pl.DataFrame) -> list[str]:
+def _training_lines(found: pl.DataFrame, figures: Path) -> list[str]:
     """How well attention at each checkpoint alone finds the nearest gradients within a skill: means over units."""
     if found.is_empty():
         return []
@@ -148,7 +190,9 @@ def _training_lines(found: pl.DataFrame) -> list[str]:
         means = [group.filter(pl.col("checkpoint") == number)["auc"].mean() for number in numbers]
         cells = [*map(str, names), *(f"{mean:.2f}" for mean in means), str(group["unit"].n_unique())]
         lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
+    means = within.group_by("experiment", "attention", "checkpoint", maintain_order=True).agg(pl.col("auc").mean())
+    (figures / "training.png").write_bytes(training_figure(means))
+    return [*lines, "", "![AUC by checkpoint](figures/training.png)", ""]
 
 
 def _model_lines(found: pl.DataFrame) -> list[str]:
@@ -190,31 +234,3 @@ def _interval(row: dict, value: str, low: str, high: str, factor: float, sign: s
         return ""
     middle = f"{factor * row[value]:{sign}.1f}"
     return middle if row[low] is None else f"{middle} ({factor * row[low]:{sign}.1f}..{factor * row[high]:{sign}.1f})"
-
-
-def _map(method: str, cells: Sequence[Experiment], tables: dict[str, pl.DataFrame]) -> bytes:
-    """Gain over random in points: near-duplicates per example across, budget down, one panel per tail."""
-    budgets = cells[0].budgets
-
-    def paint(figure) -> None:
-        panels = figure.subplots(1, len(TAILS), sharey=True, squeeze=False)[0]
-        for panel, tail in zip(panels, TAILS, strict=True):
-            gains = np.full((len(budgets), len(GROUP_SIZES)), np.nan)
-            for column, size in enumerate(GROUP_SIZES):
-                board = tables[f"map_shapes_{tail}_g{size}"].filter(pl.col("method") == method)
-                for budget, gain, low, high in board.select(
-                    pl.col("budget").cast(pl.Float64), "vs_random", "vs_random_low", "vs_random_high"
-                ).iter_rows():
-                    line = [float(text) for text in budgets].index(budget)
-                    gains[line, column] = 100 * gain
-                    star = "*" if low is not None and (low > 0 or high < 0) else ""
-                    panel.text(column, line, f"{100 * gain:+.0f}{star}", ha="center", va="center")
-            panel.imshow(gains, cmap="RdBu", vmin=-20, vmax=20, aspect="auto")
-            panel.set_xticks(range(len(GROUP_SIZES)), [str(size) for size in GROUP_SIZES])
-            panel.set_yticks(range(len(budgets)), [f"{float(text):.0%}" for text in budgets])
-            panel.set(title=f"{tail} tail", xlabel="near-duplicates per example")
-            panel.grid(visible=False)
-        panels[0].set_ylabel("budget")
-        figure.suptitle(f"{method}: points above random (* 95 % interval without 0)")
-
-    return draw(paint, height=3.4)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from xmas_assets.core.redundancy import Redundancy
 
-WASTE_FROM = 0.15
+WASTE_FROM = 0.09
 """``Redundancy.waste`` of a budget from which on ``xmas_distinct`` mostly beat random.
 
 Source: docs/study/results.md, "rule": fitted to the map's cells, tried on the other datasets. The study's

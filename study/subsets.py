@@ -1,0 +1,59 @@
+"""What is in the subsets: how many different groups and rare skills each choice holds, where the truth is known."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from study.design import PLAN, Experiment
+from study.running import RESULTS
+from xmas_assets.data.questions import RARE_SKILLS
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.signals import is_stored, stored
+from xmas_assets.scale.shards import write_whole
+
+_FOLDER = "subsets"
+DESCRIBED = ("main_shapes_steps", "size_shapes_small_proxy")
+
+
+def describe_subsets(home_root: Path) -> None:
+    """Describe every stored subset of the experiments in ``DESCRIBED``, a file per unit that is there."""
+    home = Home(root=str(home_root))
+    for experiment in (experiment for experiment in PLAN if experiment.name in DESCRIBED):
+        records = json.loads((home_root / "data" / experiment.dataset / "train.json").read_text())
+        known = pl.DataFrame([{"sample_id": one["id"], "task": one["task"], "group": one["group"]} for one in records])
+        for unit in range(experiment.n_units):
+            rows = [_describe(home, experiment, unit, known, str(key)) for key in experiment.keys(unit)]
+            found = [row for row in rows if row]
+            if found:
+                path = RESULTS / _FOLDER / f"{experiment.name}_{unit}.parquet"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, pl.DataFrame(found).write_parquet)
+
+
+def read_subsets() -> pl.DataFrame:
+    """A row per subset: ``experiment``, ``method``, ``budget``, ``unit``, ``groups`` and ``rare`` (shares of its rows).
+
+    ``groups`` is how many different groups of near-duplicates (or single rows) it holds, over its rows.
+    """
+    paths = sorted((RESULTS / _FOLDER).glob("*.parquet"))
+    return pl.concat([pl.read_parquet(path) for path in paths]) if paths else pl.DataFrame()
+
+
+def _describe(home: Home, experiment: Experiment, unit: int, known: pl.DataFrame, selection: str) -> dict:
+    partition = f"{experiment.registration(unit)}|{selection}"
+    if not is_stored(home, "selected_subset", partition):
+        return {}
+    chosen = stored(home, "selected_subset", partition)["subset"].frame(["sample_id"])
+    rows = chosen.join(known, on="sample_id", how="inner")
+    if rows.height != chosen.height:
+        raise ValueError(f"{partition} has rows that are not in the dataset; make the dataset again")
+    method, budget, _ = selection.rsplit("_", 2)
+    return {
+        "experiment": experiment.name,
+        "method": method,
+        "budget": budget.removeprefix("b"),
+        "unit": unit,
+        "groups": rows["group"].n_unique() / rows.height,
+        "rare": float(rows["task"].is_in(list(RARE_SKILLS)).mean()),  # pyright: ignore[reportArgumentType]
+    }
