@@ -9,7 +9,7 @@ from collections.abc import Callable
 import faiss
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
@@ -36,7 +36,7 @@ def main() -> None:
         on_threads(1)
         with threadpool_limits(limits=1):
             seconds, centroids = best_of(lambda train=train: train(rows, initial), repeats=1)
-        distance = np.square(cKDTree(centroids).query(rows)[0]).mean()
+        distance = np.square(KDTree(centroids).query(rows)[0]).mean()
         on_threads(2)
         with threadpool_limits(limits=2):
             same = train(rows, initial).tobytes() == centroids.tobytes()
@@ -50,7 +50,7 @@ def compare_assignments(rows: np.ndarray, centroids: np.ndarray) -> None:
     index = faiss.IndexFlatL2(rows.shape[1])
     index.add(centroids)
     exact, labels = best_of(lambda: index.search(rows, 1)[1][:, 0])
-    tree, others = best_of(lambda: cKDTree(centroids).query(rows)[1])
+    tree, others = best_of(lambda: KDTree(centroids).query(rows)[1])
     n_different = int((labels != others).sum())
     print(
         f"\nNearest of {len(centroids)} centroids for {len(rows):,} rows: faiss {exact:.2f} s, k-d tree {tree:.2f} s;"
@@ -66,7 +66,8 @@ def by_faiss(rows: np.ndarray, initial: np.ndarray) -> np.ndarray:
 
 def by_sklearn(algorithm: str) -> Train:
     def train(rows: np.ndarray, initial: np.ndarray) -> np.ndarray:
-        model = KMeans(len(initial), init=initial, n_init=1, max_iter=N_ITERATIONS, tol=0, algorithm=algorithm)
+        settings: dict = {"init": initial, "n_init": 1, "max_iter": N_ITERATIONS, "tol": 0, "algorithm": algorithm}
+        model = KMeans(len(initial), **settings)
         return model.fit(rows).cluster_centers_
 
     return train
@@ -86,7 +87,7 @@ def by_torch(rows: np.ndarray, initial: np.ndarray) -> np.ndarray:
 def by_tree(rows: np.ndarray, initial: np.ndarray) -> np.ndarray:
     centroids = initial.astype(np.float64)
     for _ in range(N_ITERATIONS):
-        labels = cKDTree(centroids).query(rows)[1]
+        labels = KDTree(centroids).query(rows)[1]
         sums = np.stack([np.bincount(labels, column, len(centroids)) for column in rows.T], axis=1)
         sizes = np.bincount(labels, minlength=len(centroids))[:, None]
         centroids = np.where(sizes > 0, sums / np.maximum(sizes, 1), centroids)

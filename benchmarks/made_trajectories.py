@@ -17,7 +17,7 @@ def made_values(seed: int, n_rows: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     time = np.linspace(0, 1, N_CHECKPOINTS, dtype=np.float32)[None, :, None]
     level, slope, bend = rng.standard_normal((3, n_rows, 1, 1), dtype=np.float32)
-    spectrum = np.float32([8, 4, 2, 1, 0.5])
+    spectrum = np.array([8, 4, 2, 1, 0.5], dtype=np.float32)
     noise = rng.standard_normal((n_rows, N_CHECKPOINTS, N_VALUES), dtype=np.float32)
     values = np.exp(level / 2 + slope * time / 3 + bend * np.sin(3 * time) / 6 + noise / 30) * spectrum
     return -np.sort(-values, axis=2)

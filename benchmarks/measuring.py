@@ -15,12 +15,17 @@ Result = TypeVar("Result")
 
 def best_of(run: Callable[[], Result], *, repeats: int = 3) -> tuple[float, Result]:
     """The fewest CPU seconds of several runs, and the last run's result."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        result = run()
-        seconds.append(time.process_time() - start)
-    return min(seconds), result
+    fewest, result = _timed(run)
+    for _ in range(repeats - 1):
+        seconds, result = _timed(run)
+        fewest = min(fewest, seconds)
+    return fewest, result
+
+
+def _timed(run: Callable[[], Result]) -> tuple[float, Result]:
+    start = time.process_time()
+    result = run()
+    return time.process_time() - start, result
 
 
 def in_child(run: Callable[..., Any], *arguments: Any) -> Any:

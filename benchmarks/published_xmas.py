@@ -30,6 +30,7 @@ def cluster(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Write every id's cluster and instability; returns trajectories, labels and centroids."""
     paths = sorted(folder.glob("*_attn_svd_*.json"), key=lambda path: int(path.stem.rpartition("-")[2]))
     ids: list[str] = []
+    trajectories = np.empty((0, len(paths)), dtype=np.float32)
     for checkpoint, path in enumerate(paths):
         with path.open() as stream:
             spectra = json.load(stream)

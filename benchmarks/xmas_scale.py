@@ -124,7 +124,7 @@ def published_cost(folder: str, n_rows: int) -> tuple[float, float, str]:
         "cluster_label": labels,
         "instability": instability,
     }
-    rows = METHODS["xmas"](variant="reference").select(signals, PERCENT / 100, 0)
+    rows = METHODS["xmas"].model_validate({"variant": "reference"}).select(signals, PERCENT / 100, 0)
     n_other = len(set(scalar.sample_ids[rows].tolist()) ^ set(chosen))
     assert n_other <= 10  # ties in instability: theirs go to the earlier row, ours to the smaller id
     own = tables["centroids"]["centroid"].to_numpy()[tables["clusters"]["label"].to_numpy()]
