@@ -1,6 +1,6 @@
-"""``python -m study run [--part PART]... [--units N] [--home DIR]`` runs what is missing; ``measure`` in its
-place measures the datasets, ``theory`` compares attention and gradients, ``subsets`` describes what was chosen;
-``report`` redraws all from what is stored."""
+"""``python -m study run [--part PART]... [--units N] [--home DIR]`` runs what is missing; ``measure`` in its place
+measures the datasets, ``theory`` compares attention and gradients, ``judge`` asks what features tell of skills and of
+repeats, ``subsets`` describes what was chosen; ``report`` redraws all from what is stored."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import study.oracles  # noqa: F401  adds the oracle to the registry
 from study.design import PLAN
+from study.judging import judge_features
 from study.measures import measure
 from study.report import write_report
 from study.running import run
@@ -17,7 +18,7 @@ from study.theory import check_theory
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["run", "measure", "theory", "subsets", "report"])
+    parser.add_argument("command", choices=["run", "measure", "theory", "judge", "subsets", "report"])
     parser.add_argument(
         "--part", action="append", help="screen, main, map, kinds, ablation, fresh or size; default all"
     )
@@ -35,6 +36,9 @@ def main() -> None:
         return
     if arguments.command == "theory":
         check_theory(home)
+        return
+    if arguments.command == "judge":
+        judge_features(home)
         return
     if arguments.command == "subsets":
         describe_subsets(home)

@@ -8,6 +8,7 @@ import polars as pl
 from study.analysis import difference, gate, table
 from study.design import GROUP_SIZES, MAPPED, PLAN, TAILS, Experiment
 from study.figures import map_figure, methods_figure, rule_figure, training_figure
+from study.judging import read_judged
 from study.rule import METHOD, PAYS_FROM, fitted_threshold, observations
 from study.running import RESULTS, read_results
 from study.subsets import read_subsets
@@ -50,6 +51,7 @@ def write_report() -> Path:
         page += [f"## {name}", "", _HEAD, "|" + "---|" * 8, *map(_line, board.iter_rows(named=True)), ""]
         page += [f"![scores by budget](figures/{name}.png)", "", *_gate_lines(name), ""]
     page += _summary_lines(tables, folder / "figures")
+    page += _judged_lines(read_judged())
     page += _subset_lines(read_subsets(), tables)
     page += _ablation_lines([e for e in done if e.against in tables])
     page += _rule_lines(observations(), folder / "figures")
@@ -99,6 +101,22 @@ def _ablation_lines(variants: Sequence[Experiment]) -> list[str]:
                 head = f"| {variant.variant} | {method} | {float(budget):.0%} "
                 lines.append(f"{head}| {cells[0]} | {cells[1]} | {moves[0]['n_seeds']} |")
     return [*lines, ""] if variants else []
+
+
+def _judged_lines(found: pl.DataFrame) -> list[str]:
+    """What each feature tells of skills and repeats: means over units."""
+    if found.is_empty():
+        return []
+    lines = ["## what features tell, before any subset is trained on", ""]
+    lines += ["| experiment | feature | mutual information of its clusters with the skill (adjusted; 0 is chance) "]
+    lines[-1] += "| chance that a near-duplicate is nearer than another row of the skill | units |"
+    lines += ["|" + "---|" * 5]
+    for names, group in found.group_by("experiment", "feature", maintain_order=True):
+        repeats = "" if group["repeats"].null_count() == group.height else _ranged(group, "repeats")
+        lines.append(
+            f"| {' | '.join(map(str, names))} | {_ranged(group, 'information')} | {repeats} | {group.height} |"
+        )
+    return [*lines, ""]
 
 
 def _subset_lines(found: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> list[str]:

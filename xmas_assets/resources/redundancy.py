@@ -28,12 +28,17 @@ _SPACES: dict[str, tuple[tuple[str, ...], Callable[..., NDArray]]] = {
 def measure_dataset(home: Home, dataset: str) -> dict[str, Redundancy]:
     """Measure every space whose signals are stored, over the rows that have a value in it (two at least)."""
     signals = stored_signals(home, dataset)
-    possible = [name for name, (needs, _) in _SPACES.items() if all(need in signals for need in needs)]
-    points = {name: _points(signals, name) for name in possible}
+    points = {name: space_points(signals, name) for name in stored_spaces(signals)}
     return {name: measure_redundancy(rows) for name, rows in points.items() if len(rows) > 1}
 
 
-def _points(signals: Signals, space: str) -> NDArray:
+def stored_spaces(signals: Signals) -> list[str]:
+    """The spaces whose signals are stored."""
+    return [name for name, (needs, _) in _SPACES.items() if all(need in signals for need in needs)]
+
+
+def space_points(signals: Signals, space: str) -> NDArray:
+    """The rows that have a place in a space, in the dataset's order, shape (n_present, n_features)."""
     needs, join = _SPACES[space]
     values = join(*(signals[need] for need in needs))
     present = ~np.isnan(values).any(axis=1)

@@ -1,0 +1,78 @@
+"""What is cheap to know of a feature before anything is trained on a choice by it: does it tell skills, and repeats?"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import rankdata
+from sklearn.metrics import adjusted_mutual_info_score
+
+from study.design import PLAN, Experiment
+from study.running import RESULTS
+from xmas_assets.core.clustering import default_n_clusters, kmeans
+from xmas_assets.resources.home import Home
+from xmas_assets.resources.redundancy import space_points, stored_spaces
+from xmas_assets.resources.signals import is_stored, stored, stored_signals
+from xmas_assets.scale.shards import write_whole
+
+_FOLDER = "judging"
+JUDGED = ("main_shapes_steps", "main_plain_steps", "size_shapes_small_proxy")
+_MOST_ROWS = 1500
+
+
+def judge_features(home_root: Path) -> None:
+    """Judge the features of every stored unit of the experiments in ``JUDGED``."""
+    home = Home(root=str(home_root))
+    for experiment in (experiment for experiment in PLAN if experiment.name in JUDGED):
+        for unit in range(experiment.n_units):
+            if is_stored(home, "attention_maps", experiment.registration(unit)):
+                path = RESULTS / _FOLDER / f"{experiment.name}_{unit}.parquet"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, _judge(home, experiment, unit).write_parquet)
+
+
+def read_judged() -> pl.DataFrame:
+    """A row per feature: ``experiment``, ``unit``, ``feature``, ``information``, ``repeats``.
+
+    ``information`` is the mutual information of the feature's k-means clusters with the skill, adjusted for chance (0)
+    and at most 1. ``repeats`` is the chance that a pair of rows of one group of near-duplicates is nearer than a pair
+    of other rows of one skill; null where there are no groups.
+    """
+    paths = sorted((RESULTS / _FOLDER).glob("*.parquet"))
+    return pl.concat([pl.read_parquet(path) for path in paths]) if paths else pl.DataFrame()
+
+
+def _judge(home: Home, experiment: Experiment, unit: int) -> pl.DataFrame:
+    dataset = experiment.registration(unit)
+    signals = stored_signals(home, dataset)
+    records = json.loads((home.path("data") / experiment.dataset / "train.json").read_text())
+    groups = {record["id"]: record["group"] for record in records}
+    samples = stored(home, "raw_dataset", dataset)["samples"].frame(["sample_id", "task"])
+    group = np.array([groups[sample_id] for sample_id in samples["sample_id"]])
+    _, skill = np.unique(samples["task"].to_numpy(), return_inverse=True)
+    found = []
+    for space in stored_spaces(signals):
+        points = space_points(signals, space)
+        if len(points) != len(skill):
+            raise ValueError(f"{dataset}: only {len(points)} of {len(skill)} rows have a place in {space}")
+        labels, _ = kmeans(points, default_n_clusters(len(points)), seed=0)
+        information = float(adjusted_mutual_info_score(skill, labels))
+        found.append({"feature": space, "information": information, "repeats": _repeats(points, group, skill)})
+    return pl.DataFrame(found, schema_overrides={"repeats": pl.Float64}).with_columns(
+        experiment=pl.lit(experiment.name), unit=unit
+    )
+
+
+def _repeats(points: np.ndarray, group: np.ndarray, skill: np.ndarray) -> float | None:
+    """Chance that a pair of one group is nearer than a pair of two groups of one skill, over rows drawn by a seed."""
+    rows = np.random.default_rng(0).permutation(len(points))[:_MOST_ROWS]
+    same_group = squareform(group[rows, None] == group[rows], checks=False)
+    others = squareform(skill[rows, None] == skill[rows], checks=False) & ~same_group
+    distances = pdist(points[rows].reshape(len(rows), -1))
+    n_same, n_others = int(same_group.sum()), int(others.sum())
+    if not n_same or not n_others:
+        return None
+    ranks = rankdata(np.concatenate([distances[same_group], distances[others]]))
+    return float(1 - (ranks[:n_same].sum() - n_same * (n_same + 1) / 2) / (n_same * n_others))
