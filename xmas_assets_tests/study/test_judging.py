@@ -1,7 +1,5 @@
 """What features tell of repeats, on points made by hand; what subsets hold."""
 
-import json
-
 import numpy as np
 import polars as pl
 import pytest
@@ -53,4 +51,3 @@ def test_a_subset_is_described_by_its_groups_and_rare_skills(tmp_path):
     assert (found["method"], found["groups"], found["rare"]) == ("random", pytest.approx(2 / 3), pytest.approx(1 / 3))
     with pytest.raises(ValueError, match="rows that are not in the dataset"):
         subsets._describe(home, experiment, 0, known[:2], key)
-    assert json.dumps(found)
