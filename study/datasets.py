@@ -53,6 +53,8 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "fresh_none": partial(_shapes, seed=3001, rare_share=0.3, **_ONLY_SINGLES),
     "fresh_few": partial(_shapes, seed=3002, group_size=6, same_both=0.6, same_image=0.1, same_question=0.1),
     "fresh_many": partial(_shapes, seed=3003, group_size=100, same_both=0.6, same_image=0.0, same_question=0.0),
+    "fresh_threes": partial(_shapes, seed=3005, group_size=3, same_both=1.0, same_image=0.0, same_question=0.0),
+    "fresh_heaps": partial(_shapes, seed=3006, group_size=300, same_both=0.35, same_image=0.0, same_question=0.0),
     "fresh_digits": partial(write_digits, seed=3004, n_repeated=60, copies=24, n_single=500),
 } | {
     f"shapes_{tail}_g{size}": partial(_shapes, seed=1010 + 10 * TAILS.index(tail) + place, **_cell(tail, size))

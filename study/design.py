@@ -24,8 +24,11 @@ CONTROLLED = (
     "xmas", "xmas_coverage", "xmas_distinct", "image_coverage", "text_coverage", "embedding_distinct", "semdedup",
     "el2n",
 )  # fmt: skip
-# A proxy with a quarter of the target's language model; before, proxy and target start from the same model.
-SMALL_PROXY = {"base_model": {"source": "study:small"}, "target_base": {"source": "embedded:tiny"}}
+# Proxies that start from another base than the target: a quarter of its language model, and its size built again.
+OTHER_PROXIES = {
+    name: {"base_model": {"source": f"study:{name}"}, "target_base": {"source": "embedded:tiny"}}
+    for name in ("small", "other")
+}
 # What of XMAS does the work: without the ranking in clusters, with it turned round; without proxy and attention.
 PARTS_OF_XMAS = ("balanced_random", "xmas_unstable", "embedding_distinct")
 # One setting changed, and the methods that read what it makes.
@@ -129,16 +132,19 @@ PLAN: tuple[Experiment, ...] = (
     ),
     *(
         Experiment("fresh", dataset, ("xmas_distinct",), ("0.1", "0.2"), 3, _EQUAL_STEPS)
-        for dataset in ("fresh_none", "fresh_few", "fresh_many", "fresh_digits")
+        for dataset in ("fresh_none", "fresh_few", "fresh_many", "fresh_digits", "fresh_threes", "fresh_heaps")
     ),
-    Experiment(
-        "size",
-        "shapes",
-        ("xmas", "xmas_coverage", "xmas_distinct"),
-        ("0.1", "0.2"),
-        5,
-        _EQUAL_STEPS | SMALL_PROXY,
-        "small_proxy",
-        against="main_shapes_steps",
+    *(
+        Experiment(
+            "size",
+            "shapes",
+            ("xmas", "xmas_coverage", "xmas_distinct"),
+            ("0.1", "0.2"),
+            5,
+            _EQUAL_STEPS | bases,
+            f"{name}_proxy",
+            against="main_shapes_steps",
+        )
+        for name, bases in OTHER_PROXIES.items()
     ),
 )

@@ -69,8 +69,8 @@ def register(experiment: Experiment, unit: int, home_root: Path) -> None:
         return
     folder, images = _made(experiment.dataset, home_root)
     overrides = {section: dict(values) for section, values in experiment.overrides.items()}
-    if "base_model" in overrides:
-        overrides["base_model"]["source"] = base_directory(overrides["base_model"]["source"], home_root)
+    for section in overrides.keys() & {"base_model", "target_base"}:
+        overrides[section]["source"] = base_directory(overrides[section]["source"], home_root)
     for section in _SEEDED:
         overrides[section] = {"seed": unit} | overrides.get(section, {})
     add_dataset(
