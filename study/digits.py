@@ -16,7 +16,13 @@ _KINDS = {"digit": 1.0, "is": 1.0, "parity": 0.25, "above": 0.25}
 
 
 def write_digits(
-    folder: Path, *, seed: int, n_test_pictures: int = 360, n_repeated: int = 0, copies: int = 1, n_single: int = 1437
+    folder: Path,
+    *,
+    seed: int,
+    n_test_pictures: int = 360,
+    n_repeated: int = 0,
+    copies: int = 1,
+    n_single: int | None = None,
 ) -> Path:
     """Write ``train.json``, ``test.json`` and the pictures; test pictures are asked every kind of question.
 
@@ -26,7 +32,7 @@ def write_digits(
         n_test_pictures: Of the 1,797.
         n_repeated: Training pictures that come several times, each time moved by up to 2 of 64 pixels.
         copies: How often.
-        n_single: Training pictures besides, at most, that come once.
+        n_single: Training pictures besides that come once; default all others.
 
     Returns:
         The folder that image names are relative to.

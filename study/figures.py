@@ -13,12 +13,13 @@ def methods_figure(tables: Mapping[str, pl.DataFrame]) -> bytes:
     """Points above random with 95 % intervals: a panel per dataset and a line per method.
 
     Args:
-        tables: Leaderboards by the panel's title; the methods of the first give the order, from its largest budget.
+        tables: Leaderboards by the panel's title; the first has all methods, in the order of its largest budget.
     """
-    budgets = sorted({float(text) for board in tables.values() for text in board["budget"].drop_nulls() if text != "1"})
-    budgets = [budget for budget in budgets if budget < 1]
+    budgets = sorted({float(text) for board in tables.values() for text in board["budget"].drop_nulls()} - {1.0})
     order = next(iter(tables.values())).filter(pl.col("budget").cast(pl.Float64) == budgets[-1])
     methods = order.drop_nulls("vs_random").sort("vs_random")["method"].to_list()
+    ends = pl.concat([board.select("vs_random_low", "vs_random_high") for board in tables.values()])
+    limits = (100 * ends["vs_random_low"].min() - 3, 100 * ends["vs_random_high"].max() + 3)  # pyright: ignore[reportOperatorIssue]
 
     def paint(figure) -> None:
         panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
@@ -39,7 +40,7 @@ def methods_figure(tables: Mapping[str, pl.DataFrame]) -> bytes:
                     label=f"{budget:.0%}",
                 )
             panel.axvline(0, color=INK, linewidth=1.2)
-            panel.set(title=title, xlim=(-65, 35))
+            panel.set(title=title, xlim=limits)
         panels[0].set_yticks(range(len(methods)), methods)
         panels[-1].legend(loc="lower right", title="budget")
         figure.supxlabel("points above random (95 % interval)")
@@ -90,17 +91,22 @@ def rule_figure(seen: pl.DataFrame, threshold: float, pays_from: float) -> bytes
         for number, (part, label) in enumerate(parts.items()):
             belongs = pl.col("part") == part if part else ~pl.col("part").is_in(list(parts))
             rows = seen.filter(belongs)
-            axes.scatter(
+            middle, low, high = (100 * rows[name].to_numpy() for name in ("difference", "low", "high"))
+            axes.errorbar(
                 100 * rows["waste"].to_numpy(),
-                100 * rows["difference"].to_numpy(),
+                middle,
+                yerr=[middle - low, high - middle],
+                fmt=MARKERS[number],
                 color=COLOURS[number],
-                marker=MARKERS[number],
+                elinewidth=0.8,
                 label=label,
             )
         axes.axvline(100 * threshold, color=INK, linestyle="--", linewidth=1.2, label="the rule's border")
         axes.axhline(100 * pays_from, color=GREY, linestyle=":", linewidth=1.2, label="pays from here on")
         axes.axhline(0, color=INK, linewidth=1.2)
-        axes.set(xlabel="what a random subset wastes on repeats (%)", ylabel="points above random")
+        axes.set(
+            xlabel="what a random subset wastes on repeats (%)", ylabel="points above random (95 %)", ylim=(-40, 40)
+        )
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
     return draw(paint, height=3.6)

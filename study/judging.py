@@ -10,12 +10,11 @@ from scipy.stats import rankdata
 from sklearn.metrics import adjusted_mutual_info_score
 
 from study.design import PLAN, Experiment
-from study.running import RESULTS
+from study.running import RESULTS, keep_larger
 from xmas_assets.core.clustering import default_n_clusters, kmeans
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.redundancy import space_points, stored_spaces
 from xmas_assets.resources.signals import is_stored, stored, stored_signals
-from xmas_assets.scale.shards import write_whole
 
 _FOLDER = "judging"
 JUDGED = ("main_shapes_steps", "main_plain_steps", "size_shapes_small_proxy")
@@ -28,17 +27,15 @@ def judge_features(home_root: Path) -> None:
     for experiment in (experiment for experiment in PLAN if experiment.name in JUDGED):
         for unit in range(experiment.n_units):
             if is_stored(home, "attention_maps", experiment.registration(unit)):
-                path = RESULTS / _FOLDER / f"{experiment.name}_{unit}.parquet"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, _judge(home, experiment, unit).write_parquet)
+                keep_larger(RESULTS / _FOLDER / f"{experiment.name}_{unit}.parquet", _judge(home, experiment, unit))
 
 
 def read_judged() -> pl.DataFrame:
     """A row per feature: ``experiment``, ``unit``, ``feature``, ``information``, ``repeats``.
 
     ``information`` is the mutual information of the feature's k-means clusters with the skill, adjusted for chance (0)
-    and at most 1. ``repeats`` is the chance that a pair of rows of one group of near-duplicates is nearer than a pair
-    of other rows of one skill; null where there are no groups.
+    and at most 1. ``repeats`` is the chance that a pair of rows of one group (same scene and question, same picture, or
+    same question) is nearer than a pair of other rows of one skill; null where there are no groups.
     """
     paths = sorted((RESULTS / _FOLDER).glob("*.parquet"))
     return pl.concat([pl.read_parquet(path) for path in paths]) if paths else pl.DataFrame()

@@ -9,7 +9,7 @@ from study.analysis import difference, gate, table
 from study.design import GROUP_SIZES, MAPPED, PLAN, TAILS, Experiment
 from study.figures import map_figure, methods_figure, rule_figure, training_figure
 from study.judging import read_judged
-from study.rule import METHOD, PAYS_FROM, fitted_threshold, observations
+from study.rule import METHOD, PAYS_FROM, best_borders, fitted_threshold, n_right, observations
 from study.running import RESULTS, read_results
 from study.subsets import read_subsets
 from study.theory import NEAR, read_theory
@@ -24,6 +24,7 @@ _MODEL_MEASURES = {
     "l2": "L2 distance of a row's singular values, per layer, last checkpoint",
     "near": f"share of rows where it is below {NEAR}",
     "l2_rows": "the same distance between different rows of the target",
+    "near_rows": f"share of such pairs below {NEAR}",
     "spearman_scalar_trajectory": "rank correlation of all pairs' distances: scalar trajectory",
     "spearman_all_values": "- all values",
     "spearman_attention_maps": "- attention maps",
@@ -39,9 +40,8 @@ _FOREWORD = (
 )
 
 
-def write_report() -> Path:
-    """Write the tables and figures of every experiment that has results; returns the page."""
-    folder = RESULTS.parent
+def write_report(folder: Path = RESULTS.parent) -> Path:
+    """Write the tables and figures of every experiment that has results into a folder; returns the page."""
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     page = ["# Results", "", _FOREWORD, ""]
     done = [e for e in PLAN if list((RESULTS / e.name).glob("unit*.parquet"))]
@@ -52,11 +52,11 @@ def write_report() -> Path:
         page += [f"![scores by budget](figures/{name}.png)", "", *_gate_lines(name), ""]
     page += _summary_lines(tables, folder / "figures")
     page += _judged_lines(read_judged())
-    page += _subset_lines(read_subsets(), tables)
+    page += _subset_lines(read_subsets())
     page += _ablation_lines([e for e in done if e.against in tables])
     page += _rule_lines(observations(), folder / "figures")
     page += _theory_lines(read_theory())
-    page += _training_lines(read_theory("over_training"), folder / "figures")
+    page += _training_lines(read_theory("over_training"), read_theory(), folder / "figures")
     page += _model_lines(read_theory("models"))
     path = folder / "results.md"
     path.write_text("\n".join(page), encoding="utf-8")
@@ -93,9 +93,9 @@ def _ablation_lines(variants: Sequence[Experiment]) -> list[str]:
     lines += ["|" + "---|" * 6]
     for variant in variants:
         (main,) = (experiment for experiment in PLAN if experiment.name == variant.against)
-        stored = read_results(variant)[0]["method"].unique().to_list()
+        stored = read_results(variant)[0].select("method", pl.col("budget").cast(pl.Float64)).unique().rows()
         for budget in variant.budgets:
-            for method in (method for method in variant.methods if method in stored):
+            for method in (method for method in variant.methods if (method, float(budget)) in stored):
                 moves = [difference((variant, method), (main, other), budget) for other in (method, "random")]
                 cells = [_interval(move, "difference", "low", "high", 100, sign="+") for move in moves]
                 head = f"| {variant.variant} | {method} | {float(budget):.0%} "
@@ -119,61 +119,72 @@ def _judged_lines(found: pl.DataFrame) -> list[str]:
     return [*lines, ""]
 
 
-def _subset_lines(found: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> list[str]:
-    """What each method's subsets of the main dataset hold, beside what they gained; means over units."""
+def _subset_lines(found: pl.DataFrame) -> list[str]:
+    """What each method's subsets of the main dataset hold, beside what they gained; means over scored units."""
     if found.is_empty():
         return []
-    lines = [
-        "## what is in the subsets",
-        "",
-        "| budget | method | proxy | different groups, % of rows | rare skills, % ",
+    lines = ["## what is in the subsets", ""]
+    lines += [
+        "| budget | method | proxy | groups, % of rows | rare skills, % | against random, points (95 %) | units |"
     ]
-    lines[-1] += "| against random, points |"
-    lines += ["|" + "---|" * 6]
+    lines += ["|" + "---|" * 7]
     by_name = {experiment.name: experiment for experiment in PLAN}
-    means = found.filter(pl.col("method") != "full").group_by("budget", "experiment", "method")
-    for row in means.agg(pl.col("groups", "rare").mean()).sort("budget", "groups", "method").iter_rows(named=True):
-        experiment = by_name[row["experiment"]]
+    chosen = found.filter(pl.col("method") != "full").sort("budget", "experiment", "method", "unit")
+    rows = []
+    for (budget, name, method), group in chosen.group_by("budget", "experiment", "method", maintain_order=True):
+        experiment = by_name[str(name)]
         main = by_name[experiment.against or experiment.name]
-        gain = difference((experiment, row["method"]), (main, "random"), row["budget"])["difference"]
-        proxy = "small" if experiment.against else "own size"
-        head = f"| {float(row['budget']):.0%} | {row['method']} | {proxy} | {100 * row['groups']:.0f} "
-        lines.append(f"{head}| {100 * row['rare']:.0f} | {100 * gain:+.1f} |")
-    return [*lines, ""]
+        scored = read_results(experiment)[0].filter((pl.col("method") == method) & (pl.col("budget") == budget))
+        held = group.filter(pl.col("unit").is_in(scored["seed"].unique().to_list()))
+        if held.height:
+            gain = difference((experiment, str(method)), (main, "random"), str(budget))
+            proxy = (experiment.variant if experiment.against else "own").removesuffix("_proxy")
+            cells = [f"{held.select(100 * pl.col(column).mean()).item():.0f}" for column in ("groups", "rare")]
+            cells += [_interval(gain, "difference", "low", "high", 100, sign="+"), str(gain["n_seeds"])]
+            line = f"| {float(str(budget)):.0%} | {method} | {proxy} | {' | '.join(cells)} |"
+            rows.append((budget, held["groups"].mean(), line))
+    return [*lines, *(line for *_, line in sorted(rows)), "", "Units differ; compare proxies in the ablation.", ""]
 
 
 def _rule_lines(seen: pl.DataFrame, figures: Path) -> list[str]:
-    """The threshold that the map gives, and what it foretells on the map and elsewhere."""
-    on_map = pl.col("part") == "map"
-    if seen.filter(on_map)["waste"].n_unique() < 2:
+    """The border that the map gives, what it foretells elsewhere, and how other rules would have done."""
+    parts = {
+        "map (fitted to)": pl.col("part") == "map",
+        "others": ~pl.col("part").is_in(["map", "fresh"]),
+        "made to try it": pl.col("part") == "fresh",
+    }
+    on_map = seen.filter(pl.col("part") == "map")
+    if on_map["waste"].n_unique() < 2:
         return []
-    threshold = fitted_threshold(seen.filter(on_map))
-    seen = seen.with_columns(foretold=pl.col("waste") >= threshold)
-    fresh = pl.col("part") == "fresh"
-    rights = [
-        f"{part.filter(pl.col('foretold') == pl.col('pays')).height} of {part.height}"
-        for part in (seen.filter(on_map), seen.filter(~on_map & ~fresh), seen.filter(fresh))
-    ]
+    threshold = fitted_threshold(on_map)
     (figures / "rule.png").write_bytes(rule_figure(seen, threshold, PAYS_FROM))
-    lines = [
-        "## rule",
-        "",
-        f"`{METHOD}` pays (>= {100 * PAYS_FROM:.0f} points above random) where repeats make a random subset miss at "
-        f"least {threshold:.0%} of what it could show (waste): right on {rights[0]} cells of the map, to which it was "
-        f"fitted, on {rights[1]} other datasets and budgets, seen before the rule was thought of, and on {rights[2]} "
-        "made to try it.",
-        "",
-        "![gain by waste](figures/rule.png)",
-        "",
-        "| part | dataset | repeats | budget | waste | against random, points (95 %) | units | foretold | pays |",
-        "|" + "---|" * 9,
-    ]
-    for row in seen.sort("part", "waste").iter_rows(named=True):
+    lines = ["## rule", ""]
+    lines += [f"Whether `{METHOD}` pays, that is, is {100 * PAYS_FROM:.0f} points or more above random in the mean."]
+    lines += ["Right on k of n datasets and budgets; in brackets, of those whose interval leaves no doubt.", ""]
+    lines += [f"| rule | borders with fewest errors | {' | '.join(parts)} | rank correlation with the gain |"]
+    lines += ["|" + "---|" * (3 + len(parts))]
+    rules = {f"{name.replace('_', ' ')}": name for name in ("waste", "duplicate_mass")}
+    for said, measure in rules.items():
+        border = fitted_threshold(on_map, measure)
+        gaps = ", ".join(f"{low:.1%}..{high:.1%}" for low, high in best_borders(on_map, measure)[1])
+        rights = [_right(n_right(seen.filter(part), pl.col(measure) >= border)) for part in parts.values()]
+        rank = seen.select(pl.corr(measure, "difference", method="spearman")).item()
+        lines.append(f"| {said} from {border:.0%} on | {gaps} | {' | '.join(rights)} | {rank:.2f} |")
+    rights = [_right(n_right(seen.filter(part), pl.lit(True))) for part in parts.values()]
+    lines += [f"| always | | {' | '.join(rights)} | |", "", "![gain by waste](figures/rule.png)", ""]
+    lines += ["| part | dataset | repeats | budget | waste | against random, points (95 %) | units | foretold | pays |"]
+    lines += ["|" + "---|" * 9]
+    for row in seen.with_columns(foretold=pl.col("waste") >= threshold).sort("part", "waste").iter_rows(named=True):
         gain = _interval(row, "difference", "low", "high", 100, sign="+")
         answers = " | ".join("yes" if row[name] else "no" for name in ("foretold", "pays"))
         head = f"| {row['part']} | {row['dataset']} | {row['duplicate_mass']:.0%} | {float(row['budget']):.0%} "
         lines.append(f"{head}| {row['waste']:.1%} | {gain} | {row['n_seeds']} | {answers} |")
     return [*lines, ""]
+
+
+def _right(counts: tuple[int, int, int, int]) -> str:
+    right, of, surely, of_sure = counts
+    return f"{right} of {of} ({surely} of {of_sure})"
 
 
 def _theory_lines(found: pl.DataFrame) -> list[str]:
@@ -190,13 +201,18 @@ def _theory_lines(found: pl.DataFrame) -> list[str]:
     return [*lines, ""]
 
 
-def _training_lines(found: pl.DataFrame, figures: Path) -> list[str]:
+def _training_lines(found: pl.DataFrame, whole: pl.DataFrame, figures: Path) -> list[str]:
     """How well attention at each checkpoint alone finds the nearest gradients within a skill: means over units."""
     if found.is_empty():
         return []
     within = found.filter(pl.col("pairs") == "same_task")
     numbers = sorted(within["checkpoint"].unique())
-    head = ["experiment", "attention", *(f"checkpoint {number}" for number in numbers), "units"]
+    head = ["experiment", "attention", *(f"checkpoint {number}" for number in numbers), "all", "units"]
+    all_of_them = whole.filter((pl.col("pairs") == "same_task") & (pl.col("gradient") == "direction"))
+    aucs = dict(
+        ((e, a), auc)
+        for e, a, auc in all_of_them.group_by("experiment", "attention").agg(pl.col("auc").mean()).iter_rows()
+    )
     lines = [
         "## theory, over training",
         "",
@@ -206,7 +222,7 @@ def _training_lines(found: pl.DataFrame, figures: Path) -> list[str]:
     lines += [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for names, group in within.group_by("experiment", "attention", maintain_order=True):
         means = [group.filter(pl.col("checkpoint") == number)["auc"].mean() for number in numbers]
-        cells = [*map(str, names), *(f"{mean:.2f}" for mean in means), str(group["unit"].n_unique())]
+        cells = [*map(str, names), *(f"{mean:.2f}" for mean in (*means, aucs[names])), str(group["unit"].n_unique())]
         lines.append(f"| {' | '.join(cells)} |")
     means = within.group_by("experiment", "attention", "checkpoint", maintain_order=True).agg(pl.col("auc").mean())
     (figures / "training.png").write_bytes(training_figure(means))
@@ -214,12 +230,12 @@ def _training_lines(found: pl.DataFrame, figures: Path) -> list[str]:
 
 
 def _model_lines(found: pl.DataFrame) -> list[str]:
-    """The target's attention against that of a smaller proxy, and of itself with another seed: means and ranges."""
+    """The target's attention against that of other models fine-tuned on the same rows: means over units and ranges."""
     if found.is_empty():
         return []
     lines = ["## theory, proxy against target", "", "Means over units with their range.", ""]
-    names = ["small_proxy", "other_seed"]
-    lines += ["| | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|" + "---|" * (1 + len(names))]
+    names = found["other"].unique(maintain_order=True).to_list()
+    lines += [f"| | {' | '.join(names)} |", "|" + "---|" * (1 + len(names))]
     for column, said in _MODEL_MEASURES.items():
         cells = [_ranged(found.filter(pl.col("other") == name), column) for name in names]
         lines.append(f"| {said} | {' | '.join(cells)} |")

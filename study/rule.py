@@ -37,14 +37,38 @@ def observations() -> pl.DataFrame:
     return pl.DataFrame(rows).with_columns(pays=pl.col("difference") >= PAYS_FROM)
 
 
-def fitted_threshold(seen: pl.DataFrame) -> float:
-    """The waste from which on paying is foretold with the fewest errors; of several, amid the widest gap.
+def best_borders(seen: pl.DataFrame, measure: str) -> tuple[float, list[tuple[float, float]]]:
+    """From which value of a measure on paying is foretold with the fewest errors.
 
     Args:
         seen: As from ``observations``.
+        measure: 'waste' or 'duplicate_mass'.
+
+    Returns:
+        The middle of the widest gap between two values whose parting makes fewest errors, and all such gaps.
     """
-    wastes = np.unique(seen["waste"].to_numpy())
-    middles = (wastes[:-1] + wastes[1:]) / 2
-    errors = [int(((seen["waste"] >= middle) != seen["pays"]).sum()) for middle in middles]
-    best = np.flatnonzero(np.array(errors) == min(errors))
-    return float(middles[best[np.argmax(np.diff(wastes)[best])]])
+    values = np.unique(seen[measure].to_numpy())
+    gaps = list(zip(values[:-1].tolist(), values[1:].tolist(), strict=True))
+    errors = [int(((seen[measure] > low) != seen["pays"]).sum()) for low, _ in gaps]
+    best = [gap for gap, wrong in zip(gaps, errors, strict=True) if wrong == min(errors)]
+    return sum(max(best, key=lambda gap: gap[1] - gap[0])) / 2, best
+
+
+def fitted_threshold(seen: pl.DataFrame, measure: str = "waste") -> float:
+    """The border that ``xmas advise`` is given, rounded as it prints it."""
+    return round(best_borders(seen, measure)[0], 2)
+
+
+def n_right(seen: pl.DataFrame, foretold: pl.Expr | bool) -> tuple[int, int, int, int]:
+    """How often paying was foretold rightly, of how many; and the same where the interval leaves no doubt.
+
+    Args:
+        seen: As from ``observations``.
+        foretold: Whether each pays.
+    """
+    decided = (pl.col("low") >= PAYS_FROM) | (pl.col("high") < PAYS_FROM)
+    right = seen.with_columns(foretold=foretold, decided=decided).with_columns(
+        right=pl.col("foretold") == pl.col("pays")
+    )
+    sure = right.filter("decided")
+    return int(right["right"].sum()), right.height, int(sure["right"].sum()), sure.height

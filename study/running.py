@@ -54,6 +54,13 @@ def read_results(experiment: Experiment) -> tuple[pl.DataFrame, pl.DataFrame, pl
     return answers, costs, pl.read_parquet(folder / "baselines.parquet")
 
 
+def keep_larger(path: Path, found: pl.DataFrame) -> None:
+    """Store what a home gives, unless more is stored already: a home may hold a part of the runs only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or pl.read_parquet(path).height <= found.height:
+        write_whole(path, found.write_parquet)
+
+
 def _stored_keys(experiment: Experiment, unit: int) -> set[SelectionKey]:
     path = result_path(experiment, unit)
     if not path.exists():

@@ -6,29 +6,30 @@ from pathlib import Path
 import polars as pl
 
 from study.design import PLAN, Experiment
-from study.running import RESULTS
+from study.running import RESULTS, keep_larger
+from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.questions import RARE_SKILLS
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.signals import is_stored, stored
-from xmas_assets.scale.shards import write_whole
 
 _FOLDER = "subsets"
-DESCRIBED = ("main_shapes_steps", "size_shapes_small_proxy")
+DESCRIBED = ("main_shapes_steps", "size_shapes_small_proxy", "size_shapes_other_proxy")
 
 
 def describe_subsets(home_root: Path) -> None:
     """Describe every stored subset of the experiments in ``DESCRIBED``, a file per unit that is there."""
     home = Home(root=str(home_root))
     for experiment in (experiment for experiment in PLAN if experiment.name in DESCRIBED):
-        records = json.loads((home_root / "data" / experiment.dataset / "train.json").read_text())
+        path = home_root / "data" / experiment.dataset / "train.json"
+        if not path.exists():
+            continue
+        records = json.loads(path.read_text())
         known = pl.DataFrame([{"sample_id": one["id"], "task": one["task"], "group": one["group"]} for one in records])
         for unit in range(experiment.n_units):
-            rows = [_describe(home, experiment, unit, known, str(key)) for key in experiment.keys(unit)]
+            rows = [_describe(home, experiment, unit, known, key) for key in experiment.keys(unit)]
             found = [row for row in rows if row]
             if found:
-                path = RESULTS / _FOLDER / f"{experiment.name}_{unit}.parquet"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, pl.DataFrame(found).write_parquet)
+                keep_larger(RESULTS / _FOLDER / f"{experiment.name}_{unit}.parquet", pl.DataFrame(found))
 
 
 def read_subsets() -> pl.DataFrame:
@@ -40,19 +41,18 @@ def read_subsets() -> pl.DataFrame:
     return pl.concat([pl.read_parquet(path) for path in paths]) if paths else pl.DataFrame()
 
 
-def _describe(home: Home, experiment: Experiment, unit: int, known: pl.DataFrame, selection: str) -> dict:
-    partition = f"{experiment.registration(unit)}|{selection}"
+def _describe(home: Home, experiment: Experiment, unit: int, known: pl.DataFrame, key: SelectionKey) -> dict:
+    partition = f"{experiment.registration(unit)}|{key}"
     if not is_stored(home, "selected_subset", partition):
         return {}
     chosen = stored(home, "selected_subset", partition)["subset"].frame(["sample_id"])
     rows = chosen.join(known, on="sample_id", how="inner")
     if rows.height != chosen.height:
         raise ValueError(f"{partition} has rows that are not in the dataset; make the dataset again")
-    method, budget, _ = selection.rsplit("_", 2)
     return {
         "experiment": experiment.name,
-        "method": method,
-        "budget": budget.removeprefix("b"),
+        "method": key.method,
+        "budget": key.budget_text,
         "unit": unit,
         "groups": rows["group"].n_unique() / rows.height,
         "rare": float(rows["task"].is_in(list(RARE_SKILLS)).mean()),  # pyright: ignore[reportArgumentType]

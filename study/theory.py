@@ -24,10 +24,12 @@ from xmas_assets.scale.shards import write_whole
 _ASSET = "attention_gradient_agreement"
 _READ = ("raw_dataset", "attention_trajectories", "attention_maps", "gradients")
 _FOLDER = "theory"
-TARGET, PROXY = "main_shapes_steps", "size_shapes_small_proxy"
-# Near-duplicates, none, real pictures, the published code's attention, a smaller model; warm-up and proxy are each
+TARGET = "main_shapes_steps"
+# Models that may stand for the target: a smaller base, and one of its own size from another seed.
+PROXIES = {"small base": "size_shapes_small_proxy", "other base": "size_shapes_other_proxy"}
+# Near-duplicates, none, real pictures, the published code's attention, other models; warm-up and proxy are each
 # unit's own.
-CHECKED = (TARGET, "main_plain_steps", "main_digits_steps", "ablation_shapes_reference", PROXY)
+CHECKED = (TARGET, "main_plain_steps", "main_digits_steps", "ablation_shapes_reference", *PROXIES.values())
 NEAR = 0.25
 """Proxy and target count as near below this L2 distance, as in the paper."""
 
@@ -44,9 +46,17 @@ def check_theory(home_root: Path, names: tuple[str, ...] = CHECKED, n_units: int
                 bring_up_to_date(platform, name, _ASSET, say=print)
                 _keep(whole, stored(platform.home, _ASSET, name)["agreement"].scan().collect(), experiment, unit)
                 _keep(training, _over_training(platform.home, name), experiment, unit)
-            if experiment.name == PROXY and not _path("models", experiment, unit).exists():
-                bring_up_to_date(platform, name, "clusters", say=print)
-                _keep(_path("models", experiment, unit), _models(platform.home, unit, n_units), experiment, unit)
+    compared = {experiment.name: experiment for experiment in PLAN if experiment.name in {TARGET, *PROXIES.values()}}
+    for unit in range(n_units if compared.keys() <= set(names) else 0):
+        path = _path("models", compared[TARGET], unit)
+        if not path.exists():
+            for experiment in compared.values():
+                bring_up_to_date(platform, experiment.registration(unit), "clusters", say=print)
+            target = compared[TARGET].registration(unit)
+            others = {said: compared[name].registration(unit) for said, name in PROXIES.items()}
+            others["same base, other seed"] = compared[TARGET].registration((unit + 1) % n_units)
+            found = [{"other": said} | _distance(platform.home, target, other) for said, other in others.items()]
+            _keep(path, pl.DataFrame(found), compared[TARGET], unit)
 
 
 def read_theory(kind: str = "") -> pl.DataFrame:
@@ -82,27 +92,14 @@ def _over_training(home: Home, dataset: str) -> pl.DataFrame:
     return pl.concat(found).filter(pl.col("gradient") == "direction")
 
 
-def _models(home: Home, unit: int, n_units: int) -> pl.DataFrame:
-    """The target's own attention against that of others, after the same full fine-tuning: a row per other.
-
-    The others are a smaller proxy, and for comparison the target's own architecture with another seed.
-    """
-    experiments = {experiment.name: experiment for experiment in PLAN}
-    target = experiments[TARGET].registration(unit)
-    others = {
-        "small_proxy": experiments[PROXY].registration(unit),
-        "other_seed": experiments[TARGET].registration((unit + 1) % n_units),
-    }
-    return pl.DataFrame([{"other": name} | _distance(home, target, other) for name, other in others.items()])
-
-
 def _distance(home: Home, target: str, other: str) -> dict[str, float]:
     """How far two models' attention to the same rows lies apart, and whether it tells the same of them.
 
     Returns:
         ``l2``: mean over rows of the L2 distance of the leading singular values at the last checkpoint, per layer of
         the language model (the paper does not say of what its .25 is a distance; this is our reading); ``near``, the
-        share of rows below .25; ``l2_rows``, the same distance between different rows of the target, to compare with.
+        share of rows below .25. To compare with, ``l2_rows`` and ``near_rows``: the same between different rows of
+        the target alone.
         ``spearman_NAME``: rank correlation of the distances of all pairs of 800 rows. ``ari``: of the clusters.
         ``auc_NAME``: chance that a pair among the 1 % nearest in the *target's* gradient is nearer in the *other's*
         attention than one that is not, within a skill.
@@ -110,11 +107,15 @@ def _distance(home: Home, target: str, other: str) -> dict[str, float]:
     ends = [_last_values(home, dataset) for dataset in (target, other)]
     apart = np.linalg.norm(ends[0] - ends[1], axis=1)
     pairs = [sample_pairs(*(stored(home, asset, dataset) for asset in _READ)) for dataset in (target, other)]
+    if not np.array_equal(pairs[0].sample_ids, pairs[1].sample_ids) or not np.isfinite(apart).all():
+        raise ValueError(f"{target} and {other} do not have attention and gradients of the same rows")
+    rows_apart = pdist(ends[0][:: max(1, len(ends[0]) // 800)])
     labels = [stored(home, "clusters", dataset)["clusters"].column("label") for dataset in (target, other)]
     found = {
         "l2": float(apart.mean()),
         "near": float((apart < NEAR).mean()),
-        "l2_rows": float(pdist(ends[0][:: max(1, len(ends[0]) // 800)]).mean()),
+        "l2_rows": float(rows_apart.mean()),
+        "near_rows": float((rows_apart < NEAR).mean()),
         "ari": float(adjusted_rand_score(*labels)),
     }
     for name in pairs[0].attention:

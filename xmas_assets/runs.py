@@ -22,8 +22,7 @@ from xmas_assets.resources.supplies import check_supplies
 from xmas_assets.selection.catalogue import READ_IN_ONE_PASS
 from xmas_assets.selection.registry import assets_read
 
-# Whatever the method; the targets' base too, so that one that is not there is told before a proxy is trained.
-ALWAYS = {"raw_dataset", "base_model", "target_base"}
+ALWAYS = {"raw_dataset", "base_model"}  # whatever the method
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
 
 
@@ -55,7 +54,9 @@ def run_selections(
     end_killed_runs(platform.instance, platform.home.path("locks"))
     platform.observe(dataset)
     platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
-    impossible = _prepare(platform, dataset, methods, say=say)
+    # The targets' base before anything is trained, so that one that is not there is told at once.
+    always = ALWAYS | ({"target_base"} if {"target_model", "benchmark_scores"} & set(stages) else set())
+    impossible = _prepare(platform, dataset, methods, always=always, say=say)
     for method, reason in impossible.items():
         say(f"{method} cannot run: {reason}")
     failures = {key: impossible[key.method] for key in keys if key.method in impossible}
@@ -85,19 +86,21 @@ def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Calla
             raise RunFailedError(next(iter(failures.values())))
 
 
-def _prepare(platform: Platform, dataset: str, methods: Sequence[str], *, say: Callable[[str], None]) -> dict[str, str]:
+def _prepare(
+    platform: Platform, dataset: str, methods: Sequence[str], *, always: set[str], say: Callable[[str], None]
+) -> dict[str, str]:
     """Bring the stages that these methods stand on up to date; returns why a method cannot run, by method.
 
     Raises:
         RunFailedError: If a stage that every method stands on fails.
     """
     failures: dict[str, str] = {}  # by stage
-    for together in _passes(_stages_behind(platform, {*ALWAYS, *assets_read(methods)})):
+    for together in _passes(_stages_behind(platform, {*always, *assets_read(methods)})):
         sound = [asset for asset in together if not failures.keys() & set(_stages_behind(platform, [asset]))]
         # Asked stage by stage: a stage that comes out as before leaves those after it fresh.
         stale = platform.stale(sound, dataset)
         failures |= _materialize(platform, dataset, stale, say=say)
-        if failures.keys() & ALWAYS:
+        if failures.keys() & always:
             raise RunFailedError(next(iter(failures.values())))
     needed = {method: _stages_behind(platform, assets_read([method])) for method in methods}
     roots = {method: [stage for stage in stages if stage in failures] for method, stages in needed.items()}

@@ -4,7 +4,6 @@ import dagster as dg
 import polars as pl
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.stored import emit, stage
 
@@ -19,7 +18,7 @@ from xmas_assets.resources.stored import emit, stage
 )
 def base_model(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
     """A resolved, revision-pinned model directory: safetensors, tokenizer, processor and chat template."""
-    return _found(context, home, "base_model", home.settings(context.partition_key).base_model)
+    return _found(context, home, "base_model")
 
 
 @dg.asset(
@@ -32,16 +31,21 @@ def base_model(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
 )
 def target_base(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
     """The same for targets, which may be larger than the proxy: ``base_model``'s unless another is named."""
-    return _found(context, home, "target_base", home.settings(context.partition_key).target_base)
+    from xmas_assets.vlm.loading import check_device
+
+    # Here, because targets are trained last.
+    check_device(home.settings(context.partition_key).target_base.device, section="target_base")
+    return _found(context, home, "target_base")
 
 
-def _found(context: dg.AssetExecutionContext, home: Home, asset: str, settings: BaseModelSettings) -> dg.Output:
+def _found(context: dg.AssetExecutionContext, home: Home, asset: str) -> dg.Output:
     from xmas_assets.vlm.finding import resolve_base
-    from xmas_assets.vlm.loading import model_digest
+    from xmas_assets.vlm.loading import known_digest
 
+    settings = getattr(home.settings(context.partition_key), asset)
     with home.stage(asset, context.partition_key, key=settings.digest()) as workspace:
         directory = resolve_base(settings, section=asset)
-        digest = model_digest(directory)
+        digest = known_digest(directory)
         # The settings too: another precision or longest sample makes what is trained and read from it stale.
         model = pl.DataFrame({"directory": [str(directory)], "digest": [digest], "settings": [settings.digest()]})
         staged = stage(workspace, {"model": model})

@@ -15,7 +15,7 @@ JOBS = [
             "attention_trajectories",
             "clusters",
         ],
-        description="Everything a dataset needs once, whatever the budget: read, train the proxy, follow attention.",
+        description="What a dataset needs once, whatever the budget: read, find models, train the proxy, follow it.",
     ),
     dg.define_asset_job(
         "read_signals",

@@ -7,14 +7,14 @@ and nothing before it. A profile is one ``Settings``; a dataset's registration m
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from xmas_assets.contracts.scoring import ClipSettings, QualitySettings, TagSettings
 from xmas_assets.contracts.section import Section
 
 
 class BaseModelSettings(Section):
-    """Which vision-language model training starts from."""
+    """Which vision-language model training starts from: the proxy's, or the targets'."""
 
     source: str = Field(default="embedded:tiny", description="'embedded:tiny', a model directory, or a hub id.")
     revision: str | None = Field(
@@ -207,12 +207,11 @@ class Settings(Section):
     """A profile: the settings of all stages.
 
     ``base_model`` is what the proxy and everything that reads the data start from; ``target_base`` what targets start
-    from. Left out, it is the same model; given, its fields that are left out are those of ``base_model``, but for
-    source and revision of another model.
+    from. Fields of it that are left out, or all, are those of ``base_model``, but for the revision of another source.
     """
 
     base_model: BaseModelSettings = BaseModelSettings()
-    target_base: BaseModelSettings = BaseModelSettings()
+    target_base: BaseModelSettings = Field(default={}, validate_default=True)  # pyright: ignore[reportArgumentType]
     proxy: ProxySettings = ProxySettings()
     trajectories: TrajectorySettings = TrajectorySettings()
     signals: SignalSettings = SignalSettings()
@@ -227,13 +226,13 @@ class Settings(Section):
     target: TrainingSettings = TrainingSettings()
     benchmark: BenchmarkSettings = BenchmarkSettings()
 
-    @model_validator(mode="before")
+    @field_validator("target_base", mode="before")
     @classmethod
-    def _target_base_follows_base_model(cls, values: Any) -> Any:
-        own, base = values.get("target_base", {}), values.get("base_model", {})
-        if not isinstance(own, Mapping) or not isinstance(base, Mapping | BaseModelSettings):
-            return values  # already whole, or a mistake that the fields' own validation tells of
-        shared = dict(base)
-        if "source" in own:
-            shared.pop("revision", None)
-        return {**values, "target_base": shared | dict(own)}
+    def _follows_base_model(cls, own: Any, info: ValidationInfo) -> Any:
+        base = info.data.get("base_model")
+        if base is None or not isinstance(own, Mapping):  # base_model is wrong and told of, or this is whole
+            return own
+        shared = base.model_dump()
+        if own.get("source", base.source) != base.source:
+            del shared["revision"]
+        return shared | dict(own)

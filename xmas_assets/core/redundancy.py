@@ -36,7 +36,7 @@ class Redundancy:
         leading_share: Share of the variance along the first 5 principal components, in [0, 1]; 1 if nothing varies.
         near_distance: Below this, rows count as near-duplicates: a quarter of the median distance of two rows.
         group_counts: Sizes of groups with how many groups have them, by ascending size; a row without near-duplicates
-            is a group of 1.
+            is a group of 1. Of sets so large that not all rows are compared, groups come out too small.
     """
 
     n_rows: int
@@ -58,10 +58,15 @@ class Redundancy:
 
         Returns:
             In [0, 1); 0 if no row has a near-duplicate.
+
+        Raises:
+            ValueError: If ``share`` is not in (0, 1].
         """
+        if not 0 < share <= 1:
+            raise ValueError(f"share must be in (0, 1], got {share}")
         sizes, counts = np.array(self.group_counts, dtype=np.float64).T
         shown = counts @ (1 - (1 - share) ** sizes)
-        return float(1 - shown / min(share * self.n_rows, counts.sum()))
+        return max(0.0, float(1 - shown / min(share * self.n_rows, counts.sum())))
 
 
 def measure_redundancy(values: FloatArray, *, cell_rows: int = 4096, seed: int = 0) -> Redundancy:

@@ -32,12 +32,14 @@ class Pairs:
         attention: By name, shape (n_pairs,); see ``core.agreement.attention_distances``.
         gradient: Likewise; see ``core.agreement.gradient_distances``.
         tasks: Task of each row as a number, shape (n_rows,).
+        sample_ids: Of the rows, shape (n_rows,).
         n_without: Rows of the dataset that lack attention to an image or a gradient, and so could not be drawn.
     """
 
     attention: dict[str, FloatArray]
     gradient: dict[str, FloatArray]
     tasks: IntArray
+    sample_ids: NDArray
     n_without: int
 
 
@@ -73,6 +75,7 @@ def sample_pairs(
         ),
         gradient_distances(projected.take("projected", rows).reshape(len(rows), -1)),
         tasks,
+        samples.column("sample_id")[rows],
         int((~is_usable).sum()),
     )
 

@@ -44,12 +44,12 @@ def model_record(
 ) -> RunRecord:
     """The run of a trained model: settings, what it was trained on, its weights as a registered version."""
     dataset, key = parse_partition(context.partition_key)
-    said = f"The base model fine-tuned on the {record.n_samples:,} rows of `{dataset}` that `{key}` chose."
+    said = f"The targets' base model fine-tuned on the {record.n_samples:,} rows of `{dataset}` that `{key}` chose."
     return RunRecord(
         key=model_run_key(dataset, key, trained.digest),
         experiment=dataset,
         name=f"train {key}",
-        params=_key_params(key) | _flat("target", settings.target) | _flat("base_model", settings.target_base),
+        params=_key_params(key) | _flat("target", settings.target) | _flat("target_base", settings.target_base),
         tags=_tags(context, "model", said) | {f"upstream.{name}": version for name, version in upstream.items()},
         metrics={
             "training_cpu_seconds": record.cpu_seconds,

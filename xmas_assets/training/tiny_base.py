@@ -90,6 +90,8 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=3, help="layers of the language model")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, pictures and order")
     arguments = parser.parse_args()
+    if arguments.width <= 0 or arguments.width % 8 or arguments.layers <= 0:
+        parser.error(f"--width {arguments.width} --layers {arguments.layers}: a multiple of 8, and 1 layer or more")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     build_base(arguments.output, width=arguments.width, n_layers=arguments.layers, seed=arguments.seed)
 

@@ -131,14 +131,18 @@ def check_files(directory: Path) -> None:
         raise ModelError(f"{directory} lacks the weights {missing}; copy or download the model again")
 
 
-def check_device(device: str) -> None:
+def check_device(device: str, *, section: str = "base_model") -> None:
     """Refuse a device that is not there.
+
+    Args:
+        device: 'cpu' or 'cuda'.
+        section: Of the settings that name it; for the message.
 
     Raises:
         ModelError: For 'cuda' without one.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise ModelError("device 'cuda' is asked for, but torch sees none; set base_model.device to 'cpu'")
+        raise ModelError(f"device 'cuda' is asked for, but torch sees none; set {section}.device to 'cpu'")
 
 
 def model_digest(directory: Path) -> str:
@@ -159,7 +163,7 @@ def _base_of_adapter(directory: Path, base: Path | None) -> Path:
     note = directory / BASE_NOTE
     if not note.is_file():
         raise ModelError(f"{directory} lacks {BASE_NOTE}, which names its base; use a checkpoint that training saved")
-    expected, seen = _read_json(note)["digest"], _digest_once(base, _stamps(base))
+    expected, seen = _read_json(note)["digest"], known_digest(base)
     if seen != expected:
         raise ModelError(
             f"{directory} was trained on base {expected[:12]}, not on {base} ({seen[:12]}); give its own base"
@@ -174,9 +178,13 @@ def _adapted(model: Any, directory: Path) -> Any:
     return adapted.merge_and_unload() if is_exact else adapted.get_base_model()
 
 
+def known_digest(directory: Path) -> str:
+    """``model_digest``, of which hashing takes minutes, once per process for files that did not change."""
+    return _digest_once(directory, _stamps(directory))
+
+
 @lru_cache(maxsize=4)
 def _digest_once(directory: Path, _stamps: tuple[tuple[str, int, int], ...]) -> str:
-    """The model's digest, of which hashing takes minutes, once per process for files that did not change."""
     return model_digest(directory)
 
 

@@ -1,5 +1,8 @@
 """Settings that follow other settings."""
 
+import pytest
+from pydantic import ValidationError
+
 from xmas_assets.contracts.settings import BaseModelSettings, Settings
 
 PINNED = {"source": "owner/small", "revision": "0" * 40, "dtype": "bfloat16", "max_tokens": 300}
@@ -21,6 +24,22 @@ def test_another_base_for_targets_takes_what_it_leaves_out_from_the_base_model_b
 def test_settings_for_targets_alone_keep_the_model():
     settings = Settings.model_validate({"base_model": PINNED, "target_base": {"max_tokens": 900}})
     assert settings.target_base == settings.base_model.model_copy(update={"max_tokens": 900})
+
+
+def test_the_same_source_named_again_keeps_its_revision():
+    settings = Settings.model_validate({"base_model": PINNED, "target_base": {"source": "owner/small"}})
+    assert settings.target_base == settings.base_model
+
+
+def test_a_mistake_in_the_base_model_is_told_once():
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate({"base_model": {"devise": "cuda"}})
+    assert [error["loc"] for error in caught.value.errors()] == [("base_model", "devise")]
+
+
+def test_what_is_no_section_is_refused():
+    with pytest.raises(ValidationError):
+        Settings.model_validate([])
 
 
 def test_settings_come_back_from_what_they_are_written_as():

@@ -122,9 +122,17 @@ def of_groups(*group_counts: tuple[int, int]) -> Redundancy:
     return Redundancy(n_rows, 0.0, 1.0, 0.3, 0.9, 0.7, 1.0, group_counts)
 
 
-def test_random_wastes_nothing_where_nothing_repeats():
-    assert of_groups((1, 50)).waste(0.1) == pytest.approx(0)
-    assert of_groups((1, 50)).waste(1.0) == pytest.approx(0)
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 1.0])
+def test_random_wastes_nothing_where_nothing_repeats(share):
+    waste = of_groups((1, 50)).waste(share)
+    assert waste == pytest.approx(0)
+    assert waste >= 0
+
+
+@pytest.mark.parametrize("share", [0.0, 1.1])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ValueError, match="share must be in"):
+        of_groups((1, 50)).waste(share)
 
 
 def test_waste_is_what_random_misses_of_the_groups_it_could_show():

@@ -137,7 +137,7 @@ def test_targets_start_from_their_own_base_and_the_proxy_is_left_alone(platform,
     build_model(processor, seed=3, width=128, n_layers=2).save_pretrained(large)
     processor.save_pretrained(large)
     others = [asset for asset in DATASET_STAGES if asset != "target_base"]
-    before = file_times(home, others)
+    before, scored = file_times(home, others), counts(platform)["benchmark_scores"]
     registration = load_registration(home, "shapes")
     registration.model_copy(update={"overrides": QUICK | {"target_base": {"source": str(large)}}}).save(home)
     try:
@@ -145,7 +145,9 @@ def test_targets_start_from_their_own_base_and_the_proxy_is_left_alone(platform,
         assert file_times(home, others) == before
         trained = stored(platform.home, "target_model", "shapes|xmas_b0.20_s0")["checkpoints"]
         weights = load_file(read_checkpoints(trained, home)[-1].path / "model.safetensors")
-        assert any(weight.shape[-1] == 128 for weight in weights.values())
+        (down,) = (weight for name, weight in weights.items() if name.endswith("layers.0.mlp.down_proj.weight"))
+        assert down.shape[0] == 128
+        assert counts(platform)["benchmark_scores"] == scored + 1
     finally:
         registration.save(home)
         run_selections(platform, "shapes", keys("xmas_b0.20_s0"), say=lambda line: None)
@@ -153,15 +155,19 @@ def test_targets_start_from_their_own_base_and_the_proxy_is_left_alone(platform,
 
 def test_a_targets_base_that_is_not_there_is_told_before_anything_is_trained(platform, home):
     registration = load_registration(home, "shapes")
-    registration.model_copy(update={"overrides": QUICK | {"target_base": {"source": "no/such/place"}}}).save(home)
+    overrides = QUICK | {"target_base": {"source": "no/such/place"}, "proxy": QUICK["proxy"] | {"seed": 9}}
+    registration.model_copy(update={"overrides": overrides}).save(home)
     before = counts(platform)
     try:
         with pytest.raises(RunFailedError, match="target base 'no/such/place' is no directory"):
-            run_selections(platform, "shapes", keys("random_b0.30_s0"), say=lambda line: None)
+            run_selections(platform, "shapes", keys("xmas_b0.30_s0"), say=lambda line: None)
+        assert counts(platform) == before
+        # To choose takes no target.
+        run_selections(platform, "shapes", keys("random_b0.30_s0"), stages=["selected_subset"], say=lambda line: None)
+        assert counts(platform) == before | {"selected_subset": before["selected_subset"] + 1}
     finally:
         registration.save(home)
         platform.observe("shapes")
-    assert counts(platform) == before
 
 
 def test_an_identical_recomputation_retrains_nothing(platform, home):

@@ -43,7 +43,7 @@ def test_a_subset_is_described_by_its_groups_and_rare_skills(tmp_path):
             "group": [0, 0, 1, 2],
         }
     )
-    key = str(experiment.keys(0)[1])
+    key = experiment.keys(0)[1]
     partition = f"{experiment.registration(0)}|{key}"
     chosen = pl.DataFrame({"sample_id": ["a", "b", "c"]})
     write_tables(table_directory(home, "selected_subset", partition), {"subset": chosen})

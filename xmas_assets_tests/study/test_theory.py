@@ -1,4 +1,4 @@
-"""Two models' attention to the same rows, and the bases of other sizes."""
+"""Two models' attention to the same rows, and the bases beside the shipped one."""
 
 import json
 
@@ -12,51 +12,68 @@ from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.resources.stored import note_shapes
 from xmas_assets.store.tables import write_tables
 
-N_ROWS, N_CHECKPOINTS, N_VALUES, SIDE = 40, 2, 3, 4
+N_ROWS, N_CHECKPOINTS, N_VALUES, SIDE = 60, 2, 3, 4
+GROUP = np.arange(N_ROWS) // 5  # rows of a group have alike gradients in the target
 
 
-def put(home: Home, dataset: str, values: np.ndarray, *, n_layers: int) -> None:
-    """The tables that are compared; maps, gradients and clusters are the same for every dataset."""
-    rng = np.random.default_rng(1)
+def lists(values: np.ndarray) -> pl.Series:
+    flat = values.reshape(N_ROWS, -1).astype(np.float32)
+    return pl.Series(flat, dtype=pl.Array(pl.Float32, flat.shape[1]))
+
+
+def alike_in_groups(rng: np.random.Generator, n_features: int) -> np.ndarray:
+    return rng.normal(size=(12, n_features))[GROUP] + 0.01 * rng.normal(size=(N_ROWS, n_features))
+
+
+def put(
+    home: Home,
+    dataset: str,
+    *,
+    values: np.ndarray,
+    maps: np.ndarray,
+    gradients: np.ndarray,
+    labels: np.ndarray,
+    n_layers: int,
+    ids: list[str] | None = None,
+) -> None:
     model = home.path(f"base_of_{dataset}")
     model.mkdir(parents=True, exist_ok=True)
     (model / "config.json").write_text(json.dumps({"text_config": {"num_hidden_layers": n_layers}}))
-    maps, gradients = rng.random((N_ROWS, N_CHECKPOINTS * SIDE)), rng.normal(size=(N_ROWS, 6))
-    ids = [f"id{row:02}" for row in range(N_ROWS)]
-    flat = values.reshape(N_ROWS, -1).astype(np.float32)
+    norms = np.linalg.norm(gradients, axis=1).astype(np.float32)
+    samples = {"sample_id": ids or [f"id{row:02}" for row in range(N_ROWS)], "task": ["t0", "t1"] * (N_ROWS // 2)}
+    spectra, looks = {"values": (N_CHECKPOINTS, N_VALUES)}, {"values": (N_CHECKPOINTS, SIDE)}
     tables = {
-        "raw_dataset": ("samples", {"sample_id": ids, "task": [f"t{row % 2}" for row in range(N_ROWS)]}, {}),
-        "attention_trajectories": (
-            "trajectories",
-            {"values": pl.Series(flat, dtype=pl.Array(pl.Float32, flat.shape[1])), "has_image": [True] * N_ROWS},
-            note_shapes({"values": (N_CHECKPOINTS, N_VALUES)}),
-        ),
-        "attention_maps": (
-            "attention_maps",
-            {"values": pl.Series(maps, dtype=pl.Array(pl.Float64, maps.shape[1]))},
-            note_shapes({"values": (N_CHECKPOINTS, SIDE)}),
-        ),
-        "gradients": (
-            "gradients",
-            {"projected": pl.Series(gradients, dtype=pl.Array(pl.Float64, 6)), "norm": np.ones(N_ROWS, np.float32)},
-            {},
-        ),
-        "clusters": ("clusters", {"label": np.arange(N_ROWS) // 10}, {}),
+        "raw_dataset": ("samples", samples, {}),
+        "attention_trajectories": ("trajectories", {"values": lists(values), "has_image": [True] * N_ROWS}, spectra),
+        "attention_maps": ("attention_maps", {"values": lists(maps)}, looks),
+        "gradients": ("gradients", {"projected": lists(gradients), "norm": norms}, {}),
+        "clusters": ("clusters", {"label": labels}, {}),
         "base_model": ("model", {"directory": [str(model)]}, {}),
     }
-    for asset, (name, columns, notes) in tables.items():
+    for asset, (name, columns, shapes) in tables.items():
+        notes = note_shapes(shapes)
         write_tables(table_directory(home, asset, dataset), {name: pl.DataFrame(columns)}, metadata=notes)
 
 
 @pytest.fixture
-def home(tmp_path):
+def made():
+    """The target: gradients in groups, maps at random, but for the first checkpoint's, which lie as its gradients."""
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(N_ROWS, N_CHECKPOINTS, SIDE))
+    maps[:, 0] = alike_in_groups(rng, SIDE)
+    return {
+        "values": rng.random((N_ROWS, N_CHECKPOINTS, N_VALUES)),
+        "maps": maps,
+        "gradients": alike_in_groups(rng, 6),
+        "labels": np.arange(N_ROWS) // 10,
+        "n_layers": 2,
+    }
+
+
+@pytest.fixture
+def home(tmp_path, made):
     home = Home(root=str(tmp_path))
-    values = np.random.default_rng(0).random((N_ROWS, N_CHECKPOINTS, N_VALUES))
-    put(home, "target", values, n_layers=2)
-    # Twice the layers and, at the last checkpoint, twice the values and .6 more in one of them: .15 apart per layer.
-    other = 2 * values
-    other[:, -1, 0] += 0.6
-    put(home, "other", other, n_layers=4)
+    put(home, "target", **made)
     return home
 
 
@@ -65,22 +82,56 @@ def test_a_model_is_at_no_distance_from_itself(home):
     assert (found["l2"], found["near"], found["ari"]) == (0.0, 1.0, 1.0)
     assert found["spearman_all_values"] == pytest.approx(1.0)
     assert found["l2_rows"] > 0
+    assert 0 < found["near_rows"] < 1
 
 
-def test_distance_is_taken_per_layer_at_the_last_checkpoint(home):
+def test_distance_is_taken_per_layer_at_the_last_checkpoint(home, made):
+    """Twice the layers and twice the values, and at the last checkpoint .6 more in one: .15 apart per layer."""
+    values = 2 * made["values"]
+    values[:, -1, 0] += 0.6
+    put(home, "other", **made | {"values": values, "n_layers": 4})
     found = theory._distance(home, "target", "other")
     assert found["l2"] == pytest.approx(0.15, rel=1e-5)
     assert found["near"] == 1.0
-    assert found["spearman_attention_maps"] == pytest.approx(1.0)
 
 
-def test_attention_is_followed_checkpoint_by_checkpoint(home):
-    found = theory._over_training(home, "target")
-    assert sorted(found["checkpoint"].unique()) == [1, 2]
-    assert found["gradient"].unique().to_list() == ["direction"]
+def test_the_others_attention_is_held_against_the_targets_gradients(home, made):
+    """The other's maps lie as the target's gradients; its own gradients and the target's maps lie elsewhere."""
+    rng = np.random.default_rng(1)
+    maps = np.repeat(made["gradients"][:, None, :SIDE], N_CHECKPOINTS, axis=1)
+    labels = rng.permutation(made["labels"])
+    put(home, "other", **made | {"maps": maps, "gradients": rng.normal(size=(N_ROWS, 6)), "labels": labels})
+    found = theory._distance(home, "target", "other")
+    assert found["auc_attention_maps"] > 0.95
+    assert theory._distance(home, "other", "target")["auc_attention_maps"] < 0.8
+    assert found["spearman_attention_maps"] < 0.5
+    assert found["ari"] < 0.2
 
 
-def test_a_base_that_is_there_is_not_built_again_and_other_names_are_left_alone(tmp_path):
-    (tmp_path / "bases" / "small").mkdir(parents=True)
-    assert bases.base_directory("study:small", tmp_path) == str(tmp_path / "bases" / "small")
+def test_models_that_saw_other_rows_are_not_compared(home, made):
+    put(home, "other", **made, ids=[f"new{row:02}" for row in range(N_ROWS)])
+    with pytest.raises(ValueError, match="target and other do not have attention and gradients of the same rows"):
+        theory._distance(home, "target", "other")
+
+
+def test_each_checkpoint_counts_alone(home):
+    found = theory._over_training(home, "target").filter(pairs="same_task", attention="attention_maps")
+    first, last = found.sort("checkpoint")["auc"]
+    assert first > 0.95
+    assert last < 0.7
+
+
+def test_a_base_is_built_once_and_another_name_is_left_alone(tmp_path, monkeypatch):
+    built = []
+
+    def build(output, **settings):
+        built.append(settings)
+        (output / "config.json").write_text("{}")
+        return 0.9
+
+    monkeypatch.setattr("xmas_assets.training.tiny_base.build_base", build)
+    for _ in range(2):
+        assert bases.base_directory("study:small", tmp_path) == str(tmp_path / "bases" / "small")
+    assert built == [bases.BASES["study:small"]]
+    assert [path.name for path in (tmp_path / "bases").iterdir()] == ["small"]
     assert bases.base_directory("embedded:tiny", tmp_path) == "embedded:tiny"

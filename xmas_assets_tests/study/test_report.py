@@ -1,0 +1,11 @@
+"""The page of results is what the stored results give."""
+
+from study.report import write_report
+from study.running import RESULTS
+
+
+def test_the_page_is_redrawn_from_the_stored_results_alone(tmp_path):
+    page = write_report(tmp_path)
+    assert page.read_text() == (RESULTS.parent / "results.md").read_text()
+    drawn, kept = ({path.name for path in (folder / "figures").iterdir()} for folder in (tmp_path, RESULTS.parent))
+    assert drawn == kept
