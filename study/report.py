@@ -209,10 +209,8 @@ def _training_lines(found: pl.DataFrame, whole: pl.DataFrame, figures: Path) -> 
     numbers = sorted(within["checkpoint"].unique())
     head = ["experiment", "attention", *(f"checkpoint {number}" for number in numbers), "all", "units"]
     all_of_them = whole.filter((pl.col("pairs") == "same_task") & (pl.col("gradient") == "direction"))
-    aucs = dict(
-        ((e, a), auc)
-        for e, a, auc in all_of_them.group_by("experiment", "attention").agg(pl.col("auc").mean()).iter_rows()
-    )
+    overall = all_of_them.group_by("experiment", "attention").agg(pl.col("auc").mean())
+    aucs = {(experiment, attention): auc for experiment, attention, auc in overall.iter_rows()}
     lines = [
         "## theory, over training",
         "",

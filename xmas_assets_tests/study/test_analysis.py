@@ -72,4 +72,5 @@ def test_the_rule_is_the_waste_that_parts_what_pays_from_what_does_not():
 def test_the_rule_of_advise_is_the_one_that_the_stored_results_give():
     on_map = rule.observations().filter(pl.col("part") == "map")
     assert rule.fitted_threshold(on_map) == advice.WASTE_FROM
+    assert rule.observations().filter((pl.col("waste") >= advice.SURE_FROM) & ~pl.col("pays")).is_empty()
     assert rule.METHOD in advice.recommend({advice.SPACE: Redundancy(90, 1.0, 9.0, 0.0, 1.0, 1.0, 1.0, ((9, 10),))})
