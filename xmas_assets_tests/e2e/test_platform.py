@@ -4,6 +4,7 @@ import shutil
 
 import dagster as dg
 import pytest
+from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from xmas_assets.data.registration import load_registration
@@ -147,6 +148,11 @@ def test_targets_start_from_their_own_base_and_the_proxy_is_left_alone(platform,
         weights = load_file(read_checkpoints(trained, home)[-1].path / "model.safetensors")
         (down,) = (weight for name, weight in weights.items() if name.endswith("layers.0.mlp.down_proj.weight"))
         assert down.shape[0] == 128
+        client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        (run,) = client.search_runs(experiments, filter_string=f"params.`target_base.source` = '{large}'")
+        assert run.info.run_name == "train xmas_b0.20_s0"
+        assert "upstream.target_base" in run.data.tags
         assert counts(platform)["benchmark_scores"] == scored + 1
     finally:
         registration.save(home)
