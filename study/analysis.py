@@ -60,6 +60,14 @@ def difference(first: tuple[Experiment, str], second: tuple[Experiment, str], bu
     )
 
 
+def mean_score(experiment: Experiment, method: str, budget: str) -> float:
+    """Mean over skills, units and questions of one method at one budget, in [0, 1]."""
+    answers, _, _ = read_results(experiment)
+    wanted = (pl.col("method") == method) & (pl.col("budget") == SelectionKey.make(method, budget, 0).budget_text)
+    by_task = answers.filter(wanted).group_by("task").agg(pl.col("score").mean())
+    return by_task.select(pl.col("score").mean()).item()
+
+
 def gate(experiment: Experiment) -> pl.DataFrame:
     """Per skill: what full data scores, the majority answer, and the gap between them."""
     answers, _, blind = read_results(experiment)

@@ -6,7 +6,7 @@ Its one number is fitted to the map and tried on the datasets of the other parts
 import numpy as np
 import polars as pl
 
-from study.analysis import difference
+from study.analysis import difference, mean_score
 from study.design import PLAN
 from study.measures import read_measures
 from study.running import RESULTS
@@ -21,7 +21,8 @@ def observations() -> pl.DataFrame:
     """A row per experiment at equal steps and budget that ran ``METHOD``.
 
     Columns ``part``, ``dataset``, ``budget``, ``duplicate_mass`` and ``waste`` (by image and text of the base
-    model joined), ``difference`` from random with ``low`` and ``high``, ``n_seeds`` and ``pays``.
+    model joined), ``headroom`` (how far full data is above random, known only after training both),
+    ``difference`` from random with ``low`` and ``high``, ``n_seeds`` and ``pays``.
     """
     measured = read_measures()
     rows = []
@@ -33,7 +34,8 @@ def observations() -> pl.DataFrame:
                 known = {"part": experiment.part, "dataset": experiment.dataset, "budget": budget}
                 repeats = measured[experiment.dataset][SPACE]
                 of_repeats = {"duplicate_mass": repeats.duplicate_mass, "waste": repeats.waste(float(budget))}
-                rows.append(known | of_repeats | gain)
+                above = mean_score(experiment, "full", "1") - mean_score(experiment, "random", budget)
+                rows.append(known | of_repeats | {"headroom": above} | gain)
     return pl.DataFrame(rows).with_columns(pays=pl.col("difference") >= PAYS_FROM)
 
 

@@ -45,6 +45,10 @@ def test_two_methods_are_compared_over_the_units_that_both_have(results):
     assert analysis.difference((MADE, "better"), (MADE, "random"), "0.1")["difference"] == pytest.approx(0.5)
 
 
+def test_a_mean_score_weighs_skills_alike(results):
+    assert analysis.mean_score(MADE, "full", "1") == pytest.approx((6 + 6 + 7) / 24)
+
+
 def test_the_gate_is_full_data_above_the_majority_answer_skill_by_skill(results):
     gaps = analysis.gate(MADE)
     assert gaps["task"].to_list() == ["a", "b"]
