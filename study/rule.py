@@ -57,8 +57,14 @@ def best_borders(seen: pl.DataFrame, measure: str) -> tuple[float, list[tuple[fl
 
 
 def fitted_threshold(seen: pl.DataFrame, measure: str = "waste") -> float:
-    """The border that ``xmas advise`` is given, rounded as it prints it."""
+    """The border of the rule, in whole percent."""
     return round(best_borders(seen, measure)[0], 2)
+
+
+def undecided(seen: pl.DataFrame) -> tuple[float, float]:
+    """The lowest and the highest border on waste that make fewest errors: between them nothing tells them apart."""
+    _, best = best_borders(seen, "waste")
+    return round(sum(best[0]) / 2, 2), round(sum(best[-1]) / 2, 2)
 
 
 def n_right(seen: pl.DataFrame, foretold: pl.Expr | bool) -> tuple[int, int, int, int]:

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 
 from xmas_assets.core.redundancy import Redundancy
 
-WASTE_FROM = 0.09
-"""``Redundancy.waste`` of a budget from which on ``xmas_distinct`` may beat random.
+WASTE_FROM, SURE_FROM = 0.03, 0.37
+"""``Redundancy.waste`` of a budget from which on ``xmas_distinct`` may beat random, and from which on it did.
 
-Source: docs/study/results.md, "rule": fitted to the map's cells, tried on other datasets. The study's
-``rule.fitted_threshold`` gives it, and a test holds the two together.
+Source: docs/study/results.md, "rule": the lowest and the highest of the borders that fit the map's cells equally well;
+tried on other datasets. The study's ``rule.undecided`` gives them, and a test holds the two together.
 """
-SURE_FROM = 0.4
-"""Waste from which on it did so, by 3 points or more, on every dataset of the study; a test holds this too."""
 BUDGETS = (0.1, 0.2)
 """Shares of the rows that the rule was fitted and tried at."""
 SPACE = "image_and_text"
@@ -41,13 +39,13 @@ def recommend(measures: Mapping[str, Redundancy]) -> str:
 def _said(waste: float) -> str:
     if waste < WASTE_FROM:
         return (
-            f"use random; below {WASTE_FROM:.0%} xmas_distinct had nothing to gain in the study, and methods that seek "
-            "hard or unusual rows (el2n, semdedup) may do harm"
+            f"use random; below {WASTE_FROM:.0%} xmas_distinct gained nowhere in the study, and methods that seek hard "
+            "or unusual rows (el2n, semdedup) may do harm"
         )
     if waste < SURE_FROM:
         return (
             f"compare xmas_distinct with random on yours; between {WASTE_FROM:.0%} and {SURE_FROM:.0%} it gained on "
-            "some datasets of the study and not on others"
+            "some datasets of the study and not on others, least where random was near full data"
         )
     return (
         f"try xmas_distinct, and compare it with random on yours; from {SURE_FROM:.0%} on it gained on every dataset "

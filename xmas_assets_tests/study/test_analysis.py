@@ -73,8 +73,16 @@ def test_the_rule_is_the_waste_that_parts_what_pays_from_what_does_not():
     assert rule.fitted_threshold(seen) == pytest.approx(0.2)
 
 
+def test_borders_that_fit_equally_well_are_all_told():
+    """Of .15, .25, .35 and .45 the first and the third make one error."""
+    seen = pl.DataFrame({"waste": [0.1, 0.2, 0.3, 0.4, 0.5], "pays": [False, True, False, True, True]})
+    assert rule.best_borders(seen, "waste")[1] == [(0.1, 0.2), (0.3, 0.4)]
+    assert rule.undecided(seen) == (0.15, 0.35)
+
+
 def test_the_rule_of_advise_is_the_one_that_the_stored_results_give():
     on_map = rule.observations().filter(pl.col("part") == "map")
-    assert rule.fitted_threshold(on_map) == advice.WASTE_FROM
+    assert rule.undecided(on_map) == (advice.WASTE_FROM, advice.SURE_FROM)
     assert rule.observations().filter((pl.col("waste") >= advice.SURE_FROM) & ~pl.col("pays")).is_empty()
+    assert rule.observations().filter((pl.col("waste") < advice.WASTE_FROM) & pl.col("pays")).is_empty()
     assert rule.METHOD in advice.recommend({advice.SPACE: Redundancy(90, 1.0, 9.0, 0.0, 1.0, 1.0, 1.0, ((9, 10),))})
