@@ -30,7 +30,7 @@ def test_what_is_advised_changes_at_the_borders(waste, advised):
 
 
 def test_every_budget_has_advice_of_its_own():
-    """1,000 singles and 20 groups of 40. Of 180 rows 100 + 20 groups are shown: a third missed; of 360, 200 + 20: 39 %."""
+    """1,000 singles, 20 groups of 40. Of 180 rows 100 + 20 groups are shown, a third missed; of 360, 200 + 20: 39 %."""
     found = Redundancy(1800, 0.5, 40.0, 0.3, 0.9, 0.7, 1.0, ((1, 1000), (40, 20)))
     first, second = recommend({SPACE: found}).split(". At ")
     assert f"{found.waste(0.1):.1%}" in first and "compare xmas_distinct" in first
