@@ -42,7 +42,7 @@ def methods_figure(tables: Mapping[str, pl.DataFrame]) -> bytes:
             panel.axvline(0, color=INK, linewidth=1.2)
             panel.set(title=title, xlim=limits)
         panels[0].set_yticks(range(len(methods)), methods)
-        panels[-1].legend(loc="lower right", title="budget")
+        panels[-1].legend(loc="center right", title="budget")
         figure.supxlabel("points above random (95 % interval)")
 
     return draw(paint, height=1.2 + 0.3 * len(methods))
