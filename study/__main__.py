@@ -4,6 +4,7 @@ repeats, ``subsets`` describes what was chosen; ``report`` redraws all from what
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import study.oracles  # noqa: F401  adds the oracle to the registry
@@ -15,10 +16,17 @@ from study.running import run
 from study.subsets import describe_subsets
 from study.theory import check_theory
 
+_OF_A_HOME: dict[str, Callable[[Path], None]] = {
+    "measure": measure,
+    "theory": check_theory,
+    "judge": judge_features,
+    "subsets": describe_subsets,
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["run", "measure", "theory", "judge", "subsets", "report"])
+    parser.add_argument("command", choices=["run", *_OF_A_HOME, "report"])
     parser.add_argument(
         "--part", action="append", help="screen, main, map, kinds, ablation, fresh or size; default all"
     )
@@ -31,17 +39,8 @@ def main() -> None:
         return
     home = arguments.home.absolute()
     os.environ["XMAS_HOME"] = str(home)
-    if arguments.command == "measure":
-        measure(home)
-        return
-    if arguments.command == "theory":
-        check_theory(home)
-        return
-    if arguments.command == "judge":
-        judge_features(home)
-        return
-    if arguments.command == "subsets":
-        describe_subsets(home)
+    if arguments.command in _OF_A_HOME:
+        _OF_A_HOME[arguments.command](home)
         return
     for experiment in PLAN:
         wanted = not arguments.part or experiment.part in arguments.part
