@@ -26,6 +26,8 @@ study: $(VENV)/installed
 	$(BIN)/python -m study run
 	$(BIN)/python -m study measure
 	$(BIN)/python -m study theory
+	$(BIN)/python -m study judge
+	$(BIN)/python -m study subsets
 	$(BIN)/python -m study report
 
 bench: $(VENV)/installed-test
