@@ -100,7 +100,7 @@ def test_a_backfill_with_one_failing_partition_finishes_the_others(served):
 
 def test_a_rerun_from_failure_runs_only_what_failed_and_what_follows(served):
     add_selections(served, "random_b0.35_s0")
-    hidden = served.home / "tables" / "base_model"
+    hidden = served.home / "tables" / "target_base"
     hidden.rename(served.home / "hidden")
     stages = ["selected_subset", "target_model", "benchmark_scores"]
     failed = served.launch(stages, "shapes", "random_b0.35_s0")
