@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import adjusted_mutual_info_score
 
 from study.design import PLAN, Experiment
-from study.running import RESULTS, keep_larger
+from study.running import RESULTS, keep_larger, read_folder
 from xmas_assets.core.clustering import default_n_clusters, kmeans
 from xmas_assets.resources.home import Home
 from xmas_assets.resources.redundancy import space_points, stored_spaces
@@ -37,8 +37,7 @@ def read_judged() -> pl.DataFrame:
     and at most 1. ``repeats`` is the chance that a pair of rows of one group (same scene and question, same picture, or
     same question) is nearer than a pair of other rows of one skill; null where there are no groups.
     """
-    paths = sorted((RESULTS / _FOLDER).glob("*.parquet"))
-    return pl.concat([pl.read_parquet(path) for path in paths]) if paths else pl.DataFrame()
+    return read_folder(_FOLDER)
 
 
 def _judge(home: Home, experiment: Experiment, unit: int) -> pl.DataFrame:

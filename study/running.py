@@ -54,6 +54,12 @@ def read_results(experiment: Experiment) -> tuple[pl.DataFrame, pl.DataFrame, pl
     return answers, costs, pl.read_parquet(folder / "baselines.parquet")
 
 
+def read_folder(name: str) -> pl.DataFrame:
+    """All results below one folder of ``RESULTS`` as one table; no rows where there are none."""
+    paths = sorted((RESULTS / name).glob("*.parquet"))
+    return pl.concat([pl.read_parquet(path) for path in paths]) if paths else pl.DataFrame()
+
+
 def keep_larger(path: Path, found: pl.DataFrame) -> None:
     """Store what a home gives, unless more is stored already: a home may hold a part of the runs only."""
     path.parent.mkdir(parents=True, exist_ok=True)

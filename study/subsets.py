@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from study.design import PLAN, Experiment
-from study.running import RESULTS, keep_larger
+from study.running import RESULTS, keep_larger, read_folder
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.questions import RARE_SKILLS
 from xmas_assets.resources.home import Home
@@ -37,8 +37,7 @@ def read_subsets() -> pl.DataFrame:
 
     ``groups`` is how many different groups of near-duplicates (or single rows) it holds, over its rows.
     """
-    paths = sorted((RESULTS / _FOLDER).glob("*.parquet"))
-    return pl.concat([pl.read_parquet(path) for path in paths]) if paths else pl.DataFrame()
+    return read_folder(_FOLDER)
 
 
 def _describe(home: Home, experiment: Experiment, unit: int, known: pl.DataFrame, key: SelectionKey) -> dict:

@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist
 from sklearn.metrics import adjusted_rand_score
 
 from study.design import PLAN, Experiment
-from study.running import RESULTS, register
+from study.running import RESULTS, read_folder, register
 from xmas_assets.platforms import Platform
 from xmas_assets.resources.agreement import Pairs, agreement_table, sample_pairs
 from xmas_assets.resources.home import Home
@@ -42,19 +42,20 @@ def check_theory(home_root: Path, names: tuple[str, ...] = CHECKED, n_units: int
             name = experiment.registration(unit)
             whole, training = (_path(kind, experiment, unit) for kind in ("", "over_training"))
             if not (whole.exists() and training.exists()):
-                register(experiment, unit, home_root)
-                bring_up_to_date(platform, name, _ASSET, say=print)
+                _make(platform, experiment, unit, _ASSET)
                 _keep(whole, stored(platform.home, _ASSET, name)["agreement"].scan().collect(), experiment, unit)
                 _keep(training, _over_training(platform.home, name), experiment, unit)
     compared = {experiment.name: experiment for experiment in PLAN if experiment.name in {TARGET, *PROXIES.values()}}
     for unit in range(n_units if compared.keys() <= set(names) else 0):
         path = _path("models", compared[TARGET], unit)
         if not path.exists():
-            for experiment in compared.values():
-                bring_up_to_date(platform, experiment.registration(unit), "clusters", say=print)
+            after = (unit + 1) % n_units
+            for experiment, needed in [*((one, unit) for one in compared.values()), (compared[TARGET], after)]:
+                for asset in (_ASSET, "clusters"):
+                    _make(platform, experiment, needed, asset)
             target = compared[TARGET].registration(unit)
             others = {said: compared[name].registration(unit) for said, name in PROXIES.items()}
-            others["same base, other seed"] = compared[TARGET].registration((unit + 1) % n_units)
+            others["same base, other seed"] = compared[TARGET].registration(after)
             found = [{"other": said} | _distance(platform.home, target, other) for said, other in others.items()]
             _keep(path, pl.DataFrame(found), compared[TARGET], unit)
 
@@ -66,8 +67,13 @@ def read_theory(kind: str = "") -> pl.DataFrame:
         kind: '' for the agreement over the whole training, 'over_training' for it checkpoint by checkpoint, 'models'
             for proxy against target.
     """
-    paths = sorted((RESULTS / _FOLDER / kind).glob("*.parquet"))
-    return pl.concat([pl.read_parquet(path) for path in paths]) if paths else pl.DataFrame()
+    return read_folder(f"{_FOLDER}/{kind}")
+
+
+def _make(platform: Platform, experiment: Experiment, unit: int, asset: str) -> None:
+    """Bring one asset of one unit up to date, whether its home has seen the unit before or not."""
+    register(experiment, unit, platform.home.path())
+    bring_up_to_date(platform, experiment.registration(unit), asset, say=print)
 
 
 def _path(kind: str, experiment: Experiment, unit: int) -> Path:
