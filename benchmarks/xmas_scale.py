@@ -18,13 +18,13 @@ from benchmarks import published_xmas
 from benchmarks.made_trajectories import STEPS, made_tables
 from benchmarks.measuring import best_of, in_child, peak_mib, report
 from xmas_assets.contracts.settings import ClusterSettings
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import stored, stored_signals
+from xmas_assets.home.stored_tables import read_sums
 from xmas_assets.resources.io_managers import table_directory
-from xmas_assets.resources.preparing import prepared_arrays
-from xmas_assets.resources.signals import stored, stored_signals
-from xmas_assets.resources.stored import read_sums
 from xmas_assets.selection.grouping import group_trajectories
 from xmas_assets.selection.registry import METHODS
+from xmas_assets.stages.prepared import prepared_arrays
 from xmas_assets.store.tables import write_tables
 
 N_LLAVA, DATASET, PERCENT = 665_298, "made", 20

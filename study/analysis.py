@@ -9,7 +9,7 @@ from scipy import stats
 from study.design import Experiment
 from study.running import read_results
 from xmas_assets.contracts.artifacts import SelectionKey
-from xmas_assets.report.leaderboard import build_leaderboard, compare_selections
+from xmas_assets.evaluation.leaderboard import build_leaderboard, compare_selections
 
 
 def table(experiment: Experiment) -> pl.DataFrame:

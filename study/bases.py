@@ -14,7 +14,7 @@ def base_directory(source: str, home_root: Path) -> str:
         return source
     directory = home_root / "bases" / source.removeprefix("study:")
     if not directory.exists():
-        from xmas_assets.training.tiny_base import build_base
+        from xmas_assets.toy.train import build_base
 
         unfinished = directory.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from study.design import GROUP_SIZES, TAILS
 from study.digits import write_digits
-from xmas_assets.data.synthetic import SyntheticSettings, generate
+from xmas_assets.toy.dataset import SyntheticSettings, generate
 
 _REAL = Path(__file__).parents[2] / "shared" / "data" / "easy_vqa"
 _ONLY_SINGLES = {"same_both": 0.0, "same_image": 0.0, "same_question": 0.0}

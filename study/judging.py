@@ -12,9 +12,9 @@ from sklearn.metrics import adjusted_mutual_info_score
 from study.design import PLAN, Experiment
 from study.running import RESULTS, keep_larger, read_folder
 from xmas_assets.core.clustering import default_n_clusters, kmeans
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.redundancy import space_points, stored_spaces
-from xmas_assets.resources.signals import is_stored, stored, stored_signals
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import is_stored, stored, stored_signals
+from xmas_assets.stages.redundancy import space_points, stored_spaces
 
 _FOLDER = "judging"
 JUDGED = ("main_shapes_steps", "main_plain_steps", "size_shapes_small_proxy")

@@ -8,11 +8,11 @@ import polars as pl
 from study.design import PLAN, Experiment
 from study.running import RESULTS, register
 from xmas_assets.core.redundancy import Redundancy
-from xmas_assets.platforms import Platform
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.redundancy import measure_dataset
-from xmas_assets.runs import bring_up_to_date
+from xmas_assets.home.home import Home
+from xmas_assets.orchestration.platform import Platform
+from xmas_assets.orchestration.selection_runs import bring_up_to_date
 from xmas_assets.scale.shards import write_whole
+from xmas_assets.stages.redundancy import measure_dataset
 
 _FOLDER = "measures"
 

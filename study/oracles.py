@@ -11,7 +11,7 @@ from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.methods.xmas import Xmas
 from xmas_assets.selection.methods.xmas_distinct import XmasDistinct
 from xmas_assets.selection.registry import METHODS
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import strata_of, tasks_of
 
 

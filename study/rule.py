@@ -10,7 +10,7 @@ from study.analysis import difference, mean_score
 from study.design import PLAN
 from study.measures import read_measures
 from study.running import RESULTS
-from xmas_assets.core.advice import SPACE
+from xmas_assets.report.advice import SPACE
 
 METHOD = "xmas_distinct"
 PAYS_FROM = 0.03

@@ -8,16 +8,16 @@ import polars as pl
 from study.bases import base_directory
 from study.datasets import MAKERS
 from study.design import Experiment
-from xmas_assets.bench.baselines import blind_scores
+from xmas_assets.cli.dataset_commands import add_dataset
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.registration import registration_path
-from xmas_assets.dataset_commands import add_dataset
-from xmas_assets.platforms import Platform, RunFailedError
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.publishing import scored_answers
-from xmas_assets.resources.signals import stored
-from xmas_assets.runs import run_selections
+from xmas_assets.evaluation.baselines import blind_scores
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import stored
+from xmas_assets.orchestration.platform import Platform, RunFailedError
+from xmas_assets.orchestration.selection_runs import run_selections
 from xmas_assets.scale.shards import write_whole
+from xmas_assets.stages.publishing import scored_answers
 
 RESULTS = Path(__file__).parents[1] / "docs" / "study" / "results"
 

@@ -8,9 +8,9 @@ import polars as pl
 from study.design import PLAN, Experiment
 from study.running import RESULTS, keep_larger, read_folder
 from xmas_assets.contracts.artifacts import SelectionKey
-from xmas_assets.data.questions import RARE_SKILLS
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.signals import is_stored, stored
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import is_stored, stored
+from xmas_assets.toy.questions import RARE_SKILLS
 
 _FOLDER = "subsets"
 DESCRIBED = ("main_shapes_steps", "size_shapes_small_proxy", "size_shapes_other_proxy")

@@ -13,13 +13,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from study.design import PLAN, Experiment
 from study.running import RESULTS, read_folder, register
-from xmas_assets.platforms import Platform
-from xmas_assets.resources.agreement import Pairs, agreement_table, sample_pairs
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.signals import stored
-from xmas_assets.resources.stored import read_base, read_values
-from xmas_assets.runs import bring_up_to_date
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import stored
+from xmas_assets.home.stored_tables import read_base, read_values
+from xmas_assets.orchestration.platform import Platform
+from xmas_assets.orchestration.selection_runs import bring_up_to_date
 from xmas_assets.scale.shards import write_whole
+from xmas_assets.stages.agreement import Pairs, agreement_table, sample_pairs
 
 _ASSET = "attention_gradient_agreement"
 _READ = ("raw_dataset", "attention_trajectories", "attention_maps", "gradients")

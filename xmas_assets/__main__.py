@@ -1,5 +1,5 @@
 """``python -m xmas_assets`` is the ``xmas`` command."""
 
-from xmas_assets.cli import main
+from xmas_assets.cli.app import main
 
 main()

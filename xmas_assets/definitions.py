@@ -30,7 +30,7 @@ from xmas_assets.assets import (
     warmup_checkpoints,
 )
 from xmas_assets.assets.partitions import SETTINGS
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
 from xmas_assets.resources.io_managers import TablesIOManager
 from xmas_assets.resources.tracking import Tracking
 

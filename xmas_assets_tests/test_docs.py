@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from xmas_assets.cli import app
-from xmas_assets.data.synthetic import SyntheticSettings, generate
+from xmas_assets.cli.app import app
 from xmas_assets.selection.registry import method_table
+from xmas_assets.toy.dataset import SyntheticSettings, generate
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

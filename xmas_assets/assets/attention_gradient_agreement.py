@@ -3,10 +3,10 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, stage
 from xmas_assets.report.agreement import describe_agreement
-from xmas_assets.resources.agreement import agreement_table, sample_pairs
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.stored import StoredTables, combine, emit, stage
+from xmas_assets.stages.agreement import agreement_table, sample_pairs
 
 
 @dg.asset(

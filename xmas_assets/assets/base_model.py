@@ -4,8 +4,8 @@ import dagster as dg
 import polars as pl
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.stored import emit, stage
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import emit, stage
 
 
 @dg.asset(
@@ -39,8 +39,8 @@ def target_base(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
 
 
 def _found(context: dg.AssetExecutionContext, home: Home, asset: str) -> dg.Output:
-    from xmas_assets.vlm.finding import resolve_base
     from xmas_assets.vlm.loading import known_digest
+    from xmas_assets.vlm.model_files import resolve_base
 
     settings = getattr(home.settings(context.partition_key), asset)
     with home.stage(asset, context.partition_key, key=settings.digest()) as workspace:

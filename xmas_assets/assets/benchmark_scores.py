@@ -4,11 +4,11 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, read_checkpoints, stage_answers
 from xmas_assets.report.describe import describe_answers
-from xmas_assets.resources.home import Home
 from xmas_assets.resources.lineage import scores_record
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, read_checkpoints, stage_answers
 from xmas_assets.resources.tracking import Tracking
 
 
@@ -29,7 +29,7 @@ def benchmark_scores(
     target_model: StoredTables,
 ) -> dg.Output:
     """One row per test question: the model's greedy answer, the reference and the score."""
-    from xmas_assets.bench.runner import answer_questions
+    from xmas_assets.evaluation.runner import answer_questions
     from xmas_assets.vlm.loading import load_vlm
 
     dataset, _ = parse_partition(context.partition_key)

@@ -5,13 +5,14 @@ import warnings
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, SELECTIONS
+from xmas_assets.checks import tables as verifying
 from xmas_assets.contracts.artifacts import parse_partition
-from xmas_assets.report import outside, verifying
-from xmas_assets.report.signals import check_signal
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.signals import stored
-from xmas_assets.resources.stored import StoredTables, read_trajectories
-from xmas_assets.selection.catalogue import READ_IN_ONE_PASS
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import stored
+from xmas_assets.home.stored_tables import StoredTables, read_trajectories
+from xmas_assets.report import annotations as outside
+from xmas_assets.report.signal_pages import check_signal
 
 # Partitioned checks are a preview feature of the pinned Dagster; what they must do is covered by our tests.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)

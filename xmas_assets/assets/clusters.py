@@ -3,9 +3,9 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_sums, stage
 from xmas_assets.report.describe import describe_clusters
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_sums, stage
 from xmas_assets.selection.grouping import group_trajectories
 
 

@@ -3,11 +3,11 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.report.signals import describe_signal
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.outside import stage_values
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base
+from xmas_assets.report.signal_pages import describe_signal
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_base
+from xmas_assets.stages.annotations import stage_values
 
 
 @dg.asset(
@@ -27,7 +27,7 @@ def difficulty_scores(
 ) -> dg.Output:
     """Minus the weight that the score net gives a row's loss after training (Self-Filter): larger is harder."""
     from xmas_assets.report.describe import describe_training
-    from xmas_assets.training.runs import read_record
+    from xmas_assets.training.run_directory import read_record
     from xmas_assets.training.score_net import score_difficulty, score_features
 
     dataset = context.partition_key

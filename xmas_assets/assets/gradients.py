@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.resources.gradients import (
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, read_checkpoints
+from xmas_assets.resources.progress import Meter
+from xmas_assets.stages.gradient_tables import (
     read_norms,
     stage_adam_gradients,
     stage_gradients,
     stage_validation_gradients,
 )
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, read_checkpoints
 
 if TYPE_CHECKING:
     from xmas_assets.extraction.gradients import Direction, Gradients

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from xmas_assets.selection.catalogue import READ_IN_ONE_PASS
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 
 JOBS = [
     dg.define_asset_job(

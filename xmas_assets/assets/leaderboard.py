@@ -3,11 +3,11 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, stage
 from xmas_assets.report.describe import describe_leaderboard
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.publishing import publish
-from xmas_assets.resources.stored import StoredTables, combine, emit, stage
 from xmas_assets.resources.tracking import Tracking
+from xmas_assets.stages.publishing import publish
 
 
 @dg.asset(

@@ -3,9 +3,9 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, stage_checkpoints
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, stage_checkpoints
 
 
 @dg.asset(
@@ -21,7 +21,7 @@ def proxy_checkpoints(
 ) -> dg.Output:
     """Ordered checkpoints of the proxy's fine-tuning on all rows (vision tower frozen)."""
     from xmas_assets.report.describe import describe_training
-    from xmas_assets.training.runs import read_record
+    from xmas_assets.training.run_directory import read_record
     from xmas_assets.training.trainer import fine_tune
 
     dataset = context.partition_key

@@ -3,11 +3,11 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.report.signals import describe_signal
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.outside import quality_tables
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, emit, stage
+from xmas_assets.report.signal_pages import describe_signal
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import StoredTables, emit, stage
+from xmas_assets.stages.annotations import quality_tables
 
 
 @dg.asset(

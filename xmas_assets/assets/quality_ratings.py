@@ -3,9 +3,9 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.report.outside import describe_ratings
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.stored import StoredTables, combine, emit, stage
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, stage
+from xmas_assets.report.annotations import describe_ratings
 
 
 @dg.asset(
@@ -18,7 +18,7 @@ from xmas_assets.resources.stored import StoredTables, combine, emit, stage
 )
 def quality_ratings(context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables) -> dg.Output:
     """Rated subsets out of your CSV file (setting quality.ratings): name, rating, and the dataset's rows."""
-    from xmas_assets.extraction.quality import rating_table, read_ratings
+    from xmas_assets.annotation.quality import rating_table, read_ratings
 
     dataset = context.partition_key
     settings = home.settings(dataset).quality

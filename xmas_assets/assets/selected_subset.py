@@ -4,14 +4,14 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit
 from xmas_assets.report.describe import describe_subset, subset_pictures
-from xmas_assets.resources.home import Home
 from xmas_assets.resources.lineage import selection_record
-from xmas_assets.resources.preparing import prepared_arrays
-from xmas_assets.resources.stored import StoredTables, combine, emit
-from xmas_assets.resources.subsets import make_subset, resolve_method, stage_subset
 from xmas_assets.resources.tracking import Tracking
-from xmas_assets.selection.catalogue import SIGNALS
+from xmas_assets.stages.prepared import prepared_arrays
+from xmas_assets.stages.subsets import make_subset, resolve_method, stage_subset
 
 _SIGNAL_ASSETS = sorted({source.asset for source in SIGNALS.values()} - {"raw_dataset"})
 

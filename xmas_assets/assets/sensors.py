@@ -4,8 +4,8 @@ import dagster as dg
 
 from xmas_assets.contracts.errors import XmasError
 from xmas_assets.data.registration import registered_names
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.observing import observations
+from xmas_assets.home.home import Home
+from xmas_assets.resources.observations import observations
 
 
 @dg.sensor(

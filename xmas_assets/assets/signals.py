@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import describe_staged, pass_shares, stage_signals
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, read_checkpoints
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.signals import describe_staged, pass_shares, stage_signals
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, read_checkpoints
 
 _HELD = {
     "attention_trajectories": "Leading singular values of the cross-modal attention: float32 (n_samples, "
@@ -65,8 +65,8 @@ def signals(
     proxy_checkpoints: StoredTables,
 ) -> Iterator[dg.Output]:
     """Read the wanted signals off the proxy's checkpoints: each image decoded and seen once for all of them."""
-    from xmas_assets.extraction.catalogue import make_signals
     from xmas_assets.extraction.extracting import extract_signals
+    from xmas_assets.extraction.signal_makers import make_signals
 
     dataset = context.partition_key
     settings = home.settings(dataset)

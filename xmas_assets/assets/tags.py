@@ -3,11 +3,11 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.report.outside import describe_tags
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.outside import tag_answers
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, emit, stage
+from xmas_assets.report.annotations import describe_tags
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import StoredTables, emit, stage
+from xmas_assets.stages.annotations import tag_answers
 
 
 @dg.asset(
@@ -22,7 +22,7 @@ def tags(
     context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, base_model: StoredTables
 ) -> dg.Output:
     """Tags of every row, from a column, a local model or an endpoint (InsTag); answers are kept as they come."""
-    from xmas_assets.extraction.tagging import check_tag_source, tag_table
+    from xmas_assets.annotation.tags import check_tag_source, tag_table
 
     dataset = context.partition_key
     settings = home.settings(dataset).tags

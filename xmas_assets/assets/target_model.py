@@ -4,10 +4,10 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, stage_checkpoints
 from xmas_assets.resources.lineage import model_record
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, stage_checkpoints
 from xmas_assets.resources.tracking import Tracking
 
 
@@ -29,7 +29,7 @@ def target_model(
 ) -> dg.Output:
     """The targets' base model fine-tuned on the subset's rows; the selection's seed is the training seed too."""
     from xmas_assets.report.describe import describe_training
-    from xmas_assets.training.runs import read_record
+    from xmas_assets.training.run_directory import read_record
     from xmas_assets.training.trainer import fine_tune
 
     dataset, key = parse_partition(context.partition_key)

@@ -3,10 +3,10 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS
-from xmas_assets.report.outside import describe_lengths
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, stage
+from xmas_assets.report.annotations import describe_lengths
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, stage
 
 
 @dg.asset(

@@ -5,11 +5,11 @@ import dagster as dg
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.data.ingest import ingest
 from xmas_assets.data.tables import TABLE_SCHEMAS
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import emit, stage
 from xmas_assets.report.describe import describe_dataset
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.observing import current_versions
+from xmas_assets.resources.observations import current_versions
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import emit, stage
 
 
 @dg.asset(

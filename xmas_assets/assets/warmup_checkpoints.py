@@ -3,9 +3,9 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, stage_checkpoints
 from xmas_assets.resources.progress import Meter
-from xmas_assets.resources.stored import StoredTables, combine, emit, read_base, stage_checkpoints
 
 
 @dg.asset(
@@ -21,7 +21,7 @@ def warmup_checkpoints(
 ) -> dg.Output:
     """Ordered LoRA checkpoints, each with Adam's state and the mean learning rate of the steps that led to it."""
     from xmas_assets.report.describe import describe_training
-    from xmas_assets.training.runs import read_record
+    from xmas_assets.training.run_directory import read_record
     from xmas_assets.training.warmup import learning_rates, warm_up, warmup_rows
 
     dataset = context.partition_key

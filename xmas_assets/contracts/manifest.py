@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.contracts.validation import describe_invalid
+from xmas_assets.contracts.messages import describe_invalid
 
 _HEX = r"^[0-9a-f]{64}$"
 _MAX_BYTES = 1 << 30

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from xmas_assets.contracts.scoring import ClipSettings, QualitySettings, TagSettings
+from xmas_assets.contracts.annotation import ClipSettings, QualitySettings, TagSettings
 from xmas_assets.contracts.section import Section
 
 

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.data.conversion import convert_records
-from xmas_assets.data.files import file_sha256, replacing
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.json_slices import RawSlice, line_slices, list_slices
 from xmas_assets.data.parquet_records import parquet_batches, shared_schema
 from xmas_assets.data.readers import Container, detect_container, read_records
 from xmas_assets.data.registration import FORMATS, Registration
+from xmas_assets.files.whole import file_sha256, replacing
 
 Place = tuple[int, int]
 """``(source_file, source_row)`` as in the samples table."""

@@ -15,7 +15,7 @@ from PIL import Image
 from xmas_assets.contracts.errors import ImageError
 from xmas_assets.contracts.samples import Reason
 from xmas_assets.data.decoding import decode_rgb, image_format
-from xmas_assets.data.files import replacing
+from xmas_assets.files.whole import replacing
 
 STORE_PREFIX = "store:"  # reference of an image that was extracted from Parquet
 MAX_FILE_BYTES = 256 * 1024 * 1024

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from xmas_assets.contracts.errors import SettingsError
+from xmas_assets.contracts.messages import describe_invalid
 from xmas_assets.contracts.settings import Settings
-from xmas_assets.contracts.validation import describe_invalid
 from xmas_assets.data.registration import read_yaml
 
 _PACKAGED = Path(str(files("xmas_assets"))) / "profiles"

@@ -7,9 +7,9 @@ from typing import Literal
 import orjson
 
 from xmas_assets.contracts.errors import DatasetError
-from xmas_assets.data.files import check_readable
 from xmas_assets.data.json_records import RawRecord, line_records, list_records
 from xmas_assets.data.parquet_records import CONVERSATION_FIELDS, parquet_records, shared_schema
+from xmas_assets.files.whole import check_readable
 
 Container = Literal["list", "lines", "parquet"]
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from xmas_assets.contracts.artifacts import check_dataset_name
 from xmas_assets.contracts.errors import DatasetError, SettingsError
-from xmas_assets.contracts.validation import describe_invalid
-from xmas_assets.data.files import check_readable, file_sha256, replacing
+from xmas_assets.contracts.messages import describe_invalid
+from xmas_assets.files.whole import check_readable, file_sha256, replacing
 
 FORMATS = ("llava_json", "llava_jsonl", "sharegpt", "parquet")
 _MAX_YAML_BYTES = 1_000_000

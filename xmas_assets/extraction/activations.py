@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from xmas_assets.contracts.settings import AttendedFeatureSettings, BlockActivationSettings
 from xmas_assets.core.activations import activation_features
 from xmas_assets.core.token_scores import spectrum_of
-from xmas_assets.vlm.observing import Observed, Wants
+from xmas_assets.vlm.capture import Observed, Wants
 from xmas_assets.vlm.spectra import leading_singular_values
 
 Columns = Mapping[str, NDArray[np.float32]]

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xmas_assets.vlm.observing import Logits, Observed, Wants
+from xmas_assets.vlm.capture import Logits, Observed, Wants
 
 _TOKENS_AT_ONCE = 512  # times the vocabulary, in float32: 64 MiB at 32,000 words
 

@@ -14,7 +14,7 @@ from torch.nn.functional import adaptive_avg_pool2d, pad
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import AttentionMapSettings
-from xmas_assets.vlm.observing import Attention, Observed, Wants
+from xmas_assets.vlm.capture import Attention, Observed, Wants
 
 
 @dataclass(frozen=True)

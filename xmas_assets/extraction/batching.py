@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.scale.shards import shards_of_groups
-from xmas_assets.vlm.layouts import beginning
+from xmas_assets.vlm.packing import beginning
 from xmas_assets.vlm.prompts import Encoded
 
 _ITEMS_AHEAD = 2

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.extraction.parts import Part, in_dataset_order, split_columns
+from xmas_assets.extraction.shard_arrays import Part, in_dataset_order, split_columns
 
 ROW_FIELDS = (pa.field("row", pa.int64(), nullable=False), pa.field("sample_id", pa.string(), nullable=False))
 

@@ -17,17 +17,17 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import DatasetError, ModelError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import Extracted, note_too_long
-from xmas_assets.extraction.parts import FloatArray, IntArray, Part, bytes_to_come
 from xmas_assets.extraction.passes import SignalReader
-from xmas_assets.extraction.row_tables import samples_digest
-from xmas_assets.extraction.signals import Signal
+from xmas_assets.extraction.shard_arrays import FloatArray, IntArray, Part, bytes_to_come
+from xmas_assets.files.space import require_space
+from xmas_assets.scale.row_tables import samples_digest
 from xmas_assets.scale.shards import Progress, ProgressReport, Shard, open_shards, shards_of_groups, write_whole
-from xmas_assets.scale.space import require_space
 from xmas_assets.vlm.devices import model_work
+from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.loading import load_vlm
-from xmas_assets.vlm.pictures import OpenImage
 
 # Raised when the same inputs would give other values, so that shards of an older version are not taken for ours.
 _VERSION = 3

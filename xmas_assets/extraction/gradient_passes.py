@@ -16,14 +16,14 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
-from xmas_assets.extraction.models_in_turn import ModelsInTurn
+from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.sample_gradients import GradientReader
 from xmas_assets.vlm.adapters import read_adam_state, read_lora
+from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import Vlm, load_vlm
-from xmas_assets.vlm.pictures import OpenImage, Pictures
 from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
-from xmas_assets.vlm.towers import TowerFeatures, has_separate_tower
+from xmas_assets.vlm.vision_features import TowerFeatures, has_separate_tower
 
 _LOG = logging.getLogger(__name__)
 FloatArray = NDArray[np.float32]

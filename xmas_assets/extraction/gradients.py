@@ -17,12 +17,12 @@ from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import note_too_long
 from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read_gradients
-from xmas_assets.extraction.parts import FloatArray, Part, bytes_to_come, in_dataset_order
-from xmas_assets.extraction.row_tables import samples_digest
+from xmas_assets.extraction.shard_arrays import FloatArray, Part, bytes_to_come, in_dataset_order
+from xmas_assets.files.space import require_space
+from xmas_assets.scale.row_tables import samples_digest
 from xmas_assets.scale.shards import Progress, ProgressReport, Shard, open_shards, run_shards, shards_of_groups
-from xmas_assets.scale.space import require_space
 from xmas_assets.vlm.devices import model_work
-from xmas_assets.vlm.pictures import OpenImage
+from xmas_assets.vlm.image_inputs import OpenImage
 
 # Raised when the same inputs would give other values, so that shards of an older version are not taken for ours.
 _VERSION = 2

@@ -7,9 +7,9 @@ import pyarrow as pa
 from PIL import Image
 
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.extraction.row_tables import Listener, RowTable, make_row_table
+from xmas_assets.scale.row_tables import Listener, RowTable, make_row_table
+from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_processor, model_digest
-from xmas_assets.vlm.pictures import Pictures
 from xmas_assets.vlm.prompts import Encoder
 
 _VERSION = 1  # raised when the same inputs would give other values

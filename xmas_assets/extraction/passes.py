@@ -12,16 +12,16 @@ from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample, Turn
+from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.batching import ahead, batches_of, images_of, new_images
-from xmas_assets.extraction.models_in_turn import ModelsInTurn
-from xmas_assets.extraction.parts import FloatArray, split_columns
-from xmas_assets.extraction.signals import Signal
+from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
+from xmas_assets.extraction.shard_arrays import FloatArray, split_columns
+from xmas_assets.vlm.capture import Layer, Wants
 from xmas_assets.vlm.forward import ImageInputs, can_pack, observe
+from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import Vlm
-from xmas_assets.vlm.observing import Layer, Wants
-from xmas_assets.vlm.pictures import OpenImage, Pictures
 from xmas_assets.vlm.prompts import Encoded, Encoder
-from xmas_assets.vlm.towers import TowerFeatures, has_separate_tower, tower_digest
+from xmas_assets.vlm.vision_features import TowerFeatures, has_separate_tower, tower_digest
 
 Columns = Mapping[str, FloatArray]
 Store = Callable[[Sequence[Encoded], Signal, Columns], None]

@@ -15,8 +15,8 @@ from xmas_assets.contracts.settings import BaseModelSettings, TrajectorySettings
 from xmas_assets.extraction.extracted import ROW_FIELDS, Extracted, row_columns
 from xmas_assets.extraction.extracting import extract_signals
 from xmas_assets.scale.shards import ProgressReport
-from xmas_assets.vlm.observing import Definition, Observed, Wants
-from xmas_assets.vlm.pictures import OpenImage
+from xmas_assets.vlm.capture import Definition, Observed, Wants
+from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.spectra import leading_singular_values
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import jinja2
 import polars as pl
 
-from xmas_assets.data.files import replacing
+from xmas_assets.files.whole import replacing
 from xmas_assets.report.canvas import data_uri
 from xmas_assets.report.tables import HEADINGS, budget_percent, leaderboard_cells, leaderboard_notes
 from xmas_assets.report.text import visible

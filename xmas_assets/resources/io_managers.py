@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.stored import StoredTables
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables
 from xmas_assets.store.tables import move_tables, partition_directory
 
 

@@ -8,10 +8,10 @@ import polars as pl
 
 from xmas_assets.contracts.artifacts import Checkpoint, SelectionKey, TrainingRecord, parse_partition
 from xmas_assets.contracts.settings import Section, Settings
-from xmas_assets.resources.addresses import Addresses
-from xmas_assets.resources.stored import StoredTables, combine
-from xmas_assets.resources.subsets import Subset
+from xmas_assets.home.addresses import Addresses
+from xmas_assets.home.stored_tables import StoredTables, combine
 from xmas_assets.resources.tracking import RunRecord
+from xmas_assets.stages.subsets import Subset
 
 
 def selection_record(

@@ -18,8 +18,8 @@ from filelock import FileLock
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from xmas_assets.resources.addresses import Addresses
-from xmas_assets.resources.home import Home
+from xmas_assets.home.addresses import Addresses
+from xmas_assets.home.home import Home
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

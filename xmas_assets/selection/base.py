@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from xmas_assets.contracts.artifacts import budget_count
 from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.selection.catalogue import SIGNALS
-from xmas_assets.selection.signals import ID_ORDER, Array, OrderedSignals, id_order
+from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.selection.signal_arrays import ID_ORDER, Array, OrderedSignals, id_order
 
 IntArray = NDArray[np.int64]
 Cost = Literal["none", "text", "forward", "proxy", "gradient", "external"]
@@ -28,7 +28,7 @@ class Method(BaseModel):
     Attributes:
         name: Name in the registry and in selection keys.
         paper: Where it comes from.
-        needs: Signals it reads (``xmas_assets.selection.catalogue.SIGNALS``), beside ``sample_ids``.
+        needs: Signals it reads (``xmas_assets.contracts.signals.SIGNALS``), beside ``sample_ids``.
         cost: The most expensive thing it needs once per dataset: nothing; the text alone; forward passes of the base
             model; training a proxy (and forward passes of it); a backward pass per row; a service outside the platform.
         nested: With one seed, a smaller budget's rows lie inside a larger one's.

@@ -11,7 +11,7 @@ from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.settings import ClusterSettings
 from xmas_assets.core.clustering import default_n_clusters, kmeans
 from xmas_assets.core.trajectories import instability, stability_ranks
-from xmas_assets.selection.signals import id_order
+from xmas_assets.selection.signal_arrays import id_order
 
 
 def group_trajectories(trajectories: ScalarTrajectories, settings: ClusterSettings) -> dict[str, pl.DataFrame]:

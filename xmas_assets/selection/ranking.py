@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.selection.base import Method
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 IntArray = NDArray[np.int64]
 

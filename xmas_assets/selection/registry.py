@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.contracts.signals import SIGNALS
 from xmas_assets.selection.base import Method
-from xmas_assets.selection.catalogue import SIGNALS
 from xmas_assets.selection.methods.balanced_random import BalancedRandom
 from xmas_assets.selection.methods.clip_score import ClipScore
 from xmas_assets.selection.methods.coincide import Coincide

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.core.allocation import allocate_by_weight
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 
 IntArray = NDArray[np.int64]
 

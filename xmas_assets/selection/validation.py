@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.core.influence import validation_influence
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 
 VALIDATION_SIGNALS = frozenset({"adam_gradients", "validation_gradients", "learning_rates"})
 

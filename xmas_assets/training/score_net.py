@@ -18,7 +18,7 @@ from xmas_assets.contracts.settings import BaseModelSettings, DifficultySettings
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.trainer import Progress, fine_tune
 from xmas_assets.vlm.answers import answer_logits
-from xmas_assets.vlm.pictures import OpenImage
+from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.prompts import Encoded
 
 _FILE = "score_net.safetensors"

@@ -27,10 +27,10 @@ from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
 from xmas_assets.training.adapters import OBJECTIVE, answer_loss, prepare_training, save_trained, trained_weights
 from xmas_assets.training.objective import Objective
-from xmas_assets.training.runs import Cost, RunDirectory, milestones
+from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
 from xmas_assets.vlm.devices import model_work
+from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import load_vlm, model_digest
-from xmas_assets.vlm.pictures import OpenImage, Pictures
 from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
 
 Progress = Callable[[int, int], None]

@@ -15,7 +15,7 @@ from xmas_assets.selection.methods.random import Random
 from xmas_assets.training.adapters import trained_weights
 from xmas_assets.training.trainer import Progress, fine_tune
 from xmas_assets.vlm.adapters import read_adam_state, save_adam_state
-from xmas_assets.vlm.pictures import OpenImage
+from xmas_assets.vlm.image_inputs import OpenImage
 
 
 def warmup_rows(sample_ids: NDArray[Any], settings: WarmupSettings) -> NDArray[np.int64]:

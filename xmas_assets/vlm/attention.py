@@ -22,7 +22,7 @@ from transformers.masking_utils import sdpa_mask
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.vlm.attention_reader import AttentionReader, Spot
-from xmas_assets.vlm.layouts import Group, Packed, Padded
+from xmas_assets.vlm.packing import Group, Packed, Padded
 from xmas_assets.vlm.spectra import (
     attend_behind_shared,
     causal_probabilities,

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.vlm.layouts import Batch, Group, Packed, Padded
-from xmas_assets.vlm.observing import Attention, Layer, Wants
+from xmas_assets.vlm.capture import Attention, Layer, Wants
+from xmas_assets.vlm.packing import Batch, Group, Packed, Padded
 from xmas_assets.vlm.prompts import Encoded
 
 

@@ -12,8 +12,8 @@ from transformers import AutoModel
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import LOCAL, check_device, check_files, load_processor, load_vlm, readable
-from xmas_assets.vlm.pictures import OpenImage, Pictures
 from xmas_assets.vlm.templates import ChatTemplate
 
 FloatArray = NDArray[np.float32]

@@ -12,9 +12,9 @@ from torch import Tensor
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.vlm.attention import reading_attention
 from xmas_assets.vlm.attention_reader import AttentionReader, EverythingSeenError, positions_of
-from xmas_assets.vlm.layouts import Batch, Packed, Padded
+from xmas_assets.vlm.capture import Logits, Observed, Wants
 from xmas_assets.vlm.loading import Vlm
-from xmas_assets.vlm.observing import Logits, Observed, Wants
+from xmas_assets.vlm.packing import Batch, Packed, Padded
 from xmas_assets.vlm.prompts import Encoded
 
 ImageInputs = Callable[[Sequence[str]], dict[str, Any]]

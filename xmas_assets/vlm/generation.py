@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from transformers import GenerationConfig
 
+from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import Vlm
-from xmas_assets.vlm.pictures import Pictures
 from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
 
 

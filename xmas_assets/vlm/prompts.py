@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Reason, Sample
-from xmas_assets.vlm.pictures import Pictures
+from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.templates import ChatTemplate, Rendered
 
 IGNORED_LABEL = -100

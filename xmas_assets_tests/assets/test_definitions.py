@@ -8,10 +8,10 @@ import pytest
 
 from xmas_assets.assets.jobs import JOBS
 from xmas_assets.assets.partitions import SETTINGS
+from xmas_assets.contracts.signals import MADE_FROM, READ_IN_ONE_PASS, SIGNALS, stages_behind
 from xmas_assets.definitions import build_defs
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.observing import current_versions
-from xmas_assets.selection.catalogue import MADE_FROM, READ_IN_ONE_PASS, SIGNALS, stages_behind
+from xmas_assets.home.home import Home
+from xmas_assets.resources.observations import current_versions
 from xmas_assets_tests.e2e.platforms import register
 
 ASSETS = {

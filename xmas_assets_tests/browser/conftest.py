@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from xmas_assets.runs import run_selections
+from xmas_assets.orchestration.selection_runs import run_selections
 from xmas_assets_tests.browser.served import serve
 from xmas_assets_tests.e2e.platforms import DATASET_STAGES, keys, open_platform, register
 

@@ -103,7 +103,7 @@ class Served:
 def serve(home: Path) -> Iterator[Served]:
     """Start ``xmas ui`` on free ports, wait until it says that it is ready, and end it afterwards."""
     port, mlflow_port = free_port(), free_port()
-    command = [sys.executable, "-c", "from xmas_assets.cli import main; main()", "ui"]
+    command = [sys.executable, "-c", "from xmas_assets.cli.app import main; main()", "ui"]
     process = subprocess.Popen(
         [*command, "--port", str(port), "--mlflow-port", str(mlflow_port)],
         env=os.environ | {"XMAS_HOME": str(home)},

@@ -9,10 +9,10 @@ from PIL import Image
 
 from xmas_assets.contracts.manifest import Manifest, SourceFile
 from xmas_assets.data.export import export_subset
-from xmas_assets.data.files import file_sha256
 from xmas_assets.data.ingest import ingest
 from xmas_assets.data.ledger import Ledger
 from xmas_assets.data.registration import Registration
+from xmas_assets.files.whole import file_sha256
 
 
 class Read(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from xmas_assets.runs import run_selections
+from xmas_assets.orchestration.selection_runs import run_selections
 from xmas_assets_tests.e2e.platforms import BUILT, open_platform, register
 
 

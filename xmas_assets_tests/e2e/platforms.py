@@ -12,12 +12,12 @@ from unittest import mock
 import dagster as dg
 from PIL import Image
 
-from xmas_assets.cli import main
+from xmas_assets.cli.app import main
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.registration import Registration
-from xmas_assets.data.synthetic import SyntheticSettings, generate
-from xmas_assets.platforms import Platform
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
+from xmas_assets.orchestration.platform import Platform
+from xmas_assets.toy.dataset import SyntheticSettings, generate
 
 QUICK = {
     "proxy": {"epochs": 1, "n_checkpoints": 3, "threads": 1, "resume_steps": 2},

@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from xmas_assets.cli import app, dataset_app
+from xmas_assets.cli.app import app, dataset_app
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.registration import load_registration
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.subsets import make_subset
+from xmas_assets.home.home import Home
+from xmas_assets.stages.subsets import make_subset
 from xmas_assets_tests.e2e.platforms import register, row, table_bytes, write_dataset, xmas
 
 KEY = "xmas_b0.20_s0"

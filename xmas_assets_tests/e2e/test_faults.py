@@ -20,11 +20,11 @@ from PIL import Image
 
 from xmas_assets.data.registration import load_registration
 from xmas_assets.extraction import passes
-from xmas_assets.platforms import RunFailedError
-from xmas_assets.processes import PROCESS_TAG, end_killed_runs
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.signals import stored
-from xmas_assets.runs import run_selections
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import stored
+from xmas_assets.orchestration.platform import RunFailedError
+from xmas_assets.orchestration.process_claims import PROCESS_TAG, end_killed_runs
+from xmas_assets.orchestration.selection_runs import run_selections
 from xmas_assets.store.database import connect, query
 from xmas_assets_tests.e2e.platforms import QUICK, keys, open_platform, register, row, table_bytes, write_dataset, xmas
 

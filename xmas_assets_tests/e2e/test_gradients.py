@@ -10,8 +10,8 @@ import pytest
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.core.influence import validation_influence
 from xmas_assets.data.registration import Registration, load_registration
-from xmas_assets.platforms import RunFailedError
-from xmas_assets.resources.signals import stored, stored_signals
+from xmas_assets.home.stored_signals import stored, stored_signals
+from xmas_assets.orchestration.platform import RunFailedError
 from xmas_assets.selection.registry import METHODS
 from xmas_assets_tests.e2e.platforms import open_platform, row, write_dataset, xmas
 

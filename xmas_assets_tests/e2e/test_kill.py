@@ -12,8 +12,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from xmas_assets.resources.home import Home
-from xmas_assets.resources.signals import stored
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import stored
 from xmas_assets_tests.e2e.platforms import BUILT, DATASET_STAGES, SELECTION_STAGES, open_platform, register
 
 STAGES = ("base_model", "raw_dataset", *DATASET_STAGES[2:], *SELECTION_STAGES, "leaderboard")  # as they come

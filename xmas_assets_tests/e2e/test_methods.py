@@ -6,14 +6,14 @@ import dagster as dg
 import pytest
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS, SIGNALS
 from xmas_assets.data.registration import load_registration
 from xmas_assets.extraction.attention_maps import AttentionMaps
-from xmas_assets.platforms import RunFailedError
-from xmas_assets.resources.preparing import PREPARED
-from xmas_assets.resources.signals import stored
-from xmas_assets.runs import run_selections
-from xmas_assets.selection.catalogue import READ_IN_ONE_PASS, SIGNALS
+from xmas_assets.home.stored_signals import stored
+from xmas_assets.orchestration.platform import RunFailedError
+from xmas_assets.orchestration.selection_runs import run_selections
 from xmas_assets.selection.registry import METHODS, assets_read
+from xmas_assets.stages.prepared import PREPARED
 from xmas_assets_tests.e2e.platforms import QUICK, keys, n_materializations, open_platform, register, xmas
 
 WITHIN = [name for name in METHODS if not any(SIGNALS[need].supply for need in METHODS[name].needs)]

@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from xmas_assets.contracts.errors import SettingsError
-from xmas_assets.platforms import RunFailedError
-from xmas_assets.resources.signals import is_stored, stored
-from xmas_assets.runs import bring_up_to_date, run_selections
+from xmas_assets.home.stored_signals import is_stored, stored
+from xmas_assets.orchestration.platform import RunFailedError
+from xmas_assets.orchestration.selection_runs import bring_up_to_date, run_selections
+from xmas_assets_tests.annotation.chat_server import KEY, Server, completion
 from xmas_assets_tests.e2e.platforms import keys, open_platform, table_bytes, write_dataset, xmas
-from xmas_assets_tests.extraction.chat_server import KEY, Server, completion
 
 N_ROWS = 14
 TEXT_ONLY = (3, 9)

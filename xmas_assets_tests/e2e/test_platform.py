@@ -8,11 +8,11 @@ from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from xmas_assets.data.registration import load_registration
-from xmas_assets.platforms import RunFailedError
-from xmas_assets.resources.signals import stored
-from xmas_assets.resources.stored import read_checkpoints
-from xmas_assets.runs import run_selections
-from xmas_assets.vlm.tiny import build_model, build_processor
+from xmas_assets.home.stored_signals import stored
+from xmas_assets.home.stored_tables import read_checkpoints
+from xmas_assets.orchestration.platform import RunFailedError
+from xmas_assets.orchestration.selection_runs import run_selections
+from xmas_assets.toy.model import build_model, build_processor
 from xmas_assets_tests.e2e.platforms import (
     DATASET_STAGES,
     QUICK,

@@ -3,9 +3,9 @@
 import pytest
 
 from xmas_assets.data.registration import Registration
-from xmas_assets.data.synthetic import SyntheticSettings, generate
-from xmas_assets.resources.redundancy import measure_dataset
-from xmas_assets.runs import bring_up_to_date
+from xmas_assets.orchestration.selection_runs import bring_up_to_date
+from xmas_assets.stages.redundancy import measure_dataset
+from xmas_assets.toy.dataset import SyntheticSettings, generate
 from xmas_assets_tests.e2e.platforms import open_platform
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xmas_assets.vlm.observing import Attention, Logits, Observed
+from xmas_assets.vlm.capture import Attention, Logits, Observed
 from xmas_assets_tests.vlm.models import IMAGE_ID, N_IMAGE_TOKENS, make_batch, make_sequences, make_vlm
 
 Sequence = list[int]

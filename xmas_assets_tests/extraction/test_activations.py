@@ -9,7 +9,7 @@ from transformers import LlamaConfig
 from xmas_assets.contracts.settings import AttendedFeatureSettings, BlockActivationSettings
 from xmas_assets.core.token_scores import attended_tokens
 from xmas_assets.extraction.activations import AttendedFeatures, BlockActivations, PooledFeatures, TokenSpectra
-from xmas_assets.vlm.observing import Attention, Observed
+from xmas_assets.vlm.capture import Attention, Observed
 from xmas_assets_tests.extraction.observations import WIDTH, make_model, marks, observe, sequences
 from xmas_assets_tests.vlm.models import make_batch
 

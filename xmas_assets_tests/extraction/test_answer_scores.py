@@ -7,7 +7,7 @@ import torch
 
 from xmas_assets.core.token_scores import aum, el2n
 from xmas_assets.extraction.answer_scores import AnswerScores
-from xmas_assets.vlm.observing import Logits, Observed
+from xmas_assets.vlm.capture import Logits, Observed
 from xmas_assets_tests.extraction.observations import BOS, N_ANSWER_TOKENS, make_model, observe, sequences
 from xmas_assets_tests.vlm.models import make_batch
 

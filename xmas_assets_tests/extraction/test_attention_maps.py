@@ -10,7 +10,7 @@ from transformers import LlamaConfig
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import AttentionMapSettings
 from xmas_assets.extraction.attention_maps import AttentionMaps
-from xmas_assets.vlm.observing import Observed
+from xmas_assets.vlm.capture import Observed
 from xmas_assets_tests.extraction.observations import (
     DEPTH,
     N_ANSWER_TOKENS,

@@ -16,13 +16,13 @@ from xmas_assets.contracts.errors import DatasetError, ModelError, StoreError
 from xmas_assets.contracts.samples import Turn
 from xmas_assets.contracts.settings import BaseModelSettings, Settings, TrajectorySettings
 from xmas_assets.extraction import passes
-from xmas_assets.extraction.catalogue import SIGNAL_MAKERS, make_signals
+from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.extracted import Extracted
 from xmas_assets.extraction.extracting import extract_signals
-from xmas_assets.extraction.signals import Signal
+from xmas_assets.extraction.signal_makers import SIGNAL_MAKERS, make_signals
 from xmas_assets.extraction.trajectories import AttentionSpectra
-from xmas_assets.scale import space
-from xmas_assets.vlm.observing import Observed, Wants
+from xmas_assets.files import space
+from xmas_assets.vlm.capture import Observed, Wants
 from xmas_assets_tests.extraction.worlds import (
     N_SAMPLES,
     TEXT_ONLY_ROWS,

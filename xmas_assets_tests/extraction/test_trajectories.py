@@ -15,8 +15,8 @@ from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings, TrajectorySettings
 from xmas_assets.extraction.trajectories import AttentionSpectra, Trajectories, extract_trajectories
 from xmas_assets.vlm.forward import observe
+from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_vlm
-from xmas_assets.vlm.pictures import Pictures
 from xmas_assets.vlm.prompts import Encoder
 from xmas_assets_tests.extraction.worlds import (
     N_SAMPLES,

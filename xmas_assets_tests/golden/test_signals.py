@@ -6,7 +6,7 @@ import torch
 from xmas_assets.contracts.settings import AttendedFeatureSettings, BlockActivationSettings
 from xmas_assets.extraction.activations import AttendedFeatures, BlockActivations, TokenSpectra
 from xmas_assets.extraction.answer_scores import AnswerScores
-from xmas_assets.vlm.observing import Observed
+from xmas_assets.vlm.capture import Observed
 from xmas_assets_tests.extraction.observations import answer_logits, cut_attention
 from xmas_assets_tests.golden.vectors import load
 

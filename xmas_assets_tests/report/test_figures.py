@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from xmas_assets.evaluation.leaderboard import build_leaderboard
 from xmas_assets.report.canvas import draw, markdown_image
 from xmas_assets.report.figures import (
     budget_score_figure,
@@ -14,7 +15,6 @@ from xmas_assets.report.figures import (
     task_composition_figure,
     trajectory_figure,
 )
-from xmas_assets.report.leaderboard import build_leaderboard
 from xmas_assets_tests.report.made_up import answers, baseline, costs, experiment
 
 _NAMES = ["$x^{$", "a_b", "<script>", "\x1b[31m", "計数", r"\frac", "x" * 300]

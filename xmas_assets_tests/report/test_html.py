@@ -4,9 +4,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from xmas_assets.evaluation.leaderboard import build_leaderboard, build_per_task
 from xmas_assets.report.figures import loss_figure
 from xmas_assets.report.html import write_report
-from xmas_assets.report.leaderboard import build_leaderboard, build_per_task
 from xmas_assets_tests.report.made_up import answers, baseline, costs, experiment
 
 _EVIL = '"><script>alert(1)</script><img src=http://example.test/x.png>\x1b[31m\n'

@@ -3,7 +3,7 @@ import io
 import polars as pl
 from rich.console import Console
 
-from xmas_assets.report.leaderboard import build_leaderboard
+from xmas_assets.evaluation.leaderboard import build_leaderboard
 from xmas_assets.report.tables import budget_percent, leaderboard_notes, render_markdown, render_text
 from xmas_assets_tests.report.made_up import answers, baseline, costs, experiment
 

@@ -1,6 +1,6 @@
 import polars as pl
 
-from xmas_assets.report.leaderboard import build_leaderboard
+from xmas_assets.evaluation.leaderboard import build_leaderboard
 from xmas_assets.report.verdict import verdict
 from xmas_assets_tests.report.made_up import baseline, costs, experiment
 

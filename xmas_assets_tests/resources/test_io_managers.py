@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import StoredTables, emit, stage
 from xmas_assets.resources.io_managers import TablesIOManager, table_directory
-from xmas_assets.resources.stored import StoredTables, emit, stage
 
 DATASETS = dg.StaticPartitionsDefinition(["a", "b"])
 SELECTIONS = dg.MultiPartitionsDefinition({"dataset": DATASETS, "selection": dg.StaticPartitionsDefinition(["s", "t"])})

@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
 from xmas_assets.resources.tracking import RunRecord, Tracking
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from xmas_assets.contracts.signals import SIGNALS
 from xmas_assets.core.activations import activation_features
 from xmas_assets.core.trajectories import instability, leading_sums, stability_ranks
-from xmas_assets.selection.catalogue import SIGNALS
 
 
 def make_signals(n_samples: int, *, seed: int = 0, n_clusters: int = 7, n_text: int | None = None) -> dict:

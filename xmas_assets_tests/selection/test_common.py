@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.selection.catalogue import SIGNALS
+from xmas_assets.contracts.signals import SIGNALS
 from xmas_assets.selection.registry import METHODS
-from xmas_assets.selection.signals import Signals
+from xmas_assets.selection.signal_arrays import Signals
 from xmas_assets_tests.selection.cases import by_row, make_signals, reorder
 
 ALL = sorted(METHODS)

@@ -1,7 +1,7 @@
 import pytest
 
 from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.selection.catalogue import stages_behind
+from xmas_assets.contracts.signals import stages_behind
 from xmas_assets.selection.methods.xmas import Xmas
 from xmas_assets.selection.registry import METHODS, assets_read, make_method, method_table, parameters_of
 

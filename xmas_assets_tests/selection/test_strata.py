@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 from xmas_assets.selection.strata import strata_of
 
 

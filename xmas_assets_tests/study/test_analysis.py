@@ -5,8 +5,8 @@ import pytest
 
 from study import analysis, rule, running
 from study.design import PLAN, Experiment
-from xmas_assets.core import advice
 from xmas_assets.core.redundancy import Redundancy
+from xmas_assets.report import advice
 
 MADE = Experiment("made", "shapes", ("better",), ("0.1",), 3)
 

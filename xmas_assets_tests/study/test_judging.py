@@ -6,10 +6,10 @@ import pytest
 
 from study import judging, subsets
 from study.design import PLAN
-from xmas_assets.data.questions import RARE_SKILLS
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
 from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.store.tables import write_tables
+from xmas_assets.toy.questions import RARE_SKILLS
 
 
 def test_a_feature_that_puts_near_duplicates_together_tells_them_for_sure():

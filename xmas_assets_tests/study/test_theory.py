@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from study import bases, theory
-from xmas_assets.resources.home import Home
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import note_shapes
 from xmas_assets.resources.io_managers import table_directory
-from xmas_assets.resources.stored import note_shapes
 from xmas_assets.store.tables import write_tables
 
 N_ROWS, N_CHECKPOINTS, N_VALUES, SIDE = 60, 2, 3, 4
@@ -129,7 +129,7 @@ def test_a_base_is_built_once_and_another_name_is_left_alone(tmp_path, monkeypat
         (output / "config.json").write_text("{}")
         return 0.9
 
-    monkeypatch.setattr("xmas_assets.training.tiny_base.build_base", build)
+    monkeypatch.setattr("xmas_assets.toy.train.build_base", build)
     for _ in range(2):
         assert bases.base_directory("study:small", tmp_path) == str(tmp_path / "bases" / "small")
     assert built == [bases.BASES["study:small"]]

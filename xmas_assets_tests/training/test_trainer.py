@@ -16,7 +16,7 @@ from transformers.models.llama.modeling_llama import LlamaMLP
 from xmas_assets.contracts.errors import DeviceError, ModelError, SettingsError
 from xmas_assets.contracts.samples import Turn
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.training.runs import read_record
+from xmas_assets.training.run_directory import read_record
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets_tests.training.small import LORA, N_SAMPLES, make_samples, settings, train, weights
 

@@ -6,9 +6,9 @@ import torch
 from transformers import MistralConfig, MistralModel
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.vlm.capture import Definition, Wants
 from xmas_assets.vlm.forward import can_pack, observe
 from xmas_assets.vlm.loading import Vlm
-from xmas_assets.vlm.observing import Definition, Wants
 from xmas_assets.vlm.spectra import leading_singular_values
 from xmas_assets_tests.vlm.models import (
     IMAGE_ID,

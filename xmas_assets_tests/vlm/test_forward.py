@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.vlm.capture import Observed, Wants
 from xmas_assets.vlm.forward import can_pack, observe
-from xmas_assets.vlm.layouts import n_shareable
 from xmas_assets.vlm.loading import Vlm
-from xmas_assets.vlm.observing import Observed, Wants
+from xmas_assets.vlm.packing import n_shareable
 from xmas_assets_tests.vlm.models import (
     IMAGE_ID,
     MULTI_TURN,

@@ -9,9 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.toy.model import build_untrained
 from xmas_assets.vlm import loading
 from xmas_assets.vlm.loading import load_vlm, model_digest
-from xmas_assets.vlm.tiny import build_untrained
 from xmas_assets_tests.extraction.worlds import make_adapters
 
 SETTINGS = BaseModelSettings()

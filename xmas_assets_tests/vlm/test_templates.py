@@ -5,8 +5,8 @@ from tokenizers import AddedToken
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Turn
+from xmas_assets.toy.model import build_processor
 from xmas_assets.vlm.templates import ChatTemplate
-from xmas_assets.vlm.tiny import build_processor
 
 # As on the hub for LLaVA-1.5: images first, nothing after an answer.
 LLAVA_HF = (

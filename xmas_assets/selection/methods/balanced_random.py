@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.core.allocation import allocate_in_size_order, group_heads
 from xmas_assets.selection.base import Cost, Method
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import strata_of
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.selection.base import Cost
 from xmas_assets.selection.ranking import RankedMethod, by_score, rows_with_image
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
 class ClipScore(RankedMethod):

@@ -11,7 +11,7 @@ from xmas_assets.core.clustering import fine_n_clusters, spherical_kmeans
 from xmas_assets.core.mmd import mmd_ranks
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]

@@ -17,7 +17,7 @@ from xmas_assets.core.graph_pruning import (
 from xmas_assets.core.neighbours import nearest_neighbours
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 
 class D2Pruning(Method):

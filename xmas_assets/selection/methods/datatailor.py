@@ -10,7 +10,7 @@ from xmas_assets.core.allocation import allocate_by_weight, allocate_in_size_ord
 from xmas_assets.core.relations import centroid_affinity, group_means, uniqueness
 from xmas_assets.core.ward import ward_labels
 from xmas_assets.selection.base import Cost, Method
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import tasks_of
 
 IntArray = NDArray[np.int64]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from xmas_assets.selection.base import Cost
 from xmas_assets.selection.ranking import RankedMethod, by_score
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
 class El2n(RankedMethod):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.selection.base import Cost, Method
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
 class Full(Method):

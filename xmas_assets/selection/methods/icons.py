@@ -10,7 +10,7 @@ from pydantic import Field
 from xmas_assets.core.influence import descending_ranks
 from xmas_assets.selection.base import Cost
 from xmas_assets.selection.ranking import RankedMethod
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 from xmas_assets.selection.validation import VALIDATION_SIGNALS, task_influence
 
 

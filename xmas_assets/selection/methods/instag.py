@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from xmas_assets.core.tag_cover import complexity_first_order
 from xmas_assets.selection.base import Cost
 from xmas_assets.selection.ranking import RankedMethod
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
 class InsTag(RankedMethod):

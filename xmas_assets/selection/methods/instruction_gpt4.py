@@ -11,7 +11,7 @@ from xmas_assets.core.allocation import allocate_by_weight, group_heads
 from xmas_assets.core.clustering import kmeans
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.ranking import rows_with_image
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.selection.base import Cost, Method
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
 class Random(Method):

@@ -10,7 +10,7 @@ from pydantic import Field
 from xmas_assets.core.leverage import leverage_scores
 from xmas_assets.selection.base import Cost
 from xmas_assets.selection.ranking import RankedMethod, by_score, rows_with_image
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
 class ScalSelect(RankedMethod):

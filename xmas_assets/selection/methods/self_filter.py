@@ -11,7 +11,7 @@ from xmas_assets.core.neighbours import nearest_neighbours
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost
 from xmas_assets.selection.ranking import RankedMethod, rows_with_image
-from xmas_assets.selection.signals import OrderedSignals
+from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
 class SelfFilter(RankedMethod):

@@ -9,7 +9,7 @@ from pydantic import Field
 from xmas_assets.core.clustering import fine_n_clusters, spherical_kmeans
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 IntArray = NDArray[np.int64]
 _BLOCK = 1024  # rows compared at once

@@ -10,7 +10,7 @@ from pydantic import Field
 from xmas_assets.core.allocation import allocate_by_weight, group_heads
 from xmas_assets.core.influence import mean_cosines
 from xmas_assets.selection.base import Cost, Method
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import tasks_of
 
 IntArray = NDArray[np.int64]

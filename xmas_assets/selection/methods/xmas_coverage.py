@@ -8,7 +8,7 @@ from pydantic import Field
 
 from xmas_assets.core.coverage import coverage_order
 from xmas_assets.selection.base import Cost, Method
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import heads_of_both, image_and_text_rows
 
 

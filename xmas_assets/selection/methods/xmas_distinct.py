@@ -9,7 +9,7 @@ from pydantic import Field
 from xmas_assets.core.coverage import neighbourhoods
 from xmas_assets.core.similarity import NEAR_SHARE, median_distance, unit_rows
 from xmas_assets.selection.base import Cost, Method
-from xmas_assets.selection.signals import Array, OrderedSignals
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import heads_of_both, image_and_text_rows
 
 

@@ -1,0 +1,209 @@
+"""Serve the UIs on this machine, and look what is missing on it."""
+
+import importlib.util
+import ipaddress
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from xmas_assets.contracts.errors import SettingsError, XmasError
+from xmas_assets.home.addresses import Addresses
+from xmas_assets.home.home import Home
+from xmas_assets.resources.tracking import Tracking
+
+_WORKSPACE = Path(__file__).parents[1] / "instance" / "workspace.yaml"
+_MIN_FREE_BYTES = 2 << 30
+_GRACE_SECONDS = 20.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class ServerEndedError(XmasError):
+    """A UI server that ended by itself; the message names its log."""
+
+
+class Finding(NamedTuple):
+    """One look at the machine: whether it is fine, what was seen, and what to do if not."""
+
+    ok: bool
+    seen: str
+    remedy: str = ""
+
+
+def serve(home: Home, *, host: str, port: int, mlflow_port: int, allow_remote: bool) -> None:
+    """Run the Dagster and MLflow servers until Ctrl-C (or SIGTERM, SIGHUP); none of their processes stays behind.
+
+    Raises:
+        SettingsError: If the address can be reached from elsewhere and that was not asked for, or a port is taken.
+        ServerEndedError: If one of the servers ends by itself.
+    """
+    check_host(host, allow_remote=allow_remote)
+    if port == mlflow_port:
+        raise SettingsError(f"port {port} was given to both UIs; choose another --port or --mlflow-port")
+    for number in (port, mlflow_port):
+        _check_free(host, number)
+    from xmas_assets.orchestration.platform import open_instance
+
+    open_instance(home)
+    tracking = Tracking(home=home)
+    tracking.prepare()
+    tracking.deliver(log=print)
+    shown = f"[{host}]" if ":" in host else host
+    addresses = Addresses(f"http://{shown}:{port}", f"http://{shown}:{mlflow_port}")
+    addresses.save(home)
+    commands = {
+        "Dagster": ["dagster", "dev", "-w", str(_WORKSPACE), "-h", host, "-p", str(port)],
+        "MLflow": ["mlflow", "server", "--host", host, "--port", str(mlflow_port), "--workers", "1"]
+        + ["--backend-store-uri", tracking.tracking_uri()],
+    }
+    with _stoppable():
+        servers: dict[str, subprocess.Popen[bytes]] = {}
+        try:
+            for name, command in commands.items():
+                servers[name] = _start(name, command, home)
+            _watch(servers, addresses, home)
+        except KeyboardInterrupt:
+            print("stopping", flush=True)
+        finally:
+            _end(list(servers.values()))
+
+
+def check_host(host: str, *, allow_remote: bool) -> None:
+    """Refuse an address that others can reach, unless asked for: neither server has a login.
+
+    Raises:
+        SettingsError: If it is not a loopback address and ``allow_remote`` is off.
+    """
+    try:
+        is_local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_local = False
+    if not (is_local or allow_remote):
+        raise SettingsError(
+            f"address {host} can be reached by others, and the UIs have no login; use 127.0.0.1, or say --allow-remote "
+            "and put a proxy with authentication in front"
+        )
+
+
+def findings(home: Home) -> Iterator[Finding]:
+    """Look at this machine: Python, libraries, memory, disk, home, GPU, MLflow."""
+    import psutil
+
+    yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")
+    for name in ("torch", "transformers", "peft", "dagster", "mlflow", "duckdb"):
+        found = importlib.util.find_spec(name) is not None
+        yield Finding(
+            found, f"{name} {'is' if found else 'is not'} installed", "run: make demo   (installs everything)"
+        )
+    root = home.path()
+    free = shutil.disk_usage(root).free
+    yield Finding(
+        free > _MIN_FREE_BYTES, f"{free >> 30} GiB free at {root}", "free some space, or set XMAS_HOME elsewhere"
+    )
+    memory = psutil.virtual_memory().available
+    yield Finding(memory > _MIN_FREE_BYTES, f"{memory >> 30} GiB of memory available", "close other programs")
+    import torch
+
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU (fine for the tiny profile)"
+    yield Finding(True, f"{gpu}; {os.cpu_count()} CPU cores")
+    tracking = Tracking(home=home)
+    tracking.deliver(log=print)
+    waiting = tracking.waiting()
+    yield Finding(
+        waiting == 0,
+        f"{waiting} MLflow records wait for delivery to {tracking.tracking_uri()}",
+        "look at the message above; 'xmas doctor' delivers them when the store is back",
+    )
+
+
+def _check_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"port {port} on {host} cannot be used ({error.strerror}); choose another with --port or --mlflow-port"
+            ) from None
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let each stop signal interrupt the block, also where SIGINT was ignored because a script started us."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in _STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _start(name: str, command: Sequence[str], home: Home) -> subprocess.Popen[bytes]:
+    # MLflow's job workers serve LLM evaluation only, and are seven processes.
+    settings = {
+        "XMAS_HOME": str(home.path()),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    with _log_path(name, home).open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env=os.environ | settings,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _log_path(name: str, home: Home) -> Path:
+    return home.path("logs") / f"{name.lower()}.log"
+
+
+def _watch(servers: dict[str, subprocess.Popen[bytes]], addresses: Addresses, home: Home) -> None:
+    """Say when both answer, then wait until one ends."""
+    started = time.monotonic()
+    print(f"starting; logs in {home.path('logs')}", flush=True)
+    ready = False
+    while True:
+        for name, server in servers.items():
+            if server.poll() is not None:
+                raise ServerEndedError(f"{name} ended with code {server.returncode}; see {_log_path(name, home)}")
+        if not ready and _answers(f"{addresses.dagster}/server_info") and _answers(f"{addresses.mlflow}/health"):
+            ready = True
+            print(f"Dagster  {addresses.dagster}\nMLflow   {addresses.mlflow_page('experiments')}")
+            print(f"ready after {time.monotonic() - started:.0f} s; Ctrl-C ends both", flush=True)
+        time.sleep(0.5)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2):  # noqa: S310 - our own address
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _end(servers: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End the servers and all that they started, also runs in progress; politely first, then by force."""
+    import psutil
+
+    for number in _STOP_SIGNALS:  # a second Ctrl-C must not leave processes behind
+        signal.signal(number, signal.SIG_IGN)
+    family = psutil.Process().children(recursive=True)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for server in servers:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, number)
+        _, alive = psutil.wait_procs(family, timeout=_GRACE_SECONDS)
+        if not alive:
+            return

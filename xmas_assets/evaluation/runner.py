@@ -1,0 +1,121 @@
+"""Asking a model the questions of a test set, greedily and in batches; the answers do not depend on the batches."""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.samples import Sample
+from xmas_assets.contracts.settings import BenchmarkSettings
+from xmas_assets.evaluation.scorers import exact_match, question_id, question_of
+from xmas_assets.vlm.devices import model_work
+from xmas_assets.vlm.generation import generate, stop_token_ids
+from xmas_assets.vlm.image_inputs import OpenImage, Pictures
+from xmas_assets.vlm.loading import Vlm
+from xmas_assets.vlm.prompts import Encoder, Question
+
+_LOG = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """One question and what the model said.
+
+    Attributes:
+        question_id: ``sample_id``, or ``sample_id#turn`` where a sample has several assistant turns.
+        sample_id: Whose question it is.
+        image_hash: SHA-256 (hex) of the sample's first image, "" without one; answers on one image are not independent.
+        task: The source's task name, if it has one.
+        question: The question alone, without image marks and earlier turns.
+        reference: The right answer.
+        answer: What the model said; None if it could not be asked (longer than ``max_tokens``).
+        score: 1 if right, 0 if wrong, None if it could not be asked.
+    """
+
+    question_id: str
+    sample_id: str
+    image_hash: str
+    task: str | None
+    question: str
+    reference: str
+    answer: str | None
+    score: int | None
+
+
+def answer_questions(
+    vlm: Vlm,
+    samples: Sequence[Sample],
+    open_image: OpenImage,
+    settings: BenchmarkSettings,
+    *,
+    max_tokens: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Answer]:
+    """Ask each assistant turn as a question, with the true answers to the earlier ones before it.
+
+    Args:
+        vlm: The model.
+        samples: The test set.
+        open_image: Gives the picture of a reference and content hash.
+        settings: Longest answer, batch size, how many questions.
+        max_tokens: Longest prompt, tokens; longer ones are not asked, which their ``answer`` None shows.
+        progress: Called after each batch with questions answered and in total.
+
+    Returns:
+        One row per question, in the order of samples and turns.
+
+    Raises:
+        DatasetError: If two questions have one id.
+        ImageError: If ``open_image`` refuses a picture.
+    """
+    pictures = Pictures(vlm.processor, open_image)
+    encoder = Encoder(vlm.processor, pictures, max_tokens=max_tokens)
+    questions = _sample(encoder.ask(samples), settings.max_questions)
+    prompts = [(number, q.prompt) for number, q in enumerate(questions) if q.prompt is not None]
+    # Questions of one length together, and of one image together within a length.
+    prompts.sort(key=lambda pair: (len(pair[1].input_ids), pair[1].image_hashes, pair[0]))
+    texts: dict[int, str] = {}
+    stop_ids = stop_token_ids(vlm, encoder)
+    with model_work(settings.threads):
+        for first in range(0, len(prompts), settings.batch_size):
+            batch = prompts[first : first + settings.batch_size]
+            rows = [prompt for _, prompt in batch]
+            said = generate(vlm, rows, pictures, stop_ids=stop_ids, max_new_tokens=settings.max_new_tokens)
+            texts |= zip((number for number, _ in batch), said, strict=True)
+            if progress is not None:
+                progress(len(texts), len(prompts))
+    answers = [_answer(question, texts.get(number)) for number, question in enumerate(questions)]
+    if answers and not any(answer.answer for answer in answers):
+        _LOG.warning("%s gave an empty answer to all of %d questions", vlm.directory, len(answers))
+    return answers
+
+
+def coverage(answers: Sequence[Answer]) -> float:
+    """Share of the questions that were asked and answered (an empty answer is one), in [0, 1]; 0 of 0 is 0."""
+    return sum(answer.answer is not None for answer in answers) / max(1, len(answers))
+
+
+def _sample(questions: Sequence[Question], count: int | None) -> list[Question]:
+    """Take ``count`` questions (None: all), those whose ids hash lowest: the same ones in any order of the rows."""
+    ids = [question_id(question.sample, question.turn) for question in questions]
+    if len(set(ids)) != len(ids):
+        twice = next(name for name, n in Counter(ids).items() if n > 1)
+        raise DatasetError(f"question id {twice[:80]!r} stands twice in the test set; ids must be unique")
+    order = sorted(range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest())
+    return [questions[row] for row in sorted(order[:count])]
+
+
+def _answer(question: Question, said: str | None) -> Answer:
+    sample = question.sample
+    reference = sample.turns[question.turn].text
+    return Answer(
+        question_id=question_id(sample, question.turn),
+        sample_id=sample.sample_id,
+        image_hash=sample.image_hashes[0] if sample.image_hashes else "",
+        task=sample.task,
+        question=question_of(sample, question.turn),
+        reference=reference,
+        answer=said,
+        score=None if said is None else exact_match(said, reference),
+    )

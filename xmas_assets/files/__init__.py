@@ -1,0 +1,1 @@
+"""The one door to storage: write files whole, hash them, ask for space. Not what is in a file."""

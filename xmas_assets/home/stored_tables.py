@@ -1,0 +1,179 @@
+"""What assets hand over: staged tables with a content version, and checkpoints as rows."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.artifacts import AttentionTrajectories, Checkpoint, ScalarTrajectories
+from xmas_assets.contracts.errors import StoreError
+from xmas_assets.contracts.manifest import SourceFile
+from xmas_assets.core.trajectories import leading_sums
+from xmas_assets.data.registration import Registration
+from xmas_assets.report.text import Markdown
+from xmas_assets.store.reading import Table, open_tables
+from xmas_assets.store.tables import Frame, write_tables
+
+if TYPE_CHECKING:
+    from xmas_assets.evaluation.runner import Answer
+    from xmas_assets.extraction.trajectories import Trajectories
+
+
+_SOURCES = "source_files"
+_SHAPES = "shapes"
+_ANSWER_COLUMNS = ("question_id", "sample_id", "image_hash", "task", "question", "reference", "answer", "score")
+
+
+class StoredTables(dict[str, Table]):
+    """Handles of one partition's tables, which read columns on demand.
+
+    Attributes:
+        directory: Where the Parquet files are.
+        version: Content hash of all tables; also Dagster's data version, so that an identical result makes nothing
+            stale.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(open_tables(directory))
+        self.directory = directory
+        self.version = combine(*(f"{name}:{table.digest}" for name, table in sorted(self.items())))
+
+
+def stage(
+    workspace: Path,
+    tables: Mapping[str, Frame] | Iterable[tuple[str, pa.RecordBatch]],
+    *,
+    schemas: Mapping[str, pa.Schema] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> StoredTables:
+    """Write an asset's tables beside its work; the IO manager moves them to their place."""
+    write_tables(workspace / "tables", tables, schemas=schemas, metadata=metadata)
+    return StoredTables(workspace / "tables")
+
+
+def emit(staged: StoredTables, described: Mapping[str, object], *, output_name: str = "result") -> dg.Output:
+    """The asset's output: tables, version, and metadata that a person can read; named where there are several."""
+    metadata = {name: _metadata_value(value) for name, value in described.items()}
+    warnings.filterwarnings("ignore", message="Parameter `data_version`", category=dg.BetaWarning)
+    return dg.Output(staged, output_name=output_name, data_version=dg.DataVersion(staged.version), metadata=metadata)
+
+
+def combine(*parts: str) -> str:
+    """One hex SHA-256 of several versions, order kept."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def note_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    """A table's metadata that says which shape one row's value has in a column of fixed-size lists."""
+    return {_SHAPES: json.dumps(dict(shapes))}
+
+
+def noted_shape(table: Table, column: str, otherwise: Sequence[int] = ()) -> tuple[int, ...]:
+    """Shape of one row's value that ``note_shapes`` noted for a column; ``otherwise`` if it did not."""
+    return tuple(json.loads(table.metadata.get(_SHAPES, "{}")).get(column, otherwise))
+
+
+def read_values(table: Table, column: str) -> NDArray[Any]:
+    """One column as an array, shape (n_rows, *shape) with the noted shape."""
+    values = table.column(column)
+    return values.reshape(len(values), *noted_shape(table, column, values.shape[1:]))
+
+
+def note_sources(registration: Registration) -> dict[str, str]:
+    """A table's metadata that says which annotation files it was read from."""
+    hashes = zip(registration.annotations, registration.source_hashes(), strict=False)
+    return {_SOURCES: json.dumps([(path.name, sha256) for path, sha256 in hashes])}
+
+
+def read_sources(table: Table) -> tuple[SourceFile, ...]:
+    """The annotation files that a table was read from, as they were then.
+
+    Raises:
+        StoreError: If the table does not say.
+    """
+    if _SOURCES not in table.metadata:
+        raise StoreError(f"{table.path} was made by an older version of xmas_assets; materialize raw_dataset again")
+    return tuple(SourceFile(name=name, sha256=sha256) for name, sha256 in json.loads(table.metadata[_SOURCES]))
+
+
+def stage_checkpoints(
+    workspace: Path, checkpoints: Iterable[Checkpoint], home: Path, **columns: Sequence[float]
+) -> StoredTables:
+    """Stage checkpoints as rows ``step``, ``path`` (relative to the home, so that it can move) and ``digest``.
+
+    Args:
+        workspace: Of the stage.
+        checkpoints: One per row.
+        home: The platform's folder.
+        **columns: More of them, a value per checkpoint.
+    """
+    rows = [(c.step, str(c.path.relative_to(home)), c.digest) for c in checkpoints]
+    schema = {"step": pl.Int64, "path": pl.String, "digest": pl.String}
+    more = [pl.Series(name, values, dtype=pl.Float64) for name, values in columns.items()]
+    return stage(workspace, {"checkpoints": pl.DataFrame(rows, schema=schema, orient="row").with_columns(more)})
+
+
+def stage_answers(workspace: Path, answers: Sequence["Answer"]) -> StoredTables:
+    """Stage a model's answers, one row each."""
+    schema = dict.fromkeys(_ANSWER_COLUMNS, pl.String) | {"score": pl.Float64}
+    return stage(workspace, {"answers": pl.DataFrame(answers, schema=schema, orient="row")})
+
+
+def read_checkpoints(table: Table, home: Path) -> Sequence[Checkpoint]:
+    """The checkpoints of a table made by ``stage_checkpoints``, by ascending step."""
+    frame = table.scan().sort("step").collect()
+    return [Checkpoint(row["step"], home / row["path"], row["digest"]) for row in frame.iter_rows(named=True)]
+
+
+def stage_trajectories(workspace: Path, extracted: "Trajectories") -> StoredTables:
+    """Stage extracted trajectories in a stream; the checkpoints' steps go into the footer."""
+    shape = (len(extracted.steps), extracted.n_values)
+    notes = {"steps": ",".join(map(str, extracted.steps)), **note_shapes({"values": shape})}
+    batches = (("trajectories", batch) for batch in extracted.batches())
+    return stage(workspace, batches, schemas={"trajectories": extracted.schema}, metadata=notes)
+
+
+def read_trajectories(stored: StoredTables) -> AttentionTrajectories:
+    """The trajectories of a dataset, in memory."""
+    table = stored["trajectories"]
+    steps = _read_steps(table)
+    values = table.column("values").reshape(table.n_rows, len(steps), -1)
+    return AttentionTrajectories(table.column("sample_id"), values, table.column("has_image"), steps)
+
+
+def read_sums(stored: StoredTables) -> ScalarTrajectories:
+    """The scalar trajectories of a dataset; the values behind them, several times as large, are read in blocks."""
+    table = stored["trajectories"]
+    steps = _read_steps(table)
+    sums = np.empty((table.n_rows, len(steps)), dtype=np.float32)
+    start = 0
+    for batch in table.batches(["values"]):
+        values = pl.Series(batch.column(0)).to_numpy().reshape(batch.num_rows, len(steps), -1)
+        sums[start : start + len(values)] = leading_sums(values)
+        start += len(values)
+    return ScalarTrajectories(table.column("sample_id"), sums, table.column("has_image"), steps)
+
+
+def read_base(base_model: StoredTables) -> Path:
+    """Directory of the base model."""
+    return Path(base_model["model"].column("directory")[0])
+
+
+def _read_steps(trajectories: Table) -> tuple[int, ...]:
+    return tuple(map(int, trajectories.metadata["steps"].split(",")))
+
+
+def _metadata_value(value: Any) -> Any:
+    if isinstance(value, Markdown):
+        return dg.MetadataValue.md(str(value))
+    if isinstance(value, Path):
+        return dg.MetadataValue.path(str(value))
+    return value

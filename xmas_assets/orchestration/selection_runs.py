@@ -1,0 +1,210 @@
+"""Run the assets on the Dagster instance from Python: what is stale, in which order, in how many processes.
+
+The CLI's runs are ordinary Dagster runs on the same instance as the UI's, so they show up there. Nothing that is
+fresh (Dagster's own judgement, per partition) is run again.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
+
+import dagster as dg
+from tqdm import tqdm
+
+from xmas_assets.contracts.artifacts import SelectionKey
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS
+from xmas_assets.home.home import Home
+from xmas_assets.orchestration.platform import Platform, RunFailedError
+from xmas_assets.orchestration.process_claims import end_killed_runs
+from xmas_assets.selection.registry import assets_read
+from xmas_assets.stages.requirements import check_supplies
+
+ALWAYS = {"raw_dataset", "base_model"}  # whatever the method
+SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
+
+
+def run_selections(
+    platform: Platform,
+    dataset: str,
+    keys: Sequence[SelectionKey],
+    *,
+    stages: Sequence[str] = SELECTION_STAGES,
+    workers: int = 1,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Bring these selections of one dataset up to date, and everything they stand on, and nothing else.
+
+    Args:
+        platform: Definitions and instance.
+        dataset: A registered dataset.
+        keys: Selections; their partitions are added.
+        stages: Which 2-D assets to run; all three by default.
+        workers: Processes that run selections side by side. The results do not depend on it.
+        say: Receives one line per stage of the dataset.
+
+    Raises:
+        XmasError: Before any work, if a method needs what nobody has provided.
+        RunFailedError: After all other selections have finished, if any failed.
+    """
+    methods = sorted({key.method for key in keys})
+    check_supplies(platform.home, dataset, methods)
+    end_killed_runs(platform.instance, platform.home.path("locks"))
+    platform.observe(dataset)
+    platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
+    # The targets' base before anything is trained, so that one that is not there is told at once.
+    always = ALWAYS | ({"target_base"} if {"target_model", "benchmark_scores"} & set(stages) else set())
+    impossible = _prepare(platform, dataset, methods, always=always, say=say)
+    for method, reason in impossible.items():
+        say(f"{method} cannot run: {reason}")
+    failures = {key: impossible[key.method] for key in keys if key.method in impossible}
+    freshness = platform.freshness()
+    stale = {key: freshness.stale(stages, _partition(dataset, key)) for key in keys if key not in failures}
+    todo = {key: assets for key, assets in stale.items() if assets}
+    say(f"{len(todo)} of {len(keys)} selections to run")
+    failures |= _run_parallel(platform, dataset, todo, workers=workers)
+    if "benchmark_scores" in stages and failures.keys() != set(keys):
+        platform.materialize(platform.stale(["leaderboard"], dataset), dataset)
+    if failures:
+        first = next(iter(failures.values()))
+        raise RunFailedError(f"{len(failures)} of {len(keys)} selections failed; the first: {first}")
+
+
+def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Callable[[str], None] = print) -> None:
+    """Bring one asset of a dataset, and everything that it stands on, up to date.
+
+    Raises:
+        RunFailedError: If a stage fails.
+    """
+    end_killed_runs(platform.instance, platform.home.path("locks"))
+    platform.observe(dataset)
+    for together in _passes(_stages_behind(platform, [asset])):
+        failures = _materialize(platform, dataset, platform.stale(together, dataset), say=say)
+        if failures:
+            raise RunFailedError(next(iter(failures.values())))
+
+
+def _prepare(
+    platform: Platform, dataset: str, methods: Sequence[str], *, always: set[str], say: Callable[[str], None]
+) -> dict[str, str]:
+    """Bring the stages that these methods stand on up to date; returns why a method cannot run, by method.
+
+    Raises:
+        RunFailedError: If a stage that every method stands on fails.
+    """
+    failures: dict[str, str] = {}  # by stage
+    for together in _passes(_stages_behind(platform, {*always, *assets_read(methods)})):
+        sound = [asset for asset in together if not failures.keys() & set(_stages_behind(platform, [asset]))]
+        # Asked stage by stage: a stage that comes out as before leaves those after it fresh.
+        stale = platform.stale(sound, dataset)
+        failures |= _materialize(platform, dataset, stale, say=say)
+        if failures.keys() & always:
+            raise RunFailedError(next(iter(failures.values())))
+    needed = {method: _stages_behind(platform, assets_read([method])) for method in methods}
+    roots = {method: [stage for stage in stages if stage in failures] for method, stages in needed.items()}
+    return {method: failures[stages[0]] for method, stages in roots.items() if stages}
+
+
+def _stages_behind(platform: Platform, assets: Iterable[str]) -> list[str]:
+    """These assets and all that they are made from, but for settings, in topological order."""
+    graph = platform.defs.resolve_asset_graph()
+    keys = {dg.AssetKey(asset) for asset in assets}
+    keys |= {ancestor for key in keys for ancestor in graph.get_ancestor_asset_keys(key)}
+    return [
+        key.to_user_string() for key in graph.toposorted_asset_keys if key in keys and not graph.get(key).is_external
+    ]
+
+
+def _passes(stages: Sequence[str]) -> list[list[str]]:
+    """The stages in their order, those that are read in one pass over the data together."""
+    together = [stage for stage in stages if stage in READ_IN_ONE_PASS]
+    return [together if stage in together else [stage] for stage in stages if stage not in together[1:]]
+
+
+def _materialize(
+    platform: Platform, dataset: str, assets: Sequence[str], *, say: Callable[[str], None]
+) -> dict[str, str]:
+    """Run these assets together, or where that fails one half after the other; returns the failures by asset."""
+    if not assets:
+        return {}
+    say(f"{', '.join(assets)} ...")
+    try:
+        platform.materialize(assets, dataset)
+    except RunFailedError as error:
+        if len(assets) == 1:
+            return {assets[0]: str(error)}
+        rest = platform.stale(assets, dataset)
+        half = (len(rest) + 1) // 2
+        first = _materialize(platform, dataset, rest[:half], say=say)
+        return first | _materialize(platform, dataset, rest[half:], say=say)
+    return {}
+
+
+def _run_parallel(
+    platform: Platform, dataset: str, todo: Mapping[SelectionKey, Sequence[str]], *, workers: int
+) -> dict[SelectionKey, str]:
+    """Run the stale stages of selections; returns the failures, each in one line."""
+    with tqdm(total=len(todo), unit="selection", disable=None if todo else True) as bar:
+        if workers == 1 or len(todo) <= 1:
+            outcomes = (_run_selection(platform, dataset, key, assets) for key, assets in todo.items())
+            return dict(_failed(bar, outcomes))
+        with ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(str(platform.home.path()),)
+        ) as pool:
+            futures: list[Future[Outcome]] = [pool.submit(_run_in_worker, dataset, *item) for item in todo.items()]
+            try:
+                return dict(_failed(bar, (future.result() for future in as_completed(futures))))
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+            except BrokenProcessPool:
+                raise RunFailedError(
+                    "a worker process was killed (out of memory?); what is finished is kept: run again, with fewer "
+                    "--workers"
+                ) from None
+
+
+Outcome = tuple[SelectionKey, str | None]
+
+
+def _failed(bar: tqdm, outcomes: Iterable[Outcome]) -> Iterable[tuple[SelectionKey, str]]:
+    for key, failure in outcomes:
+        bar.update()
+        if failure is not None:
+            yield key, failure
+
+
+def _run_selection(platform: Platform, dataset: str, key: SelectionKey, assets: Sequence[str]) -> Outcome:
+    """Run these assets of one selection; returns the failure in one line, or None."""
+    try:
+        platform.materialize(assets, _partition(dataset, key))
+    except RunFailedError as error:
+        return key, str(error)
+    return key, None
+
+
+_worker_platform: list[Platform] = []
+
+
+def _start_worker(root: str) -> None:
+    os.environ["TQDM_DISABLE"] = "1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker_platform.append(Platform.open(Home(root=root)))
+
+
+def _end_with_parent() -> None:
+    """Leave no worker behind, holding locks, when the command is killed."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _run_in_worker(dataset: str, key: SelectionKey, assets: Sequence[str]) -> Outcome:
+    return _run_selection(_worker_platform[0], dataset, key, assets)
+
+
+def _partition(dataset: str, key: SelectionKey) -> dg.MultiPartitionKey:
+    return dg.MultiPartitionKey({"dataset": dataset, "selection": str(key)})

@@ -1,0 +1,59 @@
+"""What a method prepares whatever the budget and seed: computed once from stored signals, kept, given to every choice.
+
+It is no asset: whether it is current follows from its name, a hash of everything that it was made from.
+"""
+
+import time
+from importlib.metadata import version
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import signal_digests, stored_signals
+from xmas_assets.home.stored_tables import combine
+from xmas_assets.scale.shards import write_whole
+from xmas_assets.selection.base import Method
+from xmas_assets.selection.signal_arrays import Array
+
+PREPARED = "prepared"
+_VERSION = 2  # raised when the same signals and parameters would give other arrays
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "xmas-assets")
+
+
+def prepared_arrays(home: Home, dataset: str, method: Method) -> dict[str, Array]:
+    """Give what the method prepares from the dataset's stored signals, from the disk if it was prepared before.
+
+    Where another run is preparing the same, this waits for it. A killed run leaves nothing that could be read.
+
+    Raises:
+        SelectionError: If a signal is missing, or holds NaN or infinity.
+    """
+    signals = stored_signals(home, dataset)
+    method.check_present(signals)
+    partition = partition_of(dataset, method.name)
+    home.hold(PREPARED, partition, wait=True)
+    try:
+        key = _key(home, dataset, method)
+        path = home.workspace(PREPARED, partition, key) / "prepared.safetensors"
+        if not path.exists():
+            started = time.process_time()
+            arrays = method.prepare(signals)
+            whole = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+            write_whole(path, lambda unfinished: save_file(whole, unfinished))
+            home.note_cost(PREPARED, partition, key, time.process_time() - started)
+        return load_file(path)
+    finally:
+        home.release(PREPARED, partition)
+
+
+def partition_of(dataset: str, method: str) -> str:
+    """Name that a method's preparation has among a dataset's work and costs."""
+    return f"{dataset}|{method}"
+
+
+def _key(home: Home, dataset: str, method: Method) -> str:
+    """Everything that the arrays depend on: the content of the signals, the parameters, the libraries."""
+    content = signal_digests(home, dataset, {"sample_ids", *method.needs})
+    libraries = [f"{name} {version(name)}" for name in _LIBRARIES]
+    return combine(str(_VERSION), method.name, method.model_dump_json(), *content, *libraries)

@@ -1,0 +1,175 @@
+"""Everything known about a dataset brought together: leaderboard, per-task scores, costs and the HTML report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import polars as pl
+
+from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.contracts.errors import StoreError
+from xmas_assets.contracts.signals import SIGNALS, stages_behind
+from xmas_assets.evaluation.baselines import blind_scores
+from xmas_assets.evaluation.leaderboard import build_leaderboard, build_per_task
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import is_stored, stored
+from xmas_assets.home.stored_tables import StoredTables, read_checkpoints, read_sums
+from xmas_assets.report.describe import cluster_rows, sample_figure, task_counts
+from xmas_assets.report.figures import (
+    budget_score_figure,
+    cluster_size_figure,
+    task_composition_figure,
+    trajectory_figure,
+)
+from xmas_assets.report.html import write_report
+from xmas_assets.resources.lineage import rel_record
+from xmas_assets.resources.tracking import RunRecord
+from xmas_assets.selection.registry import METHODS
+from xmas_assets.stages.prepared import PREPARED, partition_of
+
+Figure = tuple[str, bytes, str]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is published about a dataset.
+
+    Attributes:
+        tables: ``leaderboard``, ``per_task`` and ``baselines``.
+        records: Rel% for the MLflow run of every scored model.
+        report: The HTML report.
+    """
+
+    tables: dict[str, pl.DataFrame]
+    records: list[RunRecord]
+    report: Path
+
+
+def publish(home: Home, dataset: str, raw: StoredTables, scores: Mapping[str, StoredTables]) -> Published:
+    """Build the leaderboard from all scored selections of a dataset, and write ``report.html``.
+
+    Raises:
+        StoreError: If no selection was scored yet.
+    """
+    answers = gather_answers(scores)
+    baselines = blind_scores(home.samples(raw), home.questions(raw), answers.select("question_id").unique())
+    leaderboard = build_leaderboard(answers, baselines, costs=_costs(home, scores))
+    per_task = build_per_task(answers, baselines)
+    report = report_path(home, dataset)
+    write_report(
+        report,
+        dataset=dataset,
+        leaderboard=leaderboard,
+        per_task=per_task,
+        figures=_figures(home, dataset, raw, scores=scores, leaderboard=leaderboard),
+        provenance=_provenance(home, dataset, raw),
+        quarantine=raw["quarantine"].scan().select("split", "source_row", "reason", "detail").collect(),
+    )
+    gathered = pl.concat([frame.with_columns(baseline=pl.lit(name)) for name, frame in baselines.items()])
+    tables = {"leaderboard": leaderboard, "per_task": per_task, "baselines": gathered}
+    return Published(tables, _rel_records(home, scores, leaderboard), report)
+
+
+def report_path(home: Home, dataset: str) -> Path:
+    """Where a dataset's report lies."""
+    return home.path("reports", dataset) / "report.html"
+
+
+def scored_answers(home: Home, dataset: str) -> pl.DataFrame:
+    """The answers of all scored selections of a dataset; as ``gather_answers``.
+
+    Raises:
+        StoreError: If no selection was scored yet.
+    """
+    folders = sorted((home.tables() / "benchmark_scores" / f"dataset={dataset}").glob("selection=*"))
+    if not folders:
+        raise StoreError(f"no selection of {dataset!r} has been scored yet; run: xmas run {dataset} --method random")
+    return gather_answers({f"{dataset}|{unquote(folder.name[10:])}": StoredTables(folder) for folder in folders})
+
+
+def gather_answers(scores: Mapping[str, StoredTables]) -> pl.DataFrame:
+    """The answers of all selections, each with its ``method``, ``budget`` and ``seed``; by partition key."""
+    frames = []
+    for partition, tables in sorted(scores.items()):
+        _, key = parse_partition(partition)
+        frame = tables["answers"].scan().select("question_id", "image_hash", "task", "score").collect()
+        image = pl.col("image_hash").replace("", None)
+        frames.append(
+            frame.with_columns(image, method=pl.lit(key.method), budget=pl.lit(key.budget_text), seed=pl.lit(key.seed))
+        )
+    return pl.concat(frames)
+
+
+def _costs(home: Home, scores: Mapping[str, StoredTables]) -> pl.DataFrame:
+    """CPU seconds per selection: everything its method stands on, its preparation and the choice; and the training."""
+    rows = []
+    for partition in sorted(scores):
+        dataset, key = parse_partition(partition)
+        needs = METHODS[key.method].needs if key.method in METHODS else frozenset()  # one that is no more
+        parts = (
+            home.cpu_seconds(dataset, *stages_behind(needs)),
+            home.cpu_seconds(partition_of(dataset, key.method), PREPARED),
+            home.cpu_seconds(partition, "selected_subset"),
+        )
+        training = home.cpu_seconds(partition, "target_model")
+        rows.append((key.method, key.budget_text, key.seed, sum(part or 0.0 for part in parts), training))
+    schema = ["method", "budget", "seed", "cpu_seconds_selection", "cpu_seconds_training"]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _rel_records(home: Home, scores: Mapping[str, StoredTables], leaderboard: pl.DataFrame) -> list[RunRecord]:
+    rel = {
+        (method, budget): value
+        for method, budget, value in leaderboard.select("method", "budget", "rel_percent").rows()
+    }
+    records = []
+    for partition in sorted(scores):
+        dataset, key = parse_partition(partition)
+        value = rel.get((key.method, key.budget_text))
+        if value is not None and is_stored(home, "target_model", partition):
+            trained = read_checkpoints(stored(home, "target_model", partition)["checkpoints"], home.path())[-1]
+            records.append(rel_record(dataset, key, trained.digest, value))
+    return records
+
+
+def _figures(
+    home: Home, dataset: str, raw: StoredTables, *, scores: Mapping[str, StoredTables], leaderboard: pl.DataFrame
+) -> list[Figure]:
+    figures: list[Figure] = []
+    if len(leaderboard.filter(pl.col("budget").is_not_null(), pl.col("method") != "full")):
+        figures.append(("Score by budget", budget_score_figure(leaderboard), "Mean over tasks; bars: 95 % intervals."))
+    compositions = {"whole dataset": task_counts(raw["samples"])}
+    for partition in sorted(scores):
+        _, key = parse_partition(partition)
+        if key.seed == 0 and key.method != "full" and is_stored(home, "selected_subset", partition):
+            rows = stored(home, "selected_subset", partition)["subset"].column("row")
+            compositions[f"{key.method} {key.budget_text}"] = task_counts(raw["samples"], rows)
+    figures.append(("Composition", task_composition_figure(compositions), "Share of each task; seed 0 of each method."))
+    if is_stored(home, "clusters", dataset):
+        labels = stored(home, "clusters", dataset)["clusters"].column("label")
+        trajectories = read_sums(stored(home, "attention_trajectories", dataset))
+        picture = sample_figure(raw["samples"], cluster_rows(labels), home.open_image(dataset))
+        figures += [
+            (
+                "Trajectories",
+                trajectory_figure(trajectories.sums, labels, steps=trajectories.steps),
+                "Cross-modal attention over the proxy's training.",
+            ),
+            ("Cluster sizes", cluster_size_figure(labels), "Rows per cluster, largest first."),
+            ("Samples per cluster", picture, "Some rows of some clusters, from large to small."),
+        ]
+    return figures
+
+
+def _provenance(home: Home, dataset: str, raw: StoredTables) -> dict[str, str]:
+    settings = home.settings(dataset)
+    sections = {name: getattr(settings, name).model_dump_json() for name in type(settings).model_fields}
+    assets = [
+        "base_model",
+        "target_base",
+        "proxy_checkpoints",
+        *dict.fromkeys(source.asset for source in SIGNALS.values()),
+    ]
+    versions = {name: stored(home, name, dataset).version for name in assets if is_stored(home, name, dataset)}
+    return {**versions, "raw_dataset": raw.version, **{f"settings: {name}": text for name, text in sections.items()}}

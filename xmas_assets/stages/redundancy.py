@@ -1,0 +1,47 @@
+"""How much a dataset repeats itself, from the signals that are stored of it."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.core.redundancy import Redundancy, measure_redundancy
+from xmas_assets.core.trajectories import leading_sums
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import stored_signals
+from xmas_assets.selection.signal_arrays import Signals
+
+# The spaces that rows are compared in, each with the signals that it takes. Joined, image and text weigh alike.
+_SPACES: dict[str, tuple[tuple[str, ...], Callable[..., NDArray]]] = {
+    "image": (("image_embedding",), lambda image: image),
+    "text": (("text_embedding",), lambda text: text),
+    "image_and_text": (
+        ("image_embedding", "text_embedding"),
+        lambda image, text: np.concatenate([image, text], axis=1),
+    ),
+    "trajectories": (("trajectories",), leading_sums),
+    "attention_maps": (("attention_maps",), lambda maps: maps.reshape(len(maps), -1)),
+}
+
+
+def measure_dataset(home: Home, dataset: str) -> dict[str, Redundancy]:
+    """Measure every space whose signals are stored, over the rows that have a value in it (two at least)."""
+    signals = stored_signals(home, dataset)
+    points = {name: space_points(signals, name) for name in stored_spaces(signals)}
+    return {name: measure_redundancy(rows) for name, rows in points.items() if len(rows) > 1}
+
+
+def stored_spaces(signals: Signals) -> list[str]:
+    """The spaces whose signals are stored."""
+    return [name for name, (needs, _) in _SPACES.items() if all(need in signals for need in needs)]
+
+
+def space_points(signals: Signals, space: str) -> NDArray:
+    """The rows that have a place in a space, in the dataset's order, shape (n_present, n_features)."""
+    needs, join = _SPACES[space]
+    values = join(*(signals[need] for need in needs))
+    present = ~np.isnan(values).any(axis=1)
+    for flag in {SIGNALS[need].rows for need in needs} & {"has_trajectory"}:  # 0 instead of NaN in the other rows
+        present &= signals[flag].astype(bool)
+    return values[present]

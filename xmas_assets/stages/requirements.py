@@ -1,0 +1,52 @@
+"""What some methods need from outside the dataset, and whether it is there: asked before any work starts."""
+
+from collections.abc import Callable, Iterable
+
+from xmas_assets.contracts.annotation import EndpointSettings
+from xmas_assets.home.home import Home
+from xmas_assets.selection.registry import assets_read
+
+
+def check_supplies(home: Home, dataset: str, methods: Iterable[str]) -> None:
+    """Refuse methods that need what a person has not provided.
+
+    Raises:
+        XmasError: Naming the first such thing, and how to provide it.
+    """
+    for asset in sorted(assets_read(methods) & _CHECKS.keys()):
+        _CHECKS[asset](home, dataset)
+
+
+def _validation_records(home: Home, dataset: str) -> None:
+    home.registration(dataset).of_validation().check_sources()
+
+
+def _tags(home: Home, dataset: str) -> None:
+    from xmas_assets.annotation.tags import check_tag_source
+
+    settings = home.settings(dataset).tags
+    check_tag_source(settings)
+    _look_up_key(settings.endpoint if settings.source == "endpoint" else None)
+
+
+def _ratings(home: Home, dataset: str) -> None:
+    from xmas_assets.annotation.quality import read_ratings
+
+    settings = home.settings(dataset).quality
+    read_ratings(settings)
+    _look_up_key(settings.endpoint)
+
+
+def _look_up_key(settings: EndpointSettings | None) -> None:
+    from xmas_assets.annotation.row_answers import endpoint
+
+    if settings is not None:
+        endpoint(settings)
+
+
+_CHECKS: dict[str, Callable[[Home, str], None]] = {
+    "validation_gradients": _validation_records,
+    "tags": _tags,
+    "quality_ratings": _ratings,
+}
+"""By the asset that needs it; each raises if it is not there."""

@@ -1,0 +1,157 @@
+"""Make a subset from stored signals, with the manifest that says how; and make it again to check it."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from xmas_assets.contracts.artifacts import SelectionKey
+from xmas_assets.contracts.errors import SelectionError, SettingsError
+from xmas_assets.contracts.manifest import Manifest
+from xmas_assets.contracts.settings import MethodsSettings
+from xmas_assets.contracts.signals import SIGNALS, stages_behind
+from xmas_assets.data.samples import DIGEST_COLUMNS, dataset_digest
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import stored, stored_signals
+from xmas_assets.home.stored_tables import StoredTables, read_checkpoints, read_sources, stage
+from xmas_assets.selection.base import Method
+from xmas_assets.selection.registry import make_method
+from xmas_assets.selection.signal_arrays import Array
+
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "torch", "transformers", "peft", "polars", "xmas-assets")
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A selection that was made.
+
+    Attributes:
+        dataset: Dataset name.
+        key: Method, budget and seed.
+        frame: ``row`` and ``sample_id``, ascending by row.
+        manifest: Everything needed to make it again.
+    """
+
+    dataset: str
+    key: SelectionKey
+    frame: pl.DataFrame
+    manifest: Manifest
+
+
+def make_subset(
+    home: Home,
+    dataset: str,
+    key: SelectionKey,
+    *,
+    method: Method | None = None,
+    prepared: Mapping[str, Array] | None = None,
+) -> Subset:
+    """Select rows of a dataset from its stored signals.
+
+    Args:
+        home: The platform's folder.
+        dataset: Dataset name.
+        key: Method, budget and seed.
+        method: The key's method with its parameters; those of the dataset's settings if left out.
+        prepared: What the method prepares, as from ``prepared_arrays``; computed afresh if left out.
+
+    Raises:
+        SettingsError: If the method is not known.
+        SelectionError: If a signal is missing or the budget cannot be met.
+    """
+    method = method or resolve_method(key, home.settings(dataset).methods)
+    raw = stored(home, "raw_dataset", dataset)
+    rows = method.select(stored_signals(home, dataset), key.budget, key.seed, prepared=prepared)
+    sample_ids = raw["samples"].column("sample_id")[rows]
+    frame = pl.DataFrame({"row": rows, "sample_id": pl.Series(sample_ids, dtype=pl.String)})
+    return Subset(dataset, key, frame, _manifest(home, dataset, key, method=method, rows=rows, sample_ids=sample_ids))
+
+
+def resolve_method(key: SelectionKey, settings: MethodsSettings) -> Method:
+    """The key's method with the dataset's parameters.
+
+    Raises:
+        SelectionError: If there is no such method or parameter.
+        SettingsError: If the method does not take this budget.
+    """
+    method = make_method(key.method, settings.parameters.get(key.method, {}))
+    if key.method == "full" and key.budget != 1:
+        raise SettingsError(f"'full' keeps everything, so its budget is 1.00; write full_b1.00_s{key.seed}, not {key}")
+    return method
+
+
+def verify(home: Home, manifest: Manifest) -> str:
+    """Replay a manifest's selection on the dataset as it is now; returns what was checked, in words.
+
+    Raises:
+        SelectionError: If the dataset has changed, the rows come out differently, or anything else that the manifest
+            says (but for library versions) is not so.
+    """
+    digest = dataset_digest(stored(home, "raw_dataset", manifest.dataset)["samples"].arrow(DIGEST_COLUMNS))
+    if digest != manifest.dataset_digest:
+        raise SelectionError(
+            f"dataset {manifest.dataset!r} has changed since the selection (content {digest[:12]}, manifest "
+            f"{manifest.dataset_digest[:12]}); verify on the dataset as it was, or select again"
+        )
+    key = SelectionKey.make(manifest.method, manifest.budget, manifest.seed)
+    again = make_subset(home, manifest.dataset, key, method=make_method(manifest.method, manifest.parameters))
+    if again.manifest.sample_ids != manifest.sample_ids:
+        n_common = len(set(again.manifest.sample_ids) & set(manifest.sample_ids))
+        raise SelectionError(
+            f"the selection comes out differently: {n_common} of {manifest.n_selected} rows are the same; "
+            f"compare the manifest's parameters, upstream versions and libraries with this installation"
+        )
+    fields = sorted(set(Manifest.model_fields) - {"library_versions"})
+    other = [name for name in fields if getattr(again.manifest, name) != getattr(manifest, name)]
+    if other:
+        raise SelectionError(
+            f"the same samples come out, but {', '.join(other)} of the manifest are not those of this selection; "
+            f"it was edited, or made from other files or models: export it again"
+        )
+    return f"{manifest.n_selected} of {manifest.n_samples} rows of {manifest.dataset!r} come out the same"
+
+
+def stage_subset(workspace: Path, subset: Subset) -> StoredTables:
+    """Stage the rows; the manifest goes into the footer, so that a library's new version alone retrains nothing."""
+    return stage(workspace, {"subset": subset.frame}, metadata={"manifest": subset.manifest.to_bytes().decode()})
+
+
+def read_manifest(subset: StoredTables) -> Manifest:
+    """The manifest of a stored subset."""
+    return Manifest.model_validate_json(subset["subset"].metadata["manifest"])
+
+
+def _manifest(
+    home: Home, dataset: str, key: SelectionKey, *, method: Method, rows: NDArray[np.int64], sample_ids: NDArray
+) -> Manifest:
+    raw = stored(home, "raw_dataset", dataset)
+    behind = set(stages_behind(method.needs))
+    models = {"base_model", *(behind & {"warmup_checkpoints"})} if behind else set()
+    assets = sorted({"raw_dataset", *(SIGNALS[name].asset for name in method.needs), *models})
+    proxy: dict[str, Any] = {}
+    if "proxy_checkpoints" in behind:
+        checkpoints = read_checkpoints(stored(home, "proxy_checkpoints", dataset)["checkpoints"], home.path())
+        base = stored(home, "base_model", dataset)["model"].column("digest")[0]
+        proxy = {"proxy_base": base, "proxy_checkpoints": tuple(checkpoint.digest for checkpoint in checkpoints)}
+    return Manifest(
+        dataset=dataset,
+        dataset_digest=dataset_digest(raw["samples"].arrow(DIGEST_COLUMNS)),
+        source_files=read_sources(raw["samples"]),
+        n_samples=raw["samples"].n_rows,
+        method=key.method,
+        parameters=method.model_dump(mode="json"),
+        budget=key.budget_text,
+        seed=key.seed,
+        n_selected=len(rows),
+        rows=tuple(int(row) for row in rows),
+        sample_ids=tuple(str(sample_id) for sample_id in sample_ids),
+        library_versions={name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
+        upstream={asset: stored(home, asset, dataset).version for asset in assets},
+        **proxy,
+    )

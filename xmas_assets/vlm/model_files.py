@@ -1,0 +1,80 @@
+"""Finding a model's directory: embedded, given, or a hub id at a pinned commit. Loading it is not here."""
+
+import re
+from pathlib import Path
+
+from huggingface_hub import model_info, snapshot_download
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.utils import httpx
+
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.toy.model import SHIPPED_BASE
+from xmas_assets.vlm.loading import MODEL_FILES, check_files, one_line
+
+_EMBEDDED = {"embedded:tiny": SHIPPED_BASE}
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def resolve_base(settings: BaseModelSettings, *, section: str = "base_model") -> Path:
+    """Find the directory of a base model; a hub id is downloaded once, at its pinned revision.
+
+    Args:
+        settings: Which model.
+        section: Of the settings that name it; for messages.
+
+    Raises:
+        ModelError: If there is no such model, a hub id is not pinned to a commit, or it cannot be fetched.
+    """
+    return resolve_model(settings.source, settings.revision, section=section)
+
+
+def resolve_model(source: str, revision: str | None, *, section: str) -> Path:
+    """Find the directory of any model.
+
+    Args:
+        source: An embedded one, a directory, or a hub id.
+        revision: Commit that a hub id is pinned to.
+        section: Of the settings that name it; for messages.
+
+    Raises:
+        ModelError: As ``resolve_base``.
+    """
+    words = section.replace("_", " ")
+    if source in _EMBEDDED:
+        directory = _EMBEDDED[source]
+    elif source.startswith("embedded:"):
+        raise ModelError(f"{words} {source!r} is not known; the embedded ones are {', '.join(_EMBEDDED)}")
+    elif Path(source).expanduser().is_dir():
+        directory = Path(source).expanduser()
+    elif re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+        directory = _download(source, revision, section)
+    else:
+        raise ModelError(f"{words} {source!r} is no directory; give an existing one, or a hub id owner/name")
+    check_files(directory)
+    return directory
+
+
+def _download(name: str, revision: str | None, section: str) -> Path:
+    if revision is None or _COMMIT.fullmatch(revision) is None:
+        raise ModelError(
+            f"hub model {name!r} has revision {revision!r}; set {section}.revision to a commit of 40 hex digits, so "
+            "that a rerun sees the same bytes"
+        )
+    options = {"revision": revision, "allow_patterns": list(MODEL_FILES)}
+    try:
+        # Asked first because it fails at once without a network, where the download would retry for half a minute.
+        model_info(name, revision=revision, timeout=10)
+        return Path(snapshot_download(name, **options))
+    except (GatedRepoError, RepositoryNotFoundError) as error:
+        raise ModelError(
+            f"hub model {name!r} is missing or gated; check its name, or log in: {one_line(error)}"
+        ) from error
+    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        try:
+            return Path(snapshot_download(name, local_files_only=True, **options))
+        except LocalEntryNotFoundError:
+            raise ModelError(
+                f"hub model {name!r} at {revision} is not in the local cache and cannot be fetched "
+                f"({one_line(error)}); go online once, or give a directory"
+            ) from error

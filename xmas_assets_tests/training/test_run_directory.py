@@ -1,0 +1,103 @@
+import logging
+from pathlib import Path
+
+import pytest
+
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.training.run_directory import Cost, RunDirectory, milestones, read_record
+
+
+def save(directory: Path) -> None:
+    (directory / "config.json").write_text("{}")
+
+
+def finish(run: RunDirectory) -> None:
+    run.finish(Cost(1.5, [2.0, 1.0, 1.5, 1.5], 8), n_steps=4, n_samples=8, n_cut=0, left_out={})
+
+
+def test_checkpoints_are_ordered_by_number(tmp_path):
+    run = RunDirectory(tmp_path, run="a")
+    for step in (10, 9, 100):
+        run.commit(step, save)
+    assert [checkpoint.step for checkpoint in run.checkpoints()] == [9, 10, 100]
+
+
+def test_a_checkpoint_appears_only_when_it_is_whole(tmp_path):
+    run = RunDirectory(tmp_path, run="a")
+
+    def fail(directory: Path) -> None:
+        save(directory)
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        run.commit(3, fail)
+    assert run.checkpoints() == []
+    assert RunDirectory(tmp_path, run="a").checkpoints() == []
+    assert not (tmp_path / ".checkpoint-3").exists()
+
+
+def test_a_checkpoint_that_is_there_is_not_written_again(tmp_path):
+    run = RunDirectory(tmp_path, run="a")
+    run.commit(3, save)
+    run.commit(3, lambda _: pytest.fail("it was written again"))
+
+
+def test_the_newest_complete_state_is_the_one_to_resume(tmp_path, caplog):
+    run = RunDirectory(tmp_path, run="a")
+    for step in (9, 10, 11):
+        (run.state / f"checkpoint-{step}").mkdir(parents=True)
+    run.commit_state(9, Cost(1.0, [2.0], 3))
+    run.commit_state(10, Cost(4.0, [2.0, 3.5], 6))
+    with caplog.at_level(logging.WARNING):
+        assert run.last_state() == (run.state / "checkpoint-10", Cost(4.0, [2.0, 3.5], 6))
+    assert not (run.state / "checkpoint-11").exists()
+    assert "checkpoint-11" in caplog.text
+
+
+def test_a_run_without_states_begins_at_no_cost(tmp_path):
+    assert RunDirectory(tmp_path, run="a").last_state() == (None, Cost(0.0, [], 0))
+
+
+def test_a_finished_run_is_known_by_its_record(tmp_path):
+    run = RunDirectory(tmp_path, run="a")
+    run.commit(4, save)
+    assert run.finished() is None
+    finish(run)
+    assert run.finished() == run.checkpoints()
+    record = read_record(tmp_path)
+    assert (record.mean_loss, record.cpu_seconds, record.run) == (1.5, 1.5, "a")
+
+
+def test_a_finished_run_whose_checkpoint_was_changed_is_refused(tmp_path):
+    run = RunDirectory(tmp_path, run="a")
+    run.commit(4, save)
+    finish(run)
+    (tmp_path / "checkpoint-4" / "config.json").write_text('{"changed": 1}')
+    with pytest.raises(ModelError, match="not as its run left it"):
+        run.finished()
+
+
+def test_another_runs_directory_is_refused(tmp_path):
+    RunDirectory(tmp_path, run="a")
+    with pytest.raises(ModelError, match="holds a run on other rows, base or settings"):
+        RunDirectory(tmp_path, run="b")
+
+
+def test_a_record_of_nothing_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="holds no finished training run"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "n_checkpoints", "expected"),
+    [(10, 1, [10]), (12, 3, [4, 8, 12]), (10, 4, [3, 5, 8, 10]), (7, 7, [1, 2, 3, 4, 5, 6, 7])],
+)
+def test_milestones_are_even_and_end_at_the_end(n_steps, n_checkpoints, expected):
+    assert milestones(n_steps, n_checkpoints) == expected
+
+
+def test_the_loss_of_a_step_is_the_sum_of_its_micro_batches():
+    cost = Cost()
+    for step, loss in ((0, 1.5), (0, 0.5), (1, 1.0)):
+        cost.count(step, loss, 4)
+    assert (cost.losses, cost.n_samples_seen) == ([2.0, 1.0], 12)
