@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export XMAS_HOME ?= $(CURDIR)/.xmas
 
-.PHONY: demo test ui slow bench study clean
+.PHONY: demo test portable ui slow bench study clean
 
 demo: $(VENV)/installed
 	$(BIN)/xmas demo
@@ -14,6 +14,10 @@ test: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# The numerical tests as on a processor without AVX-512, then as on one with nothing but SSE.
+portable: $(VENV)/installed-test
+	$(BIN)/python -m xmas_assets_tests.processors
 
 slow: $(VENV)/installed-test
 	$(BIN)/pytest -m slow

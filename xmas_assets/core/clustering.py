@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from xmas_assets.core.similarity import unit_rows
+from xmas_assets.core.similarity import first_of_equal, unit_rows
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
@@ -97,7 +97,7 @@ def kmeans(
     centroids = (centroids[used] + origin).astype(values.dtype)
     if not given:
         numbering = np.lexsort(centroids.T[::-1])
-        centroids, labels = centroids[numbering], np.argsort(numbering)[labels]
+        centroids, labels = centroids[numbering], np.argsort(numbering, kind="stable")[labels]
     return labels.astype(np.int64), centroids
 
 
@@ -214,17 +214,22 @@ def spherical_kmeans(
 
 
 def _assign(values: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray, NDArray[np.float64]]:
-    """Each sample's best centroid and inner product with it, and the sum of every centroid's samples."""
+    """Each sample's best centroid and inner product with it, and the sum of every centroid's samples.
+
+    Of equal centroids the first gets the samples.
+    """
+    distinct = first_of_equal(centroids)
     labels = np.empty(len(values), dtype=np.int64)
     products = np.empty(len(values), dtype=centroids.dtype)
     sums = np.zeros(centroids.shape)
     step = max(1, _PRODUCTS // len(centroids))
     for start in range(0, len(values), step):
         block = values[start : start + step].astype(centroids.dtype, copy=False)
-        inner = block @ centroids.T
-        best = inner.argmax(axis=1)
+        inner = block @ centroids[distinct].T
+        nearest = inner.argmax(axis=1)
+        best = distinct[nearest]
         labels[start : start + step] = best
-        products[start : start + step] = np.take_along_axis(inner, best[:, None], axis=1)[:, 0]
+        products[start : start + step] = np.take_along_axis(inner, nearest[:, None], axis=1)[:, 0]
         ones = np.ones(len(block))
         sums += csr_matrix((ones, (best, np.arange(len(block)))), shape=(len(centroids), len(block))) @ block
     return labels, products, sums

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from xmas_assets.core.clustering import nearest_centroid
+from xmas_assets.core.similarity import first_of_equal
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
@@ -22,6 +23,7 @@ def coverage_order(values: NDArray[Any], *, cell_rows: int) -> IntArray:
 
     Cells are halves of halves (``split_cells``). Each is ordered exactly; then the cells' first rows come in
     farthest-first order among themselves, and all others by falling distance to the rows before them in their cell.
+    Rows that equal an earlier one come last, in their order.
     So the cells are covered to the same radius at every length, at a cost of ``n_samples * cell_rows * n_features``
     instead of ``n_samples^2 * n_features``. One thread: sums of several come in a varying order.
 
@@ -37,16 +39,19 @@ def coverage_order(values: NDArray[Any], *, cell_rows: int) -> IntArray:
     """
     if values.ndim != 2 or len(values) == 0 or cell_rows < 2:
         raise ValueError(f"values need a row and two axes, cell_rows >= 2; got {values.shape} and {cell_rows}")
+    distinct = first_of_equal(values)
+    points = values if len(distinct) == len(values) else values[distinct]
     with threadpool_limits(limits=1):
         first_rows, other_rows, distances = [], [], []
-        for cell in split_cells(values, cell_rows):
-            order, reached = farthest_first(values[cell])
+        for cell in split_cells(points, cell_rows):
+            order, reached = farthest_first(points[cell])
             first_rows.append(cell[order[0]])
             other_rows.append(cell[order[1:]])
             distances.append(reached[1:])
-        leaders, _ = farthest_first(values[first_rows])
+        leaders, _ = farthest_first(points[first_rows])
     others = np.concatenate(other_rows)[np.argsort(-np.concatenate(distances), kind="stable")]
-    return np.concatenate([np.array(first_rows)[leaders], others])
+    ordered = distinct[np.concatenate([np.array(first_rows)[leaders], others])]
+    return np.concatenate([ordered, np.setdiff1d(np.arange(len(values)), distinct)])
 
 
 def neighbourhoods(values: NDArray[Any], radius: float, *, cell_rows: int) -> IntArray:

@@ -34,6 +34,22 @@ def unit_rows(values: NDArray[Any]) -> NDArray[np.floating]:
     return vectors / np.where(lengths > 0, lengths, 1)
 
 
+def first_of_equal(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Rows that equal no row before them, ascending, shape (n_distinct,).
+
+    What is computed for these alone cannot tell equal rows apart. A matrix product can: how it rounds a row depends on
+    the row's place, in a way of its own on every processor.
+
+    Args:
+        values: Rows, shape (n_rows, n_features).
+
+    Example:
+        >>> first_of_equal(np.array([[5.0], [1.0], [5.0], [0.0]])).tolist()
+        [0, 1, 3]
+    """
+    return np.sort(np.unique(values, axis=0, return_index=True)[1]).astype(np.int64)
+
+
 def median_distance(values: NDArray[np.floating], copies: NDArray[np.int64], *, seed: int) -> float:
     """Median distance of two rows (Euclidean), estimated from 20,000 random pairs of different ones.
 

@@ -167,6 +167,13 @@ def test_all_are_trained_on_where_distinct_samples_are_few():
     assert clustering._training_rows(values, 2, seed=0) == slice(None)
 
 
+def test_of_equal_centroids_the_first_gets_the_samples():
+    """Fails on the product alone without AVX-512 (``make portable``), where columns at a block's edge round otherwise."""
+    values = np.random.default_rng(6).normal(size=(700, 33)).astype(np.float32)
+    labels, _, _ = clustering._assign(values, values[[5, 9, 5, 9, 5] * 20])
+    assert set(labels.tolist()) == {0, 1}
+
+
 def test_samples_far_from_the_origin_keep_their_digits():
     """Steps of 1 at 1e6, whose squares float32 cannot tell apart."""
     values = 1e6 + np.repeat(np.arange(4.0), 5)[:, None]

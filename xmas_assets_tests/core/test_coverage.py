@@ -71,6 +71,14 @@ def test_identical_rows_are_ordered_in_any_number_of_cells():
     assert sorted(coverage_order(np.ones((40, 3)), cell_rows=6).tolist()) == list(range(40))
 
 
+@pytest.mark.parametrize("cell_rows", [7, 100])
+def test_copies_come_last_in_their_order(cell_rows):
+    distinct = np.random.default_rng(5).normal(size=(20, 9)).astype(np.float32)
+    order = coverage_order(np.concatenate([distinct, distinct[::-1], distinct]), cell_rows=cell_rows)
+    assert sorted(order[:20].tolist()) == list(range(20))
+    assert order[20:].tolist() == list(range(20, 60))
+
+
 def test_separate_groups_are_each_covered_before_any_is_covered_twice():
     """Eight groups of 20 near-duplicates: the first eight rows are one of each; two cells may share one group."""
     rng = np.random.default_rng(4)

@@ -35,6 +35,16 @@ def test_identical_rows_are_at_distance_zero():
     assert (squares[9:] > 0).all()
 
 
+@pytest.mark.parametrize("n_neighbours", [1, 4, 30])
+def test_of_equally_near_rows_the_first_come_in(n_neighbours):
+    rng = np.random.default_rng(2)
+    copies = rng.normal(size=(20, 33)).astype(np.float32)[rng.integers(0, 20, 500)] + np.float32(3)
+    grid = rng.integers(0, 3, (500, 3)).astype(np.float32)
+    for values in (copies, grid):
+        expected, _ = by_definition(values.astype(np.float64), n_neighbours)
+        np.testing.assert_array_equal(nearest_neighbours(values, n_neighbours)[0], expected)
+
+
 @pytest.mark.parametrize(("n_rows", "n_given"), [(1, 0), (2, 1), (4, 3), (9, 5)])
 def test_fewer_rows_give_fewer_neighbours(n_rows, n_given):
     rows, squares = nearest_neighbours(np.arange(n_rows, dtype=float)[:, None], 5)

@@ -95,3 +95,11 @@ def by_row(signals: dict) -> dict:
 def reorder(signals: dict, order: np.ndarray) -> dict:
     """The same dataset with its rows in another order."""
     return signals | {name: values[order] for name, values in by_row(signals).items()}
+
+
+def with_copies(n_distinct: int, n_copies: int) -> tuple[dict, np.ndarray]:
+    """Signals in which every row stands several times, in mixed order with ids ascending; and which row each one is."""
+    signals = make_signals(n_distinct, seed=3)
+    original = np.random.default_rng(5).permutation(np.repeat(np.arange(n_distinct), n_copies))
+    ids = np.array([f"id{number:05d}" for number in range(len(original))], dtype=object)
+    return reorder(signals, original) | {"sample_ids": ids}, original

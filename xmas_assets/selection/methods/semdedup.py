@@ -95,11 +95,16 @@ class SemDeDup(Method):
 
 
 def _largest_before(directions: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Largest inner product of each row with one before it, shape (n_rows,)."""
+    """Largest inner product of each row with one before it, shape (n_rows,).
+
+    Matrix products find the row before it; the product with that row alone is what counts, so that copies of a row tie.
+    """
     largest = np.full(len(directions), _ALONE, dtype=directions.dtype)
     for start in range(0, len(directions), _BLOCK):
         block = directions[start : start + _BLOCK]
         products = block @ directions[: start + len(block)].T
-        products[np.arange(start + len(block)) >= np.arange(start, start + len(block))[:, None]] = _ALONE
-        largest[start : start + len(block)] = products.max(axis=1)
+        products[np.arange(start + len(block)) >= np.arange(start, start + len(block))[:, None]] = -np.inf
+        alike = directions[products.argmax(axis=1)]
+        largest[start : start + len(block)] = np.multiply(block, alike, dtype=np.float64).sum(axis=1)
+    largest[0] = _ALONE
     return largest
