@@ -88,7 +88,7 @@ def compare_leverage(n_rows: int) -> None:
         in_child(side, n_rows) for side in (published_leverage_cost, our_leverage_cost)
     )
     count = n_rows // 5
-    assert set(np.argsort(-scores)[:count]) == set(np.argsort(-expected)[:count])
+    assert set(np.argsort(-scores, kind="stable")[:count]) == set(np.argsort(-expected, kind="stable")[:count])
     error = float(np.abs(scores / expected - 1).max())
     same = f"top 20 %, within {error:.0e}; peak {old_mib:.0f} and {new_mib:.0f} MiB above the rows"
     report(f"leverage scores, {n_rows:,} x {WIDTH}", published, ours, same=same, target=">= 6, memory <= 1/10")

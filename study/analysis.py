@@ -19,19 +19,25 @@ def table(experiment: Experiment) -> pl.DataFrame:
     false discoveries among the rows with ``q_value`` <= 0.05 is 5 %.
     """
     answers, costs, blind = read_results(experiment)
-    baselines = {str(name): frame.drop("baseline") for (name,), frame in blind.group_by("baseline")}
+    baselines = {
+        str(name): frame.drop("baseline") for (name,), frame in blind.group_by("baseline", maintain_order=True)
+    }
     board = build_leaderboard(answers, baselines, costs=costs)
     return board.join(_tests(answers), on=["method", "budget"], how="left")
 
 
 def _tests(answers: pl.DataFrame) -> pl.DataFrame:
     """Paired t-tests of each method against random over units, two-sided."""
-    per_task = answers.group_by("method", "budget", "seed", "task").agg(pl.col("score").mean())
-    scores = per_task.group_by("method", "budget", "seed").agg(pl.col("score").mean())
+    per_task = answers.group_by("method", "budget", "seed", "task", maintain_order=True).agg(pl.col("score").mean())
+    scores = per_task.group_by("method", "budget", "seed", maintain_order=True).agg(pl.col("score").mean())
     random = scores.filter(pl.col("method") == "random").select("budget", "seed", random="score")
-    pairs = scores.filter(pl.col("method") != "random").join(random, on=["budget", "seed"]).sort("seed")
+    pairs = (
+        scores.filter(pl.col("method") != "random")
+        .join(random, on=["budget", "seed"])
+        .sort("seed", maintain_order=True)
+    )
     rows = []
-    for (method, budget), cell in pairs.group_by("method", "budget"):
+    for (method, budget), cell in pairs.group_by("method", "budget", maintain_order=True):
         moves = (cell["score"] - cell["random"]).to_numpy()
         test: Any = stats.ttest_1samp(moves, 0.0)
         rows.append((method, budget, float(test.pvalue) if len(moves) > 1 and np.ptp(moves) > 0 else 1.0))
@@ -64,13 +70,25 @@ def mean_score(experiment: Experiment, method: str, budget: str) -> float:
     """Mean over skills, units and questions of one method at one budget, in [0, 1]."""
     answers, _, _ = read_results(experiment)
     wanted = (pl.col("method") == method) & (pl.col("budget") == SelectionKey.make(method, budget, 0).budget_text)
-    by_task = answers.filter(wanted).group_by("task").agg(pl.col("score").mean())
+    by_task = answers.filter(wanted).group_by("task", maintain_order=True).agg(pl.col("score").mean())
     return by_task.select(pl.col("score").mean()).item()
 
 
 def gate(experiment: Experiment) -> pl.DataFrame:
     """Per skill: what full data scores, the majority answer, and the gap between them."""
     answers, _, blind = read_results(experiment)
-    full = answers.filter(pl.col("method") == "full").group_by("task").agg(full=pl.col("score").mean())
-    majority = blind.filter(pl.col("baseline") == "majority").group_by("task").agg(majority=pl.col("score").mean())
-    return full.join(majority, on="task").with_columns(gap=pl.col("full") - pl.col("majority")).sort("task")
+    full = (
+        answers.filter(pl.col("method") == "full")
+        .group_by("task", maintain_order=True)
+        .agg(full=pl.col("score").mean())
+    )
+    majority = (
+        blind.filter(pl.col("baseline") == "majority")
+        .group_by("task", maintain_order=True)
+        .agg(majority=pl.col("score").mean())
+    )
+    return (
+        full.join(majority, on="task")
+        .with_columns(gap=pl.col("full") - pl.col("majority"))
+        .sort("task", maintain_order=True)
+    )

@@ -17,7 +17,7 @@ def methods_figure(tables: Mapping[str, pl.DataFrame]) -> bytes:
     """
     budgets = sorted({float(text) for board in tables.values() for text in board["budget"].drop_nulls()} - {1.0})
     order = next(iter(tables.values())).filter(pl.col("budget").cast(pl.Float64) == budgets[-1])
-    methods = order.drop_nulls("vs_random").sort("vs_random")["method"].to_list()
+    methods = order.drop_nulls("vs_random").sort("vs_random", maintain_order=True)["method"].to_list()
     ends = pl.concat([board.select("vs_random_low", "vs_random_high") for board in tables.values()])
     limits = (100 * ends["vs_random_low"].min() - 3, 100 * ends["vs_random_high"].max() + 3)  # pyright: ignore[reportOperatorIssue]
 
@@ -124,7 +124,7 @@ def training_figure(within: pl.DataFrame) -> bytes:
         axes = figure.subplots()
         for colour, (names, rows) in enumerate(within.group_by("experiment", maintain_order=True)):
             for style, attention in enumerate(attentions):
-                line = rows.filter(pl.col("attention") == attention).sort("checkpoint")
+                line = rows.filter(pl.col("attention") == attention).sort("checkpoint", maintain_order=True)
                 axes.plot(
                     line["checkpoint"],
                     line["auc"],

@@ -129,7 +129,9 @@ def _subset_lines(found: pl.DataFrame) -> list[str]:
     ]
     lines += ["|" + "---|" * 7]
     by_name = {experiment.name: experiment for experiment in PLAN}
-    chosen = found.filter(pl.col("method") != "full").sort("budget", "experiment", "method", "unit")
+    chosen = found.filter(pl.col("method") != "full").sort(
+        "budget", "experiment", "method", "unit", maintain_order=True
+    )
     rows = []
     for (budget, name, method), group in chosen.group_by("budget", "experiment", "method", maintain_order=True):
         experiment = by_name[str(name)]
@@ -185,7 +187,11 @@ def _rule_lines(seen: pl.DataFrame, figures: Path) -> list[str]:
         "| part | dataset | repeats | budget | waste | headroom | against random (95 %) | units | foretold | pays |"
     ]
     lines += ["|" + "---|" * 10]
-    for row in seen.with_columns(foretold=pl.col("waste") >= threshold).sort("part", "waste").iter_rows(named=True):
+    for row in (
+        seen.with_columns(foretold=pl.col("waste") >= threshold)
+        .sort("part", "waste", maintain_order=True)
+        .iter_rows(named=True)
+    ):
         gain = _interval(row, "difference", "low", "high", 100, sign="+")
         answers = " | ".join("yes" if row[name] else "no" for name in ("foretold", "pays"))
         head = f"| {row['part']} | {row['dataset']} | {row['duplicate_mass']:.0%} | {float(row['budget']):.0%} "
@@ -222,7 +228,7 @@ def _training_lines(found: pl.DataFrame, whole: pl.DataFrame, figures: Path) -> 
     numbers = sorted(within["checkpoint"].unique())
     head = ["experiment", "attention", *(f"checkpoint {number}" for number in numbers), "all", "units"]
     all_of_them = whole.filter((pl.col("pairs") == "same_task") & (pl.col("gradient") == "direction"))
-    overall = all_of_them.group_by("experiment", "attention").agg(pl.col("auc").mean())
+    overall = all_of_them.group_by("experiment", "attention", maintain_order=True).agg(pl.col("auc").mean())
     aucs = {(experiment, attention): auc for experiment, attention, auc in overall.iter_rows()}
     lines = [
         "## theory, over training",

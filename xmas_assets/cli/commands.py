@@ -133,7 +133,7 @@ def export(dataset: str, selection: str, *, to: Path, format: str | None) -> Non
     if manifest.upstream["raw_dataset"] != raw.version:
         raise StoreError(f"{dataset} was read again since {key} was selected; bring it up to date: xmas select")
     places = raw["samples"].scan().select("row", "source_file", "source_row")
-    chosen = subset["subset"].scan().select("row").join(places, on="row").sort("row").collect()
+    chosen = subset["subset"].scan().select("row").join(places, on="row").sort("row", maintain_order=True).collect()
     written = export_subset(
         registration,
         chosen.select("source_file", "source_row").iter_rows(),

@@ -63,7 +63,14 @@ def show_dataset(name: str) -> None:
     ledger = tables["ledger"].scan().collect()
     print_frame(ledger.drop("notices"))
     OUT.print(f"accepted, but worth knowing: {ledger['notices'][0]}", markup=False, soft_wrap=True)
-    counts = tables["quarantine"].scan().group_by("split", "reason").len("rows").sort("split", "reason").collect()
+    counts = (
+        tables["quarantine"]
+        .scan()
+        .group_by("split", "reason", maintain_order=True)
+        .len("rows")
+        .sort("split", "reason", maintain_order=True)
+        .collect()
+    )
     print_frame(counts)
 
 

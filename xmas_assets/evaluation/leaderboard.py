@@ -98,7 +98,12 @@ def build_leaderboard(
         rows.append(row | _measures(scores, full, random=random, design=design | {"n_resamples": n_resamples}))
     table = pl.DataFrame(rows, schema=_SCHEMA).join(_mean_costs(costs), on=["method", "budget"], how="left")
     return table.sort(
-        pl.col("budget").cast(pl.Float64), "score", "method", descending=[False, True, False], nulls_last=True
+        pl.col("budget").cast(pl.Float64),
+        "score",
+        "method",
+        descending=[False, True, False],
+        nulls_last=True,
+        maintain_order=True,
     )
 
 
@@ -113,13 +118,13 @@ def build_per_task(answers: pl.DataFrame | pl.LazyFrame, baselines: Mapping[str,
         Mean over seeds of the mean over the answered questions; null where a task has no answer.
     """
     frame = _with_baselines(answers, baselines)
-    by_seed = frame.group_by("method", "budget", "task", "seed").agg(
+    by_seed = frame.group_by("method", "budget", "task", "seed", maintain_order=True).agg(
         pl.col("score").count().alias("n_answers"), pl.col("score").mean()
     )
-    table = by_seed.group_by("method", "budget", "task").agg(
-        pl.col("n_answers").sum(), pl.col("score").sort_by("seed").mean()
+    table = by_seed.group_by("method", "budget", "task", maintain_order=True).agg(
+        pl.col("n_answers").sum(), pl.col("score").sort_by("seed", maintain_order=True).mean()
     )
-    return table.sort(pl.col("budget").cast(pl.Float64), "method", "task", nulls_last=True)
+    return table.sort(pl.col("budget").cast(pl.Float64), "method", "task", nulls_last=True, maintain_order=True)
 
 
 def compare_selections(answers: pl.DataFrame, first: tuple[str, str], second: tuple[str, str]) -> pl.DataFrame:
@@ -176,7 +181,7 @@ def _with_baselines(answers: pl.DataFrame | pl.LazyFrame, baselines: Mapping[str
 
 def _questions(frame: pl.DataFrame) -> pl.DataFrame:
     """Every question once, by id: ``question_id``, ``task``, ``image`` (the question itself if it has none), ``at``."""
-    known = frame.select("question_id", "image_hash", "task").unique().sort("question_id")
+    known = frame.select("question_id", "image_hash", "task").unique().sort("question_id", maintain_order=True)
     twice = known.filter(pl.col("question_id").is_duplicated())
     if not twice.is_empty():
         raise StoreError(
@@ -188,7 +193,9 @@ def _questions(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _selections(frame: pl.DataFrame, questions: pl.DataFrame) -> dict[tuple[str, str | None], _Scores]:
     """The score matrix of every (method, budget), in that order; a baseline's budget is None."""
-    located = frame.join(questions.select("question_id", "at"), on="question_id").sort("method", "budget")
+    located = frame.join(questions.select("question_id", "at"), on="question_id").sort(
+        "method", "budget", maintain_order=True
+    )
     selections = {}
     for (method, budget), group in located.group_by(["method", "budget"], maintain_order=True):
         seeds = group["seed"].unique().sort()
@@ -234,7 +241,11 @@ def _none_if_nan(value: float) -> float | None:
 
 def _mean_costs(costs: pl.DataFrame) -> pl.DataFrame:
     """Mean over seeds, per method and budget."""
-    return costs.group_by("method", "budget").agg(
-        pl.col(f"cpu_seconds_{stage}").sort_by("seed").mean().cast(pl.Float64).alias(f"{stage}_cpu_seconds")
+    return costs.group_by("method", "budget", maintain_order=True).agg(
+        pl.col(f"cpu_seconds_{stage}")
+        .sort_by("seed", maintain_order=True)
+        .mean()
+        .cast(pl.Float64)
+        .alias(f"{stage}_cpu_seconds")
         for stage in ("selection", "training")
     )

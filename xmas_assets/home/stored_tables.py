@@ -129,7 +129,7 @@ def stage_answers(workspace: Path, answers: Sequence["Answer"]) -> StoredTables:
 
 def read_checkpoints(table: Table, home: Path) -> Sequence[Checkpoint]:
     """The checkpoints of a table made by ``stage_checkpoints``, by ascending step."""
-    frame = table.scan().sort("step").collect()
+    frame = table.scan().sort("step", maintain_order=True).collect()
     return [Checkpoint(row["step"], home / row["path"], row["digest"]) for row in frame.iter_rows(named=True)]
 
 

@@ -41,7 +41,7 @@ def describe_tags(tags: Table, *, notices: Sequence[str] = ()) -> dict[str, obje
 
 def describe_ratings(ratings: pl.DataFrame) -> dict[str, object]:
     """The rated subsets, best first."""
-    ordered = ratings.sort("rating", "subset", descending=[True, False])
+    ordered = ratings.sort("rating", "subset", descending=[True, False], maintain_order=True)
     lines = ["| subset | rows | rating |", "|---|---|---|"]
     for name, rating, rows in ordered.select("subset", "rating", "rows").head(_N_SHOWN).iter_rows():
         lines.append(f"| {markdown_cell(name)} | {len(rows):,} | {rating:g} |")

@@ -35,7 +35,14 @@ def describe_dataset(tables: Mapping[str, Table], open_image: OpenImage) -> dict
         tables: ``samples``, ``test``, ``quarantine`` and ``ledger``.
         open_image: Opens a sample's image.
     """
-    quarantine = tables["quarantine"].scan().group_by("split", "reason").len("rows").sort("split", "reason").collect()
+    quarantine = (
+        tables["quarantine"]
+        .scan()
+        .group_by("split", "reason", maintain_order=True)
+        .len("rows")
+        .sort("split", "reason", maintain_order=True)
+        .collect()
+    )
     compositions = {"training": task_counts(tables["samples"])}
     if "test" in tables and tables["test"].n_rows:
         compositions["test"] = task_counts(tables["test"])
@@ -149,7 +156,7 @@ def subset_pictures(rows: NDArray[np.integer], samples: Table, open_image: OpenI
 def describe_answers(table: Table) -> dict[str, object]:
     """Score per task, how many answers came back empty, and the first wrong answers."""
     answers = table.scan().collect()
-    by_task = answers.group_by(pl.col("task").fill_null("(none)")).agg(
+    by_task = answers.group_by(pl.col("task").fill_null("(none)"), maintain_order=True).agg(
         pl.len().alias("questions"), (100 * pl.col("score").mean()).round(1).alias("score %")
     )
     wrong = answers.filter(pl.col("score") < 1).select("task", "question", "reference", "answer").head(12)
@@ -158,7 +165,7 @@ def describe_answers(table: Table) -> dict[str, object]:
         "score (%, mean over tasks)": round(float(np.mean(by_task["score %"].to_numpy())), 2),
         "questions": len(answers),
         "empty answers": int((answers["answer"] == "").sum()),
-        "score per task": _markdown_table(by_task.sort("task")),
+        "score per task": _markdown_table(by_task.sort("task", maintain_order=True)),
         "some wrong answers": _markdown_table(wrong) if len(wrong) else "none",
     }
 
@@ -197,7 +204,12 @@ def task_counts(samples: Table, rows: NDArray[np.integer] | None = None) -> dict
     frame = samples.scan().select("row", "task")
     if rows is not None:
         frame = frame.filter(pl.col("row").is_in(rows.tolist()))
-    counts = frame.group_by(pl.col("task").fill_null("(none)")).len().sort("task").collect()
+    counts = (
+        frame.group_by(pl.col("task").fill_null("(none)"), maintain_order=True)
+        .len()
+        .sort("task", maintain_order=True)
+        .collect()
+    )
     return dict(counts.iter_rows())
 
 

@@ -99,7 +99,9 @@ def cluster_sample_figure(groups: Sequence[tuple[str, Sequence[tuple[Image.Image
 def budget_score_figure(leaderboard: pl.DataFrame) -> bytes:
     """Score against budget per method with 95 % intervals; full data and the majority answer as horizontal lines."""
     curves = leaderboard.filter(pl.col("budget").is_not_null(), pl.col("method") != "full")
-    curves = curves.with_columns(share=100 * pl.col("budget").cast(pl.Float64)).sort("share", "method")
+    curves = curves.with_columns(share=100 * pl.col("budget").cast(pl.Float64)).sort(
+        "share", "method", maintain_order=True
+    )
     looks = _method_looks(curves["method"].to_list())
 
     def paint(figure) -> None:

@@ -68,7 +68,11 @@ def model_record(
 def scores_record(context: dg.AssetExecutionContext, *, answers: pl.DataFrame, trained: Checkpoint) -> RunRecord:
     """The same model's run, with its score on every task."""
     dataset, key = parse_partition(context.partition_key)
-    by_task = answers.group_by(pl.col("task").fill_null("all")).agg(pl.col("score").mean()).sort("task")
+    by_task = (
+        answers.group_by(pl.col("task").fill_null("all"), maintain_order=True)
+        .agg(pl.col("score").mean())
+        .sort("task", maintain_order=True)
+    )
     metrics = {f"score/{_metric_name(task)}": score for task, score in by_task.iter_rows()}
     return RunRecord(
         key=model_run_key(dataset, key, trained.digest),
