@@ -168,7 +168,7 @@ def test_all_are_trained_on_where_distinct_samples_are_few():
 
 
 def test_of_equal_centroids_the_first_gets_the_samples():
-    """Fails on the product alone without AVX-512 (``make portable``), where columns at a block's edge round otherwise."""
+    """Fails on the product alone without AVX-512 (``make portable``), where columns at an edge round otherwise."""
     values = np.random.default_rng(6).normal(size=(700, 33)).astype(np.float32)
     labels, _, _ = clustering._assign(values, values[[5, 9, 5, 9, 5] * 20])
     assert set(labels.tolist()) == {0, 1}
