@@ -19,9 +19,8 @@ from benchmarks.made_trajectories import STEPS, made_tables
 from benchmarks.measuring import best_of, in_child, peak_mib, report
 from xmas_assets.contracts.settings import ClusterSettings
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import stored, stored_signals
+from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import read_sums
-from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.selection.grouping import group_trajectories
 from xmas_assets.selection.registry import METHODS
 from xmas_assets.stages.prepared import prepared_arrays
@@ -69,25 +68,25 @@ def measure(folder: str, n_rows: int, n_clusters: int) -> float:
 
 def store_trajectories(folder: str, n_rows: int) -> None:
     samples, trajectories = made_tables(n_rows)
-    home = Home(root=folder)
-    write_tables(table_directory(home, "raw_dataset", DATASET), (("samples", batch) for batch in samples))
+    home = Home.open(folder)
+    write_tables(home.table_directory("raw_dataset", DATASET), (("samples", batch) for batch in samples))
     batches = (("trajectories", batch) for batch in trajectories)
-    write_tables(table_directory(home, "attention_trajectories", DATASET), batches, metadata={"steps": STEPS})
+    write_tables(home.table_directory("attention_trajectories", DATASET), batches, metadata={"steps": STEPS})
 
 
 def make_clusters(folder: str, n_clusters: int) -> tuple[list[float], float]:
     """As the asset ``clusters`` does; returns the seconds to read, cluster and write, and the peak."""
-    home = Home(root=folder)
-    reading, trajectories = once(lambda: read_sums(stored(home, "attention_trajectories", DATASET)))
+    home = Home.open(folder)
+    reading, trajectories = once(lambda: read_sums(home.stored("attention_trajectories", DATASET)))
     settings = ClusterSettings(n_clusters=n_clusters)
     clustering, tables = once(lambda: group_trajectories(trajectories, settings))
-    writing, _ = once(lambda: write_tables(table_directory(home, "clusters", DATASET), tables))
+    writing, _ = once(lambda: write_tables(home.table_directory("clusters", DATASET), tables))
     return [reading, clustering, writing], peak_mib()
 
 
 def choose(folder: str) -> tuple[float, float, int]:
     """As the asset ``selected_subset`` does: prepare, unless that is stored, and choose."""
-    home, method = Home(root=folder), METHODS["xmas"]()
+    home, method = Home.open(folder), METHODS["xmas"]()
 
     def select() -> np.ndarray:
         prepared = prepared_arrays(home, DATASET, method)
@@ -113,8 +112,8 @@ def published_cost(folder: str, n_rows: int) -> tuple[float, float, str]:
     sampling, chosen = once(lambda: published_xmas.sample(path, PERCENT))
     peak = peak_mib()
     in_child(store_trajectories, folder, n_rows)
-    home = Home(root=folder)
-    scalar = read_sums(stored(home, "attention_trajectories", DATASET))
+    home = Home.open(folder)
+    scalar = read_sums(home.stored("attention_trajectories", DATASET))
     assert scalar.sums.tobytes() == trajectories.tobytes()
     tables = group_trajectories(scalar, ClusterSettings(n_clusters=published_xmas.N_CLUSTERS))
     instability = tables["clusters"]["instability"].to_numpy()

@@ -13,7 +13,7 @@ from study.design import PLAN, Experiment
 from study.running import RESULTS, keep_larger, read_folder
 from xmas_assets.core.clustering import default_n_clusters, kmeans
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import is_stored, stored, stored_signals
+from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.stages.redundancy import space_points, stored_spaces
 
 _FOLDER = "judging"
@@ -23,10 +23,10 @@ _MOST_ROWS = 1500
 
 def judge_features(home_root: Path) -> None:
     """Judge the features of every stored unit of the experiments in ``JUDGED``."""
-    home = Home(root=str(home_root))
+    home = Home.open(home_root)
     for experiment in (experiment for experiment in PLAN if experiment.name in JUDGED):
         for unit in range(experiment.n_units):
-            if is_stored(home, "attention_maps", experiment.registration(unit)):
+            if home.is_stored("attention_maps", experiment.registration(unit)):
                 keep_larger(RESULTS / _FOLDER / f"{experiment.name}_{unit}.parquet", _judge(home, experiment, unit))
 
 
@@ -45,7 +45,7 @@ def _judge(home: Home, experiment: Experiment, unit: int) -> pl.DataFrame:
     signals = stored_signals(home, dataset)
     records = json.loads((home.path("data") / experiment.dataset / "train.json").read_text())
     groups = {record["id"]: record["group"] for record in records}
-    samples = stored(home, "raw_dataset", dataset)["samples"].frame(["sample_id", "task"])
+    samples = home.stored("raw_dataset", dataset)["samples"].frame(["sample_id", "task"])
     group = np.array([groups[sample_id] for sample_id in samples["sample_id"]])
     _, skill = np.unique(samples["task"].to_numpy(), return_inverse=True)
     found = []

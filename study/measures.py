@@ -8,10 +8,10 @@ import polars as pl
 from study.design import PLAN, Experiment
 from study.running import RESULTS, register
 from xmas_assets.core.redundancy import Redundancy
+from xmas_assets.files.whole import write_whole
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.platform import Platform
 from xmas_assets.orchestration.selection_runs import bring_up_to_date
-from xmas_assets.scale.shards import write_whole
 from xmas_assets.stages.redundancy import measure_dataset
 
 _FOLDER = "measures"
@@ -19,7 +19,7 @@ _FOLDER = "measures"
 
 def measure(home_root: Path) -> None:
     """Measure every dataset of the plan that was not measured yet."""
-    platform = Platform.open(Home(root=str(home_root)))
+    platform = Platform.open(Home.open(home_root))
     for dataset in dict.fromkeys(experiment.dataset for experiment in PLAN):
         path = RESULTS / _FOLDER / f"{dataset}.parquet"
         if not path.exists():

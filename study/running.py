@@ -12,11 +12,11 @@ from xmas_assets.cli.dataset_commands import add_dataset
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.registration import registration_path
 from xmas_assets.evaluation.baselines import blind_scores
+from xmas_assets.files.whole import write_whole
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import stored
+from xmas_assets.home.records import held_out_questions, training_samples
 from xmas_assets.orchestration.platform import Platform, RunFailedError
 from xmas_assets.orchestration.selection_runs import run_selections
-from xmas_assets.scale.shards import write_whole
 from xmas_assets.stages.publishing import scored_answers
 
 RESULTS = Path(__file__).parents[1] / "docs" / "study" / "results"
@@ -28,7 +28,7 @@ _SEEDED = ("proxy", "warmup", "difficulty", "clusters")
 
 def run(experiment: Experiment, home_root: Path, units: Iterable[int]) -> None:
     """Run what is missing of these units of an experiment."""
-    platform = Platform.open(Home(root=str(home_root)))
+    platform = Platform.open(Home.open(home_root))
     for unit in units:
         missing = [key for key in experiment.keys(unit) if key not in _stored_keys(experiment, unit)]
         if missing:
@@ -109,7 +109,7 @@ def _made(dataset: str, home_root: Path) -> tuple[Path, Path]:
 def _collect(home: Home, experiment: Experiment, unit: int) -> None:
     dataset = experiment.registration(unit)
     answers = scored_answers(home, dataset)
-    board = stored(home, "leaderboard", dataset)["leaderboard"].scan().collect()
+    board = home.stored("leaderboard", dataset)["leaderboard"].scan().collect()
     path = result_path(experiment, unit)
     path.parent.mkdir(parents=True, exist_ok=True)
     seconds = board.filter(pl.col("budget").is_not_null()).select(
@@ -120,8 +120,8 @@ def _collect(home: Home, experiment: Experiment, unit: int) -> None:
         pl.col("training_cpu_seconds").alias("cpu_seconds_training"),
     )
     write_whole(path.with_name(f"costs{unit}.parquet"), seconds.write_parquet)
-    raw = stored(home, "raw_dataset", dataset)
-    blind = blind_scores(home.samples(raw), home.questions(raw), answers.select("question_id").unique())
+    raw = home.stored("raw_dataset", dataset)
+    blind = blind_scores(training_samples(raw), held_out_questions(raw), answers.select("question_id").unique())
     frames = [frame.with_columns(baseline=pl.lit(name)) for name, frame in blind.items()]
     write_whole(path.with_name("baselines.parquet"), pl.concat(frames).write_parquet)
     write_whole(path, lambda unfinished: answers.write_parquet(unfinished, compression="zstd", compression_level=19))

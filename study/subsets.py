@@ -9,7 +9,6 @@ from study.design import PLAN, Experiment
 from study.running import RESULTS, keep_larger, read_folder
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import is_stored, stored
 from xmas_assets.toy.questions import RARE_SKILLS
 
 _FOLDER = "subsets"
@@ -18,7 +17,7 @@ DESCRIBED = ("main_shapes_steps", "size_shapes_small_proxy", "size_shapes_other_
 
 def describe_subsets(home_root: Path) -> None:
     """Describe every stored subset of the experiments in ``DESCRIBED``, a file per unit that is there."""
-    home = Home(root=str(home_root))
+    home = Home.open(home_root)
     for experiment in (experiment for experiment in PLAN if experiment.name in DESCRIBED):
         path = home_root / "data" / experiment.dataset / "train.json"
         if not path.exists():
@@ -42,9 +41,9 @@ def read_subsets() -> pl.DataFrame:
 
 def _describe(home: Home, experiment: Experiment, unit: int, known: pl.DataFrame, key: SelectionKey) -> dict:
     partition = f"{experiment.registration(unit)}|{key}"
-    if not is_stored(home, "selected_subset", partition):
+    if not home.is_stored("selected_subset", partition):
         return {}
-    chosen = stored(home, "selected_subset", partition)["subset"].frame(["sample_id"])
+    chosen = home.stored("selected_subset", partition)["subset"].frame(["sample_id"])
     rows = chosen.join(known, on="sample_id", how="inner")
     if rows.height != chosen.height:
         raise ValueError(f"{partition} has rows that are not in the dataset; make the dataset again")

@@ -13,12 +13,11 @@ from sklearn.metrics import adjusted_rand_score
 
 from study.design import PLAN, Experiment
 from study.running import RESULTS, read_folder, register
+from xmas_assets.files.whole import write_whole
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import stored
 from xmas_assets.home.stored_tables import read_base, read_values
 from xmas_assets.orchestration.platform import Platform
 from xmas_assets.orchestration.selection_runs import bring_up_to_date
-from xmas_assets.scale.shards import write_whole
 from xmas_assets.stages.agreement import Pairs, agreement_table, sample_pairs
 
 _ASSET = "attention_gradient_agreement"
@@ -36,14 +35,14 @@ NEAR = 0.25
 
 def check_theory(home_root: Path, names: tuple[str, ...] = CHECKED, n_units: int = 3) -> None:
     """Run the checks for the first units of these experiments, where they were not run yet."""
-    platform = Platform.open(Home(root=str(home_root)))
+    platform = Platform.open(Home.open(home_root))
     for experiment in (experiment for experiment in PLAN if experiment.name in names):
         for unit in range(n_units):
             name = experiment.registration(unit)
             whole, training = (_path(kind, experiment, unit) for kind in ("", "over_training"))
             if not (whole.exists() and training.exists()):
                 _make(platform, experiment, unit, _ASSET)
-                _keep(whole, stored(platform.home, _ASSET, name)["agreement"].scan().collect(), experiment, unit)
+                _keep(whole, platform.home.stored(_ASSET, name)["agreement"].scan().collect(), experiment, unit)
                 _keep(training, _over_training(platform.home, name), experiment, unit)
     compared = {experiment.name: experiment for experiment in PLAN if experiment.name in {TARGET, *PROXIES.values()}}
     for unit in range(n_units if compared.keys() <= set(names) else 0):
@@ -87,7 +86,7 @@ def _keep(path: Path, found: pl.DataFrame, experiment: Experiment, unit: int) ->
 
 def _over_training(home: Home, dataset: str) -> pl.DataFrame:
     """The agreement of attention at each checkpoint of the proxy alone with gradient directions."""
-    tables = [stored(home, asset, dataset) for asset in _READ]
+    tables = [home.stored(asset, dataset) for asset in _READ]
     n_checkpoints = read_values(tables[1]["trajectories"], "values").shape[1]
     found = [
         agreement_table(sample_pairs(*tables, checkpoints=slice(place, place + 1)), n_resamples=1)
@@ -112,11 +111,11 @@ def _distance(home: Home, target: str, other: str) -> dict[str, float]:
     """
     ends = [_last_values(home, dataset) for dataset in (target, other)]
     apart = np.linalg.norm(ends[0] - ends[1], axis=1)
-    pairs = [sample_pairs(*(stored(home, asset, dataset) for asset in _READ)) for dataset in (target, other)]
+    pairs = [sample_pairs(*(home.stored(asset, dataset) for asset in _READ)) for dataset in (target, other)]
     if not np.array_equal(pairs[0].sample_ids, pairs[1].sample_ids) or not np.isfinite(apart).all():
         raise ValueError(f"{target} and {other} do not have attention and gradients of the same rows")
     rows_apart = pdist(ends[0][:: max(1, len(ends[0]) // 800)])
-    labels = [stored(home, "clusters", dataset)["clusters"].column("label") for dataset in (target, other)]
+    labels = [home.stored("clusters", dataset)["clusters"].column("label") for dataset in (target, other)]
     found = {
         "l2": float(apart.mean()),
         "near": float((apart < NEAR).mean()),
@@ -134,6 +133,6 @@ def _distance(home: Home, target: str, other: str) -> dict[str, float]:
 
 def _last_values(home: Home, dataset: str) -> np.ndarray:
     """Leading singular values at the last checkpoint per layer of the language model, shape (n_rows, n_values)."""
-    config = json.loads((read_base(stored(home, "base_model", dataset)) / "config.json").read_text())
-    values = read_values(stored(home, "attention_trajectories", dataset)["trajectories"], "values")
+    config = json.loads((read_base(home.stored("base_model", dataset)) / "config.json").read_text())
+    values = read_values(home.stored("attention_trajectories", dataset)["trajectories"], "values")
     return values[:, -1] / config["text_config"]["num_hidden_layers"]

@@ -30,7 +30,7 @@ from xmas_assets.assets import (
     warmup_checkpoints,
 )
 from xmas_assets.assets.partitions import SETTINGS
-from xmas_assets.home.home import Home
+from xmas_assets.resources.dagster_home import home_resource
 from xmas_assets.resources.io_managers import TablesIOManager
 from xmas_assets.resources.tracking import Tracking
 
@@ -43,7 +43,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             default IO manager and tracking.
     """
     overrides = dict(resource_overrides or {})
-    home = overrides.get("home", Home())
+    home = overrides.get("home", home_resource)
     resources = {"home": home, "tracking": Tracking(home=home), "io_manager": TablesIOManager(home=home)} | overrides
     return dg.Definitions(
         assets=[

@@ -4,8 +4,9 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, stage
+from xmas_assets.home.stored_tables import StoredTables, combine, stage
 from xmas_assets.report.agreement import describe_agreement
+from xmas_assets.resources.outputs import emit
 from xmas_assets.stages.agreement import agreement_table, sample_pairs
 
 
@@ -18,7 +19,7 @@ from xmas_assets.stages.agreement import agreement_table, sample_pairs
 )
 def attention_gradient_agreement(
     context: dg.AssetExecutionContext,
-    home: Home,
+    home: dg.ResourceParam[Home],
     raw_dataset: StoredTables,
     attention_trajectories: StoredTables,
     attention_maps: StoredTables,

@@ -5,7 +5,8 @@ import polars as pl
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import emit, stage
+from xmas_assets.home.stored_tables import stage
+from xmas_assets.resources.outputs import emit
 
 
 @dg.asset(
@@ -16,7 +17,7 @@ from xmas_assets.home.stored_tables import emit, stage
     owners=OWNERS,
     code_version="1",
 )
-def base_model(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
+def base_model(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.Output:
     """A resolved, revision-pinned model directory: safetensors, tokenizer, processor and chat template."""
     return _found(context, home, "base_model")
 
@@ -29,7 +30,7 @@ def base_model(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
     owners=OWNERS,
     code_version="1",
 )
-def target_base(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
+def target_base(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.Output:
     """The same for targets, which may be larger than the proxy: ``base_model``'s unless another is named."""
     from xmas_assets.vlm.loading import check_device
 

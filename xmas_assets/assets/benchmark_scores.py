@@ -5,9 +5,11 @@ import dagster as dg
 from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, read_checkpoints, stage_answers
+from xmas_assets.home.records import held_out_questions
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints, stage_answers
 from xmas_assets.report.describe import describe_answers
 from xmas_assets.resources.lineage import scores_record
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 from xmas_assets.resources.tracking import Tracking
 
@@ -22,7 +24,7 @@ from xmas_assets.resources.tracking import Tracking
 )
 def benchmark_scores(
     context: dg.AssetExecutionContext,
-    home: Home,
+    home: dg.ResourceParam[Home],
     tracking: Tracking,
     raw_dataset: StoredTables,
     target_base: StoredTables,
@@ -39,7 +41,7 @@ def benchmark_scores(
     with home.stage("benchmark_scores", context.partition_key, key=key) as workspace:
         answers = answer_questions(
             load_vlm(trained.path, settings.target_base, base=read_base(target_base)),
-            home.questions(raw_dataset),
+            held_out_questions(raw_dataset),
             home.open_image(dataset),
             settings.benchmark,
             max_tokens=settings.target_base.max_tokens,

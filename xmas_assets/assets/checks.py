@@ -9,7 +9,6 @@ from xmas_assets.checks import tables as verifying
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import stored
 from xmas_assets.home.stored_tables import StoredTables, read_trajectories
 from xmas_assets.report import annotations as outside
 from xmas_assets.report.signal_pages import check_signal
@@ -44,9 +43,9 @@ def finite_trajectories(attention_trajectories: StoredTables) -> dg.AssetCheckRe
 
 def _finite_signal(asset: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=asset, name="finite_signal", blocking=True, partitions_def=DATASETS)
-    def check(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCheckResult:
+    def check(context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home]) -> dg.AssetCheckResult:
         """No infinity, and no row of which only a part is a number."""
-        return _result(check_signal(stored(home, asset, context.partition_key)[asset]))
+        return _result(check_signal(home.stored(asset, context.partition_key)[asset]))
 
     return check
 
@@ -59,10 +58,10 @@ def answers_not_without_tokens(text_lengths: StoredTables) -> dg.AssetCheckResul
 
 @dg.asset_check(asset="tags", blocking=True, partitions_def=DATASETS)
 def every_row_has_tags_or_a_reason(
-    context: dg.AssetCheckExecutionContext, home: Home, tags: StoredTables
+    context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], tags: StoredTables
 ) -> dg.AssetCheckResult:
     """One entry for every row of the dataset, and some row has a tag."""
-    return _result(outside.check_tags(tags["tags"], stored(home, "raw_dataset", context.partition_key)["samples"]))
+    return _result(outside.check_tags(tags["tags"], home.stored("raw_dataset", context.partition_key)["samples"]))
 
 
 @dg.asset_check(asset="quality_ratings", blocking=True, partitions_def=DATASETS)
@@ -91,10 +90,10 @@ def finite_adam_gradients(adam_gradients: StoredTables) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset="validation_samples", blocking=True, partitions_def=DATASETS)
 def no_validation_overlap(
-    context: dg.AssetCheckExecutionContext, home: Home, validation_samples: StoredTables
+    context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], validation_samples: StoredTables
 ) -> dg.AssetCheckResult:
     """No validation record (same pictures, same question) is also in training or test, and the ledger adds up."""
-    raw = stored(home, "raw_dataset", context.partition_key)
+    raw = home.stored("raw_dataset", context.partition_key)
     return _result(verifying.check_validation(validation_samples, raw))
 
 
@@ -112,11 +111,11 @@ def label_range(clusters: StoredTables) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset="selected_subset", blocking=True, partitions_def=SELECTIONS)
 def exact_budget(
-    context: dg.AssetCheckExecutionContext, home: Home, selected_subset: StoredTables
+    context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], selected_subset: StoredTables
 ) -> dg.AssetCheckResult:
     """Exactly as many rows as the budget buys, ascending, unique, and from this dataset."""
     dataset, key = parse_partition(context.partition_key)
-    samples = stored(home, "raw_dataset", dataset)["samples"]
+    samples = home.stored("raw_dataset", dataset)["samples"]
     return _result(verifying.check_subset(selected_subset["subset"], samples, key.budget))
 
 

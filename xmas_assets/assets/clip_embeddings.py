@@ -4,8 +4,10 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, stage
+from xmas_assets.home.records import training_samples
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage
 from xmas_assets.report.signal_pages import describe_signal
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 
 
@@ -18,7 +20,7 @@ from xmas_assets.resources.progress import Meter
     code_version="1",
 )
 def clip_embeddings(
-    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, base_model: StoredTables
+    context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], raw_dataset: StoredTables, base_model: StoredTables
 ) -> dg.Output:
     """Embeddings of images and text, unit length, and their cosine: float32 (n_samples, width); NaN without an image.
 
@@ -31,7 +33,7 @@ def clip_embeddings(
     key = combine(raw_dataset.version, base_model.version, settings.base_model.digest(), settings.clip.digest())
     with home.stage("clip_embeddings", dataset, key=key) as workspace:
         table = embed_dataset(
-            home.samples(raw_dataset),
+            training_samples(raw_dataset),
             open_image=home.open_image(dataset),
             base=read_base(base_model),
             base_settings=settings.base_model,

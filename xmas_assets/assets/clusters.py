@@ -4,8 +4,9 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_sums, stage
+from xmas_assets.home.stored_tables import StoredTables, combine, read_sums, stage
 from xmas_assets.report.describe import describe_clusters
+from xmas_assets.resources.outputs import emit
 from xmas_assets.selection.grouping import group_trajectories
 
 
@@ -18,7 +19,10 @@ from xmas_assets.selection.grouping import group_trajectories
     code_version="2",
 )
 def clusters(
-    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, attention_trajectories: StoredTables
+    context: dg.AssetExecutionContext,
+    home: dg.ResourceParam[Home],
+    raw_dataset: StoredTables,
+    attention_trajectories: StoredTables,
 ) -> dg.Output:
     """k-means label, instability and stability rank of every row with an image; and the centroids."""
     dataset = context.partition_key

@@ -4,8 +4,10 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base
+from xmas_assets.home.records import training_samples
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base
 from xmas_assets.report.signal_pages import describe_signal
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 from xmas_assets.stages.annotations import stage_values
 
@@ -20,7 +22,7 @@ from xmas_assets.stages.annotations import stage_values
 )
 def difficulty_scores(
     context: dg.AssetExecutionContext,
-    home: Home,
+    home: dg.ResourceParam[Home],
     raw_dataset: StoredTables,
     base_model: StoredTables,
     clip_embeddings: StoredTables,
@@ -39,7 +41,7 @@ def difficulty_scores(
         difficulty = score_difficulty(
             base=read_base(base_model),
             base_settings=settings.base_model,
-            samples=home.samples(raw_dataset),
+            samples=training_samples(raw_dataset),
             open_image=home.open_image(dataset),
             features=score_features(table.column("image"), table.column("text")),
             settings=settings.difficulty,

@@ -7,7 +7,9 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, read_checkpoints
+from xmas_assets.home.records import training_samples
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 from xmas_assets.stages.gradient_tables import (
     read_norms,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 )
 def gradients(
     context: dg.AssetExecutionContext,
-    home: Home,
+    home: dg.ResourceParam[Home],
     raw_dataset: StoredTables,
     base_model: StoredTables,
     warmup_checkpoints: StoredTables,
@@ -53,7 +55,7 @@ def gradients(
 )
 def adam_gradients(
     context: dg.AssetExecutionContext,
-    home: Home,
+    home: dg.ResourceParam[Home],
     raw_dataset: StoredTables,
     base_model: StoredTables,
     warmup_checkpoints: StoredTables,
@@ -76,7 +78,7 @@ def adam_gradients(
 )
 def validation_gradients(
     context: dg.AssetExecutionContext,
-    home: Home,
+    home: dg.ResourceParam[Home],
     validation_samples: StoredTables,
     base_model: StoredTables,
     warmup_checkpoints: StoredTables,
@@ -107,7 +109,7 @@ def _extract(
 
     settings = home.settings(context.partition_key)
     return extract_gradients(
-        samples=home.samples(samples),
+        samples=training_samples(samples),
         open_image=home.open_image(context.partition_key),
         checkpoints=read_checkpoints(warmup_checkpoints["checkpoints"], home.path()),
         base=read_base(base_model),

@@ -4,8 +4,10 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, stage
+from xmas_assets.home.stored_tables import StoredTables, combine, stage
 from xmas_assets.report.describe import describe_leaderboard
+from xmas_assets.resources.lineage import rel_records
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.tracking import Tracking
 from xmas_assets.stages.publishing import publish
 
@@ -19,7 +21,7 @@ from xmas_assets.stages.publishing import publish
 )
 def leaderboard(
     context: dg.AssetExecutionContext,
-    home: Home,
+    home: dg.ResourceParam[Home],
     tracking: Tracking,
     raw_dataset: StoredTables,
     benchmark_scores: dict[str, StoredTables],
@@ -29,5 +31,5 @@ def leaderboard(
     with home.stage("leaderboard", context.partition_key, key=key) as workspace:
         published = publish(home, context.partition_key, raw_dataset, benchmark_scores)
         staged = stage(workspace, published.tables)
-    tracking.record_all(published.records, log=context.log.warning)
+    tracking.record_all(rel_records(context.partition_key, published.scored_models), log=context.log.warning)
     return emit(staged, describe_leaderboard(published.tables["leaderboard"]) | {"report": published.report})

@@ -4,7 +4,9 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, stage_checkpoints
+from xmas_assets.home.records import pictured_samples
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage_checkpoints
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 
 
@@ -17,7 +19,7 @@ from xmas_assets.resources.progress import Meter
     code_version="1",
 )
 def proxy_checkpoints(
-    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, base_model: StoredTables
+    context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], raw_dataset: StoredTables, base_model: StoredTables
 ) -> dg.Output:
     """Ordered checkpoints of the proxy's fine-tuning on all rows (vision tower frozen)."""
     from xmas_assets.report.describe import describe_training
@@ -31,7 +33,7 @@ def proxy_checkpoints(
         checkpoints = fine_tune(
             base=read_base(base_model),
             base_settings=settings.base_model,
-            samples=home.pictured_samples(raw_dataset),
+            samples=pictured_samples(raw_dataset),
             open_image=home.open_image(dataset),
             settings=settings.proxy,
             seed=settings.proxy.seed,

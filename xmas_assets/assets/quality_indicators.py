@@ -4,8 +4,9 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, emit, stage
+from xmas_assets.home.stored_tables import StoredTables, stage
 from xmas_assets.report.signal_pages import describe_signal
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 from xmas_assets.stages.annotations import quality_tables
 
@@ -20,7 +21,7 @@ from xmas_assets.stages.annotations import quality_tables
 )
 def quality_indicators(
     context: dg.AssetExecutionContext,
-    home: Home,
+    home: dg.ResourceParam[Home],
     raw_dataset: StoredTables,
     text_lengths: StoredTables,
     clip_embeddings: StoredTables,

@@ -4,8 +4,9 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, stage
+from xmas_assets.home.stored_tables import StoredTables, combine, stage
 from xmas_assets.report.annotations import describe_ratings
+from xmas_assets.resources.outputs import emit
 
 
 @dg.asset(
@@ -16,7 +17,11 @@ from xmas_assets.report.annotations import describe_ratings
     owners=OWNERS,
     code_version="1",
 )
-def quality_ratings(context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables) -> dg.Output:
+def quality_ratings(
+    context: dg.AssetExecutionContext,
+    home: dg.ResourceParam[Home],
+    raw_dataset: StoredTables,
+) -> dg.Output:
     """Rated subsets out of your CSV file (setting quality.ratings): name, rating, and the dataset's rows."""
     from xmas_assets.annotation.quality import rating_table, read_ratings
 

@@ -6,9 +6,10 @@ from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.data.ingest import ingest
 from xmas_assets.data.tables import TABLE_SCHEMAS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import emit, note_sources, stage
+from xmas_assets.home.stored_tables import note_sources, stage
+from xmas_assets.home.versions import current_versions
 from xmas_assets.report.describe import describe_dataset
-from xmas_assets.resources.observations import current_versions
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 
 
@@ -20,7 +21,7 @@ from xmas_assets.resources.progress import Meter
     owners=OWNERS,
     code_version="2",
 )
-def raw_dataset(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
+def raw_dataset(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.Output:
     """Validated samples with unique stable ids, the test questions, and a quarantine table with reason codes."""
     dataset = context.partition_key
     key = current_versions(home, dataset)["source"]

@@ -6,9 +6,10 @@ from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.signals import SIGNALS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit
+from xmas_assets.home.stored_tables import StoredTables, combine
 from xmas_assets.report.describe import describe_subset, subset_pictures
 from xmas_assets.resources.lineage import selection_record
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.tracking import Tracking
 from xmas_assets.stages.prepared import prepared_arrays
 from xmas_assets.stages.subsets import make_subset, resolve_method, stage_subset
@@ -25,7 +26,7 @@ _SIGNAL_ASSETS = sorted({source.asset for source in SIGNALS.values()} - {"raw_da
     code_version="1",
 )
 def selected_subset(
-    context: dg.AssetExecutionContext, home: Home, tracking: Tracking, raw_dataset: StoredTables
+    context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], tracking: Tracking, raw_dataset: StoredTables
 ) -> dg.Output:
     """Rows of the dataset, ascending and unique, exactly as many as the budget buys; and their manifest."""
     dataset, key = parse_partition(context.partition_key)

@@ -14,7 +14,7 @@ from xmas_assets.resources.observations import observations
     description="Picks up new and changed files in XMAS_HOME/datasets: adds partitions, and marks as stale what a "
     "changed setting or source file concerns. It starts no run.",
 )
-def dataset_files(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
+def dataset_files(context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]) -> dg.SensorResult:
     """Add a partition for each registered dataset and observe what changed in its files and settings."""
     events: list[dg.AssetObservation] = []
     names: list[str] = []

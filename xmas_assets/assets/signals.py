@@ -6,9 +6,11 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import describe_staged, pass_shares, stage_signals
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, read_checkpoints
+from xmas_assets.home.records import training_samples
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
+from xmas_assets.stages.signals import describe_staged, pass_shares, stage_signals
 
 _HELD = {
     "attention_trajectories": "Leading singular values of the cross-modal attention: float32 (n_samples, "
@@ -59,7 +61,7 @@ def _made_from(name: str) -> set[dg.AssetKey]:
 )
 def signals(
     context: dg.AssetExecutionContext,
-    home: Home,
+    home: dg.ResourceParam[Home],
     raw_dataset: StoredTables,
     base_model: StoredTables,
     proxy_checkpoints: StoredTables,
@@ -79,7 +81,7 @@ def signals(
     with home.stages(pass_shares(wanted, len(checkpoints)), dataset, key):
         extracted = extract_signals(
             signals=wanted,
-            samples=home.samples(raw_dataset),
+            samples=training_samples(raw_dataset),
             open_image=home.open_image(dataset),
             checkpoints=checkpoints,
             base=read_base(base_model),

@@ -4,8 +4,10 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, emit, stage
+from xmas_assets.home.records import training_samples
+from xmas_assets.home.stored_tables import StoredTables, stage
 from xmas_assets.report.annotations import describe_tags
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 from xmas_assets.stages.annotations import tag_answers
 
@@ -19,7 +21,7 @@ from xmas_assets.stages.annotations import tag_answers
     code_version="1",
 )
 def tags(
-    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, base_model: StoredTables
+    context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], raw_dataset: StoredTables, base_model: StoredTables
 ) -> dg.Output:
     """Tags of every row, from a column, a local model or an endpoint (InsTag); answers are kept as they come."""
     from xmas_assets.annotation.tags import check_tag_source, tag_table
@@ -30,6 +32,6 @@ def tags(
     with home.stage("tags", dataset, key=raw_dataset.version) as workspace:
         meter = Meter("tags", context.log).shards
         answers = tag_answers(home, dataset, raw_dataset, base_model, workspace=workspace, progress=meter)
-        frame, notices = tag_table(home.samples(raw_dataset), answers, settings)
+        frame, notices = tag_table(training_samples(raw_dataset), answers, settings)
         staged = stage(workspace, {"tags": frame})
     return emit(staged, describe_tags(staged["tags"], notices=notices))

@@ -5,8 +5,10 @@ import dagster as dg
 from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, stage_checkpoints
+from xmas_assets.home.records import training_samples
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage_checkpoints
 from xmas_assets.resources.lineage import model_record
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 from xmas_assets.resources.tracking import Tracking
 
@@ -21,7 +23,7 @@ from xmas_assets.resources.tracking import Tracking
 )
 def target_model(
     context: dg.AssetExecutionContext,
-    home: Home,
+    home: dg.ResourceParam[Home],
     tracking: Tracking,
     raw_dataset: StoredTables,
     target_base: StoredTables,
@@ -44,7 +46,7 @@ def target_model(
         checkpoints = fine_tune(
             base=read_base(target_base),
             base_settings=settings.target_base,
-            samples=home.samples(raw_dataset).take(selected_subset["subset"].column("row").tolist()),
+            samples=training_samples(raw_dataset).take(selected_subset["subset"].column("row").tolist()),
             open_image=home.open_image(dataset),
             settings=settings.target,
             seed=key.seed,

@@ -4,8 +4,10 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, stage
+from xmas_assets.home.records import training_samples
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage
 from xmas_assets.report.annotations import describe_lengths
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 
 
@@ -17,7 +19,7 @@ from xmas_assets.resources.progress import Meter
     code_version="1",
 )
 def text_lengths(
-    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, base_model: StoredTables
+    context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], raw_dataset: StoredTables, base_model: StoredTables
 ) -> dg.Output:
     """Answer tokens over all turns by the base model's tokenizer, end tokens included, before any cut."""
     from xmas_assets.extraction.lengths import measure_lengths
@@ -25,7 +27,7 @@ def text_lengths(
     dataset = context.partition_key
     with home.stage("text_lengths", dataset, key=combine(raw_dataset.version, base_model.version)) as workspace:
         table = measure_lengths(
-            home.samples(raw_dataset),
+            training_samples(raw_dataset),
             base=read_base(base_model),
             workspace=workspace / "shards",
             progress=Meter("lengths", context.log).shards,

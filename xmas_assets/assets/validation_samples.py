@@ -6,9 +6,10 @@ from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.data.ingest import ingest
 from xmas_assets.data.tables import TABLE_SCHEMAS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import emit, stage
+from xmas_assets.home.stored_tables import stage
+from xmas_assets.home.versions import current_versions
 from xmas_assets.report.describe import describe_dataset
-from xmas_assets.resources.observations import current_versions
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 
 
@@ -20,7 +21,7 @@ from xmas_assets.resources.progress import Meter
     owners=OWNERS,
     code_version="1",
 )
-def validation_samples(context: dg.AssetExecutionContext, home: Home) -> dg.Output:
+def validation_samples(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.Output:
     """Validated records apart from training and test, each with its target task, and a quarantine table."""
     dataset = context.partition_key
     registration = home.registration(dataset).of_validation()

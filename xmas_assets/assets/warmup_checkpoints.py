@@ -4,7 +4,9 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, emit, read_base, stage_checkpoints
+from xmas_assets.home.records import training_samples
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage_checkpoints
+from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 
 
@@ -17,7 +19,7 @@ from xmas_assets.resources.progress import Meter
     code_version="1",
 )
 def warmup_checkpoints(
-    context: dg.AssetExecutionContext, home: Home, raw_dataset: StoredTables, base_model: StoredTables
+    context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], raw_dataset: StoredTables, base_model: StoredTables
 ) -> dg.Output:
     """Ordered LoRA checkpoints, each with Adam's state and the mean learning rate of the steps that led to it."""
     from xmas_assets.report.describe import describe_training
@@ -32,7 +34,7 @@ def warmup_checkpoints(
         checkpoints = warm_up(
             base=read_base(base_model),
             base_settings=settings.base_model,
-            samples=home.samples(raw_dataset).take(rows.tolist()),
+            samples=training_samples(raw_dataset).take(rows.tolist()),
             open_image=home.open_image(dataset),
             settings=settings.warmup,
             output=workspace / "run",

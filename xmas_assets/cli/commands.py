@@ -15,13 +15,12 @@ from xmas_assets.data.export import export_subset
 from xmas_assets.data.registration import load_registration, registered_names, registration_path
 from xmas_assets.evaluation.leaderboard import compare_selections
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import stored
 from xmas_assets.report.advice import recommend
 from xmas_assets.report.agreement import agreement_cells, agreement_verdict
 from xmas_assets.report.redundancy import REDUNDANCY_NOTE, redundancy_cells
 from xmas_assets.report.tables import render_text
 from xmas_assets.selection.registry import METHODS, method_table, parameters_of, supplies_of
-from xmas_assets.stages.publishing import report_path, scored_answers
+from xmas_assets.stages.publishing import scored_answers
 from xmas_assets.stages.redundancy import measure_dataset
 from xmas_assets.stages.subsets import read_manifest, resolve_method
 from xmas_assets.stages.subsets import verify as verify_manifest
@@ -33,7 +32,7 @@ _DEMO = "demo"
 
 def announce_home() -> None:
     """Say where everything lives, as the first line."""
-    _ERR.print(f"XMAS_HOME {Home().path()}", style="dim", markup=False, soft_wrap=True)
+    _ERR.print(f"XMAS_HOME {Home.open().path()}", style="dim", markup=False, soft_wrap=True)
 
 
 def run(
@@ -46,11 +45,11 @@ def run(
     stages: Sequence[str] | None = None,
 ) -> None:
     """Bring selections up to date; then, if models were scored, print the leaderboard."""
-    keys = selection_keys(methods, budgets, seeds, settings=Home().settings(dataset).methods)
+    keys = selection_keys(methods, budgets, seeds, settings=Home.open().settings(dataset).methods)
     from xmas_assets.orchestration.platform import Platform
     from xmas_assets.orchestration.selection_runs import SELECTION_STAGES, run_selections
 
-    platform = Platform.open(Home(root=str(Home().path())))
+    platform = Platform.open(Home.open(Home.open().path()))
     stages = stages or SELECTION_STAGES
     run_selections(
         platform, dataset, keys, stages=stages, workers=workers, say=lambda line: _ERR.print(line, markup=False)
@@ -59,7 +58,7 @@ def run(
         show_leaderboard(dataset)
     else:
         for key in keys:
-            n_rows = stored(Home(), "selected_subset", f"{dataset}|{key}")["subset"].n_rows
+            n_rows = Home.open().stored("selected_subset", f"{dataset}|{key}")["subset"].n_rows
             OUT.print(f"{key}  {n_rows:,} rows", markup=False)
 
 
@@ -80,17 +79,17 @@ def selection_keys(
 
 def show_leaderboard(dataset: str) -> None:
     """Print the stored leaderboard, and where the report and the UI are."""
-    home = Home()
+    home = Home.open()
     load_registration(home.path(), dataset)
-    table = stored(home, "leaderboard", dataset)["leaderboard"].scan().collect()
+    table = home.stored("leaderboard", dataset)["leaderboard"].scan().collect()
     OUT.print(render_text(table, title=f"Leaderboard of {dataset}"))
-    OUT.print(f"Report: {report_path(home, dataset)}", markup=False, soft_wrap=True)
+    OUT.print(f"Report: {home.report(dataset)}", markup=False, soft_wrap=True)
     OUT.print("Open the UI: make ui   (or: xmas ui), then http://127.0.0.1:3000", markup=False)
 
 
 def compare(dataset: str, first: str, second: str) -> None:
     """Print the paired difference of two methods, overall and per task."""
-    home = Home()
+    home = Home.open()
     answers = scored_answers(home, load_registration(home.path(), dataset).name)
     frame = compare_selections(answers, _method_budget(first), _method_budget(second))
     print_frame(frame)
@@ -99,7 +98,7 @@ def compare(dataset: str, first: str, second: str) -> None:
 def check_theory(dataset: str) -> None:
     """Bring the theory check up to date, and print it with its verdict."""
     home = _bring_up_to_date(dataset, "attention_gradient_agreement")
-    table = stored(home, "attention_gradient_agreement", dataset)["agreement"].scan().collect()
+    table = home.stored("attention_gradient_agreement", dataset)["agreement"].scan().collect()
     print_frame(agreement_cells(table))
     for sentence in agreement_verdict(table):
         OUT.print(sentence, markup=False)
@@ -114,21 +113,21 @@ def advise(dataset: str) -> None:
 
 
 def _bring_up_to_date(dataset: str, asset: str) -> Home:
-    load_registration(Home().path(), dataset)
+    load_registration(Home.open().path(), dataset)
     from xmas_assets.orchestration.platform import Platform
     from xmas_assets.orchestration.selection_runs import bring_up_to_date
 
-    platform = Platform.open(Home(root=str(Home().path())))
+    platform = Platform.open(Home.open(Home.open().path()))
     bring_up_to_date(platform, dataset, asset, say=lambda line: _ERR.print(line, markup=False))
     return platform.home
 
 
 def export(dataset: str, selection: str, *, to: Path, format: str | None) -> None:  # noqa: A002
     """Write a subset's original records and its manifest."""
-    home = Home()
+    home = Home.open()
     registration = load_registration(home.path(), dataset)
     key = SelectionKey.parse(selection)
-    subset, raw = stored(home, "selected_subset", f"{dataset}|{key}"), stored(home, "raw_dataset", dataset)
+    subset, raw = home.stored("selected_subset", f"{dataset}|{key}"), home.stored("raw_dataset", dataset)
     manifest = read_manifest(subset)
     if manifest.upstream["raw_dataset"] != raw.version:
         raise StoreError(f"{dataset} was read again since {key} was selected; bring it up to date: xmas select")
@@ -146,12 +145,12 @@ def export(dataset: str, selection: str, *, to: Path, format: str | None) -> Non
 
 def verify(path: Path) -> None:
     """Replay a manifest."""
-    OUT.print(f"verified: {verify_manifest(Home(), Manifest.read(path))}", markup=False)
+    OUT.print(f"verified: {verify_manifest(Home.open(), Manifest.read(path))}", markup=False)
 
 
 def sql(text: str) -> None:
     """Run one query on the stored tables."""
-    with connect(Home().tables()) as connection:
+    with connect(Home.open().tables()) as connection:
         print_frame(query(connection, text))
 
 
@@ -176,7 +175,7 @@ def status(dataset: str | None) -> None:
     """Per dataset and asset: how many partitions are made, stale, missing."""
     from xmas_assets.orchestration.platform import Platform
 
-    home = Home(root=str(Home().path()))
+    home = Home.open(Home.open().path())
     names = registered_names(home.path()) if dataset is None else [load_registration(home.path(), dataset).name]
     platform = Platform.open(home)
     table = Table("dataset", "asset", "fresh", "stale", "missing")
@@ -189,7 +188,7 @@ def status(dataset: str | None) -> None:
 
 def demo(*, workers: int) -> None:
     """The whole way on the embedded dataset."""
-    home = Home()
+    home = Home.open()
     if not registration_path(home.path(), _DEMO).exists():
         add_dataset(_DEMO, annotations=[], embedded=True, profile="tiny")
     run(_DEMO, methods=["xmas", "random", "full"], budgets=["0.05", "0.2"], seeds=3, workers=workers)
@@ -207,7 +206,7 @@ def doctor() -> int:
     from xmas_assets.cli.serving import findings
 
     bad = 0
-    for finding in findings(Home()):
+    for finding in findings(Home.open()):
         mark = "ok  " if finding.ok else "BAD "
         OUT.print(
             f"{mark} {finding.seen}" + ("" if finding.ok else f"  ->  {finding.remedy}"), markup=False, soft_wrap=True
@@ -220,4 +219,4 @@ def serve(*, host: str, port: int, mlflow_port: int, allow_remote: bool) -> None
     """Serve the UIs."""
     from xmas_assets.cli import serving
 
-    serving.serve(Home(), host=host, port=port, mlflow_port=mlflow_port, allow_remote=allow_remote)
+    serving.serve(Home.open(), host=host, port=port, mlflow_port=mlflow_port, allow_remote=allow_remote)

@@ -1,9 +1,7 @@
 """What the ``xmas dataset`` commands do: register, list, show and remove."""
 
-import shutil
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 from rich.console import Console
@@ -13,9 +11,9 @@ from rich.text import Text
 
 from xmas_assets.contracts.artifacts import check_dataset_name
 from xmas_assets.contracts.errors import SettingsError, StoreError
+from xmas_assets.data.profiles import load_settings
 from xmas_assets.data.registration import Registration, load_registration, registered_names, registration_path
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import is_stored, stored
 from xmas_assets.report.text import visible
 from xmas_assets.toy.dataset import SyntheticSettings, generate
 
@@ -24,7 +22,7 @@ OUT = Console(highlight=False)
 
 def add_dataset(name: str, *, annotations: list[Path], embedded: bool, **fields: Any) -> None:
     """Register a dataset, after a look that its name, files and settings can be used."""
-    home = Home()
+    home = Home.open()
     path = registration_path(home.path(), name)
     if path.exists():
         raise SettingsError(f"dataset {name!r} is there already; edit {path}, or remove it first")
@@ -36,30 +34,30 @@ def add_dataset(name: str, *, annotations: list[Path], embedded: bool, **fields:
         raise SettingsError("no annotation file was given; add --annotations FILE, or --embedded")
     registration = Registration.create(name, annotations, **fields)
     registration.check_sources()
-    home.check_settings(registration)
+    load_settings(registration.profile, registration.overrides)
     OUT.print(f"registered {name}: {registration.save(home.path())}", markup=False, soft_wrap=True)
 
 
 def list_datasets() -> None:
     """One line per registered dataset."""
-    home = Home()
+    home = Home.open()
     table = Table("dataset", "rows", "quarantined", "selections", "profile")
     for name in registered_names(home.path()):
         rows, quarantined = _counts(home, name)
-        selections = len(list((home.tables() / "benchmark_scores" / f"dataset={name}").glob("selection=*")))
+        selections = len(home.stored_partitions("benchmark_scores", name))
         table.add_row(name, rows, quarantined, str(selections), load_registration(home.path(), name).profile)
     OUT.print(table)
 
 
 def show_dataset(name: str) -> None:
     """The registration, the rows and the quarantined records by reason."""
-    home = Home()
+    home = Home.open()
     path = registration_path(home.path(), load_registration(home.path(), name).name)
     OUT.print(path.read_text(), markup=False, soft_wrap=True)
-    if not is_stored(home, "raw_dataset", name):
+    if not home.is_stored("raw_dataset", name):
         OUT.print(f"not read yet; run: xmas run {name} --method random")
         return
-    tables = stored(home, "raw_dataset", name)
+    tables = home.stored("raw_dataset", name)
     ledger = tables["ledger"].scan().collect()
     print_frame(ledger.drop("notices"))
     OUT.print(f"accepted, but worth knowing: {ledger['notices'][0]}", markup=False, soft_wrap=True)
@@ -76,17 +74,8 @@ def show_dataset(name: str) -> None:
 
 def remove_dataset(name: str) -> None:
     """Delete the registration and everything made from it; never a user's own files, and not the MLflow runs."""
-    home = Home()
-    path = registration_path(home.path(), load_registration(home.path(), name).name)
-    partitions = (quote(name, safe=""), f"{quote(name + '|', safe='')}*")
-    made = [home.tables().glob(f"*/dataset={name}"), home.path("embedded").glob(name), home.path("reports").glob(name)]
-    made += [home.path("work").glob(f"*/{partition}") for partition in partitions]
-    for folder in (folder for folders in made for folder in folders):
-        shutil.rmtree(folder)
-    for partition in partitions:
-        for cost in home.path("costs").glob(f"*/{partition}.json"):
-            cost.unlink()
-    path.unlink()
+    home = Home.open()
+    home.forget(name)
     from xmas_assets.orchestration.platform import open_instance
 
     open_instance(home).delete_dynamic_partition("dataset", name)
@@ -103,7 +92,7 @@ def print_frame(frame: pl.DataFrame) -> None:
 
 def _counts(home: Home, dataset: str) -> tuple[str, str]:
     try:
-        tables = stored(home, "raw_dataset", dataset)
+        tables = home.stored("raw_dataset", dataset)
     except StoreError:
         return "not read yet", "-"
     return f"{tables['samples'].n_rows:,}", f"{tables['quarantine'].n_rows:,}"

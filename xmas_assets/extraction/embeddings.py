@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from xmas_assets.contracts.samples import IMAGE_MARK, Sample
 from xmas_assets.contracts.settings import BaseModelSettings, ClipSettings
 from xmas_assets.core.similarity import unit_rows
+from xmas_assets.files.whole import write_whole
 from xmas_assets.scale.row_tables import Listener, RowTable, make_row_table, vectors
-from xmas_assets.scale.shards import Progress, Shard, run_shards, shards_of_groups, write_whole
+from xmas_assets.scale.shards import Progress, Shard, run_shards, shards_of_groups
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.embedding import BaseEmbedder, ClipEmbedder, Embedder
 from xmas_assets.vlm.image_inputs import OpenImage

@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.extraction.shard_arrays import Part, in_dataset_order, split_columns
-
-ROW_FIELDS = (pa.field("row", pa.int64(), nullable=False), pa.field("sample_id", pa.string(), nullable=False))
-
-
-def row_columns(samples: Sequence[Sample], rows: range) -> list[pa.Array]:
-    """Values of ``ROW_FIELDS`` for some rows."""
-    return [pa.array(rows, pa.int64()), pa.array([samples[row].sample_id for row in rows], pa.string())]
+from xmas_assets.scale.row_tables import ROW_FIELDS, row_columns
 
 
 @dataclass(frozen=True)

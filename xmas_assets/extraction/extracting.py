@@ -23,8 +23,9 @@ from xmas_assets.extraction.extracted import Extracted, note_too_long
 from xmas_assets.extraction.passes import SignalReader
 from xmas_assets.extraction.shard_arrays import FloatArray, IntArray, Part, bytes_to_come
 from xmas_assets.files.space import require_space
+from xmas_assets.files.whole import write_whole
 from xmas_assets.scale.row_tables import samples_digest
-from xmas_assets.scale.shards import Progress, ProgressReport, Shard, open_shards, shards_of_groups, write_whole
+from xmas_assets.scale.shards import Progress, ProgressReport, Shard, open_shards, shards_of_groups
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.loading import load_vlm

@@ -3,11 +3,14 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from xmas_assets.contracts.errors import DatasetError
+
+UNFINISHED = ".unfinished"
+"""Ending of a file that ``write_whole`` has not finished."""
 
 
 def file_sha256(path: Path) -> str:
@@ -53,3 +56,22 @@ def replacing(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file aside, sync it and rename it, so that ``path`` is never seen half written.
+
+    Args:
+        path: The final name; an existing file is replaced.
+        write: Called with the path of the file that it must write, beside the final one.
+    """
+    unfinished = path.with_name(path.name + UNFINISHED)
+    write(unfinished)
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

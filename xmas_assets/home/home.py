@@ -1,51 +1,65 @@
-"""Where everything lives: ``XMAS_HOME``, its folders, the registered datasets and their settings, costs and locks."""
+"""Where everything lives: the folders below ``XMAS_HOME``, and who may write in them. Nothing else knows its layout."""
 
-import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Self
+from urllib.parse import quote, unquote
 
-import dagster as dg
-from filelock import FileLock, Timeout
 from PIL import Image
-from pydantic import Field
 
-from xmas_assets.contracts.errors import DatasetError, DeviceError, StoreError
+from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.profiles import load_settings
-from xmas_assets.data.registration import Registration, load_registration
-from xmas_assets.data.samples import SAMPLE_COLUMNS, Samples
+from xmas_assets.data.registration import Registration, load_registration, registered_names, registration_path
+from xmas_assets.home.costs import StageCosts
+from xmas_assets.home.locks import StageLocks
 from xmas_assets.home.stored_tables import StoredTables
-from xmas_assets.scale.shards import write_whole
-
-# Locks of the stages that this process is making; one is held on when a stage fails while it is described.
-_HELD: dict[Path, FileLock] = {}
+from xmas_assets.store.reading import SUFFIX
+from xmas_assets.store.tables import partition_directory
 
 
-class Home(dg.ConfigurableResource):
-    """The platform's folder on disk."""
+@dataclass(frozen=True)
+class Home:
+    """The platform's folder on disk; opened once per command or run.
 
-    root: str = Field(
-        default="", description="Folder for all data; empty means the environment's XMAS_HOME, else '.xmas'."
-    )
+    Attributes:
+        root: Absolute path; exists and can be written.
+    """
 
-    def path(self, *parts: str) -> Path:
-        """Absolute path of a folder below the root; it is made.
+    root: Path
+
+    @classmethod
+    def open(cls, root: str | Path = "") -> Self:
+        """Open a home, and make it if it is not there.
+
+        Args:
+            root: Its folder; empty for the environment's ``XMAS_HOME``, or ``.xmas`` where that is not set.
 
         Raises:
             StoreError: If the folder cannot be made or written, or its name cannot stand in a SQLite address.
         """
-        root = Path(self.root or os.environ.get("XMAS_HOME") or ".xmas").absolute()
-        if set("?%") & set(str(root)):
+        folder = Path(root or os.environ.get("XMAS_HOME") or ".xmas").absolute()
+        if set("?%") & set(str(folder)):
             raise StoreError(
-                f"{root} holds '?' or '%', which the addresses of SQLite files cannot; set another XMAS_HOME"
+                f"{folder} holds '?' or '%', which the addresses of SQLite files cannot; set another XMAS_HOME"
             )
-        folder = root.joinpath(*parts)
+        home = cls(folder)
+        home.path()
+        return home
+
+    def path(self, *parts: str) -> Path:
+        """A folder below the root; it is made.
+
+        Raises:
+            StoreError: If it cannot be made or written.
+        """
+        folder = self.root.joinpath(*parts)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -56,54 +70,30 @@ class Home(dg.ConfigurableResource):
             raise StoreError(f"{folder} is read-only; set XMAS_HOME to a folder you can write")
         return folder
 
+    def datasets(self) -> list[str]:
+        """Names of the registered datasets, sorted."""
+        return registered_names(self.root)
+
     def registration(self, dataset: str) -> Registration:
-        """The dataset's registration, from ``datasets/<name>.yaml``."""
-        return load_registration(self.path(), dataset)
+        """The dataset's registration, from ``datasets/<name>.yaml``.
+
+        Raises:
+            SettingsError: If there is none, or it is not valid.
+        """
+        return load_registration(self.root, dataset)
 
     def settings(self, dataset: str) -> Settings:
-        """The dataset's settings: its profile with its overrides."""
-        return self.check_settings(self.registration(dataset))
-
-    def check_settings(self, registration: Registration) -> Settings:
-        """The settings that a registration asks for.
+        """The dataset's settings: its profile with its overrides.
 
         Raises:
             SettingsError: If the profile or an override is not allowed.
         """
+        registration = self.registration(dataset)
         return load_settings(registration.profile, registration.overrides)
 
     def open_image(self, dataset: str) -> Callable[..., Image.Image]:
         """Opener of the dataset's images, confined to its root; given a hash too, it refuses an image that changed."""
         return ImageRoot(self.registration(dataset).images, self.image_store()).open
-
-    def samples(self, raw_dataset: StoredTables) -> Samples:
-        """The training pool, in row order."""
-        return Samples(raw_dataset["samples"].arrow(SAMPLE_COLUMNS))
-
-    def pictured_samples(self, raw_dataset: StoredTables) -> Samples:
-        """The training pool, in row order, for work that follows attention to images.
-
-        Raises:
-            DatasetError: If no row has an image; said before anything is trained.
-        """
-        if not raw_dataset["samples"].column("n_images").any():
-            raise DatasetError(
-                f"none of {raw_dataset['samples'].n_rows} rows has an image, so there is no attention to images to "
-                "follow; use a method that needs no proxy, such as random"
-            )
-        return self.samples(raw_dataset)
-
-    def questions(self, raw_dataset: StoredTables) -> Samples:
-        """The test questions.
-
-        Raises:
-            DatasetError: If the dataset was registered without a test set.
-        """
-        if "test" not in raw_dataset or raw_dataset["test"].n_rows == 0:
-            raise DatasetError(
-                "the dataset has no test records, so nothing can be scored; add it again with --test FILE"
-            )
-        return Samples(raw_dataset["test"].arrow(SAMPLE_COLUMNS))
 
     def image_store(self) -> Path:
         """Where images that came as bytes inside Parquet files are kept, by content."""
@@ -113,16 +103,65 @@ class Home(dg.ConfigurableResource):
         """Root of the Parquet tables that assets write."""
         return self.path("tables")
 
+    def table_directory(self, asset: str, partition: str) -> Path:
+        """Folder of one asset's tables for a partition key such as ``shapes`` or ``shapes|xmas_b0.20_s0``."""
+        names = ("dataset", "selection")
+        keys = dict(zip(names, partition.split("|"), strict=False))
+        return partition_directory(self.root / "tables", asset, **keys)
+
+    def stored(self, asset: str, partition: str) -> StoredTables:
+        """One asset's stored tables.
+
+        Raises:
+            StoreError: If it was not made yet.
+        """
+        return StoredTables(self.table_directory(asset, partition))
+
+    def is_stored(self, asset: str, partition: str) -> bool:
+        """Whether an asset's partition has tables on the disk."""
+        return any(self.table_directory(asset, partition).glob(f"*{SUFFIX}"))
+
+    def stored_partitions(self, asset: str, dataset: str) -> list[str]:
+        """Partition keys, sorted, of a dataset's selections that an asset has tables of."""
+        folders = self.table_directory(asset, dataset).glob("selection=*")
+        names = (unquote(folder.name.removeprefix("selection=")) for folder in folders if any(folder.iterdir()))
+        return sorted(f"{dataset}|{name}" for name in names)
+
+    def report(self, dataset: str) -> Path:
+        """Where a dataset's HTML report lies."""
+        return self.path("reports", dataset) / "report.html"
+
     def workspace(self, stage: str, partition: str, key: str) -> Path:
         """Folder for resumable work, named by a hash of everything that decides the result."""
         return self.path("work", stage, quote(partition, safe=""), key[:32])
+
+    def forget(self, dataset: str) -> None:
+        """Delete a dataset's registration and everything made from it; never a user's own files."""
+        registration = registration_path(self.root, self.registration(dataset).name)
+        partitions = (quote(dataset, safe=""), f"{quote(dataset + '|', safe='')}*")
+        patterns = [f"tables/*/dataset={dataset}", f"embedded/{dataset}", f"reports/{dataset}"]
+        patterns += [f"work/*/{partition}" for partition in partitions]
+        for folder in [folder for pattern in patterns for folder in self.root.glob(pattern)]:
+            shutil.rmtree(folder)
+        for partition in partitions:
+            self.costs.forget(partition)
+        registration.unlink()
+
+    @property
+    def locks(self) -> StageLocks:
+        """Locks of stages, and of the processes that run them."""
+        return StageLocks(self.path("locks"))
+
+    @property
+    def costs(self) -> StageCosts:
+        """CPU seconds by stage."""
+        return StageCosts(self.path("costs"))
 
     @contextmanager
     def stage(self, stage: str, partition: str, key: str) -> Iterator[Path]:
         """Do one stage of one partition: hold its lock, give its workspace, note its CPU seconds.
 
-        The lock stays held until ``release``, when the stage's tables are in their place. It is the operating
-        system's, so one left behind by a killed process or a reboot is free.
+        The lock stays held until it is released, when the stage's tables are in their place.
 
         Args:
             stage: Asset name.
@@ -146,74 +185,17 @@ class Home(dg.ConfigurableResource):
 
         Raises:
             StoreError: As ``stage``.
-            RetryRequested: If a device failed, so that Dagster tries once more: in runs of the UI in a new process,
-                which a device that was lost needs.
         """
         try:
             for stage in sorted(shares):
                 self.path("tables", stage)  # refused now rather than after hours of work
-                self.hold(stage, partition)
+                self.locks.hold(stage, partition)
             started = time.process_time()
             yield
             seconds = time.process_time() - started
             for stage, share in shares.items():
-                self.note_cost(stage, partition, key, share * seconds)
-        except BaseException as error:
+                self.costs.note(stage, partition, key, share * seconds)
+        except BaseException:
             for stage in shares:
-                self.release(stage, partition)
-            if isinstance(error, DeviceError):
-                raise dg.RetryRequested(max_retries=1) from error
+                self.locks.release(stage, partition)
             raise
-
-    def hold(self, stage: str, partition: str, *, wait: bool = False) -> None:
-        """Keep other runs from making this stage of this partition, until ``release``.
-
-        Args:
-            stage: Asset name.
-            partition: Partition key.
-            wait: Until the run that holds it is done, instead of refusing.
-
-        Raises:
-            StoreError: If another run holds it.
-        """
-        path = self._lock_path(stage, partition)
-        lock = _HELD.setdefault(path, FileLock(path, thread_local=False))
-        try:
-            lock.acquire(timeout=-1 if wait else 0)
-        except Timeout:
-            del _HELD[path]
-            raise StoreError(
-                f"{stage} of {partition} is being made by another run; wait for it to end, or cancel it in the UI"
-            ) from None
-
-    def release(self, stage: str, partition: str) -> None:
-        """Let other runs make this stage of this partition."""
-        lock = _HELD.pop(self._lock_path(stage, partition), None)
-        if lock is not None:
-            lock.release(force=True)
-
-    def _lock_path(self, stage: str, partition: str) -> Path:
-        return self.path("locks") / f"{stage}__{quote(partition, safe='')}.lock"
-
-    def cpu_seconds(self, partition: str, *stages: str) -> float | None:
-        """CPU seconds that the stages' results took, all threads; None if none of them was ever made.
-
-        Stages that one piece of work made together count once, as the longest of them.
-        """
-        by_work: dict[str, float] = {}
-        for path in (self._cost_path(stage, partition) for stage in stages):
-            if path.exists():
-                cost = json.loads(path.read_text())
-                by_work[cost["key"]] = max(cost["cpu_seconds"], by_work.get(cost["key"], 0.0))
-        return sum(by_work.values()) if by_work else None
-
-    def note_cost(self, stage: str, partition: str, key: str, cpu_seconds: float) -> None:
-        """Note what a stage's result took; the same result found again does not look cheaper."""
-        path = self._cost_path(stage, partition)
-        before: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"key": ""}
-        if before["key"] == key:
-            cpu_seconds = max(cpu_seconds, before["cpu_seconds"])
-        write_whole(path, lambda staged: staged.write_text(json.dumps({"key": key, "cpu_seconds": cpu_seconds})))
-
-    def _cost_path(self, stage: str, partition: str) -> Path:
-        return self.path("costs", stage) / f"{quote(partition, safe='')}.json"

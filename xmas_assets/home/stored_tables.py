@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -18,13 +16,11 @@ from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.manifest import SourceFile
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.data.registration import Registration
-from xmas_assets.report.text import Markdown
 from xmas_assets.store.reading import Table, open_tables
 from xmas_assets.store.tables import Frame, write_tables
 
 if TYPE_CHECKING:
     from xmas_assets.evaluation.runner import Answer
-    from xmas_assets.extraction.trajectories import Trajectories
 
 
 _SOURCES = "source_files"
@@ -57,13 +53,6 @@ def stage(
     """Write an asset's tables beside its work; the IO manager moves them to their place."""
     write_tables(workspace / "tables", tables, schemas=schemas, metadata=metadata)
     return StoredTables(workspace / "tables")
-
-
-def emit(staged: StoredTables, described: Mapping[str, object], *, output_name: str = "result") -> dg.Output:
-    """The asset's output: tables, version, and metadata that a person can read; named where there are several."""
-    metadata = {name: _metadata_value(value) for name, value in described.items()}
-    warnings.filterwarnings("ignore", message="Parameter `data_version`", category=dg.BetaWarning)
-    return dg.Output(staged, output_name=output_name, data_version=dg.DataVersion(staged.version), metadata=metadata)
 
 
 def combine(*parts: str) -> str:
@@ -133,14 +122,6 @@ def read_checkpoints(table: Table, home: Path) -> Sequence[Checkpoint]:
     return [Checkpoint(row["step"], home / row["path"], row["digest"]) for row in frame.iter_rows(named=True)]
 
 
-def stage_trajectories(workspace: Path, extracted: "Trajectories") -> StoredTables:
-    """Stage extracted trajectories in a stream; the checkpoints' steps go into the footer."""
-    shape = (len(extracted.steps), extracted.n_values)
-    notes = {"steps": ",".join(map(str, extracted.steps)), **note_shapes({"values": shape})}
-    batches = (("trajectories", batch) for batch in extracted.batches())
-    return stage(workspace, batches, schemas={"trajectories": extracted.schema}, metadata=notes)
-
-
 def read_trajectories(stored: StoredTables) -> AttentionTrajectories:
     """The trajectories of a dataset, in memory."""
     table = stored["trajectories"]
@@ -169,11 +150,3 @@ def read_base(base_model: StoredTables) -> Path:
 
 def _read_steps(trajectories: Table) -> tuple[int, ...]:
     return tuple(map(int, trajectories.metadata["steps"].split(",")))
-
-
-def _metadata_value(value: Any) -> Any:
-    if isinstance(value, Markdown):
-        return dg.MetadataValue.md(str(value))
-    if isinstance(value, Path):
-        return dg.MetadataValue.path(str(value))
-    return value

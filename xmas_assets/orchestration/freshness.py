@@ -15,7 +15,6 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import is_stored
 from xmas_assets.selection.registry import METHODS, assets_read
 
 _DONE = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
@@ -68,7 +67,7 @@ class Freshness:
         return counts
 
     def _state(self, resolver: CachingStaleStatusResolver, key: dg.AssetKey, partition: str) -> str:
-        if not is_stored(self.home, key.to_user_string(), partition):
+        if not self.home.is_stored(key.to_user_string(), partition):
             return StaleStatus.MISSING.name
         state = resolver.get_status(key, partition)
         if state == StaleStatus.STALE and not self._concerns(resolver.get_stale_causes(key, partition), partition):

@@ -14,6 +14,7 @@ from xmas_assets.files.whole import replacing
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.freshness import Freshness
 from xmas_assets.orchestration.process_claims import PROCESS_TAG, process_claim
+from xmas_assets.resources.dagster_home import home_resource
 from xmas_assets.resources.observations import observations
 
 _OUR_ERROR = re.compile(r"^xmas_assets\.[\w.]+: ")  # an XmasError explains itself, so its type is not shown
@@ -34,7 +35,7 @@ class Platform:
     @classmethod
     def open(cls, home: Home) -> "Platform":
         """Open (and on first use create) the Dagster instance below the home."""
-        return cls(build_defs({"home": home}), open_instance(home), home)
+        return cls(build_defs({"home": home_resource.configured({"root": str(home.root)})}), open_instance(home), home)
 
     def observe(self, dataset: str) -> None:
         """Tell Dagster the current versions of the dataset's files and settings; unchanged ones are left alone."""

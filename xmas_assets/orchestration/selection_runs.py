@@ -191,7 +191,7 @@ _worker_platform: list[Platform] = []
 def _start_worker(root: str) -> None:
     os.environ["TQDM_DISABLE"] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker_platform.append(Platform.open(Home(root=root)))
+    _worker_platform.append(Platform.open(Home.open(root)))
 
 
 def _end_with_parent() -> None:

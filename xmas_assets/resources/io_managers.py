@@ -1,13 +1,12 @@
 """The IO manager: an asset's tables as Parquet files below ``XMAS_HOME/tables/<asset>/<partition>/``."""
 
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables
-from xmas_assets.store.tables import move_tables, partition_directory
+from xmas_assets.store.tables import move_tables
 
 
 class TablesIOManager(dg.ConfigurableIOManager):
@@ -18,24 +17,18 @@ class TablesIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: StoredTables) -> None:
         """Replace the partition's tables by the staged ones, let other runs at them, and describe them."""
         asset = context.asset_key.to_user_string()
-        directory = table_directory(self.home, asset, context.partition_key)
+        directory = self.home.table_directory(asset, context.partition_key)
         move_tables(obj.directory, directory)
-        self.home.release(asset, context.partition_key)
+        self.home.locks.release(asset, context.partition_key)
         context.add_output_metadata(_describe(StoredTables(directory)))
 
     def load_input(self, context: dg.InputContext) -> StoredTables | dict[str, StoredTables]:
         """One partition's tables; seen from a coarser asset, those of all partitions that exist, by partition key."""
         asset = context.asset_key.to_user_string()
-        directories = {key: table_directory(self.home, asset, key) for key in sorted(context.asset_partition_keys)}
+        directories = {key: self.home.table_directory(asset, key) for key in sorted(context.asset_partition_keys)}
         if isinstance(context.asset_partitions_def, dg.MultiPartitionsDefinition) and "|" not in context.partition_key:
             return {key: StoredTables(directory) for key, directory in directories.items() if directory.exists()}
         return StoredTables(directories[context.asset_partition_key])
-
-
-def table_directory(home: Home, asset: str, partition: str) -> Path:
-    """Folder of one asset's tables for a partition key such as ``shapes`` or ``shapes|xmas_b0.20_s0``."""
-    names = ("dataset", "selection")
-    return partition_directory(home.tables(), asset, **dict(zip(names, partition.split("|"), strict=False)))
 
 
 def _describe(tables: StoredTables) -> dict[str, Any]:

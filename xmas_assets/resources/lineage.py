@@ -1,6 +1,6 @@
 """What each stage tells MLflow: one run per selection and one per trained model, linked to Dagster and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 import dagster as dg
@@ -83,14 +83,17 @@ def scores_record(context: dg.AssetExecutionContext, *, answers: pl.DataFrame, t
     )
 
 
-def rel_record(dataset: str, key: SelectionKey, digest: str, rel_percent: float) -> RunRecord:
-    """The same model's run, with its score in percent of full data."""
-    return RunRecord(
-        key=model_run_key(dataset, key, digest),
-        experiment=dataset,
-        name=f"train {key}",
-        metrics={"rel_percent": rel_percent},
-    )
+def rel_records(dataset: str, models: Iterable[tuple[SelectionKey, str, float]]) -> list[RunRecord]:
+    """The same models' runs, each with its score in percent of full data; by selection and content digest."""
+    return [
+        RunRecord(
+            key=model_run_key(dataset, key, digest),
+            experiment=dataset,
+            name=f"train {key}",
+            metrics={"rel_percent": rel_percent},
+        )
+        for key, digest, rel_percent in models
+    ]
 
 
 def model_run_key(dataset: str, key: SelectionKey, digest: str) -> str:

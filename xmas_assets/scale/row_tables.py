@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.extraction.extracted import ROW_FIELDS, row_columns
 from xmas_assets.scale.shards import Progress, ProgressReport, Shard, run_shards, shards_of_groups
 
+ROW_FIELDS = (pa.field("row", pa.int64(), nullable=False), pa.field("sample_id", pa.string(), nullable=False))
 Listener = Callable[[ProgressReport], None]
 Compute = Callable[[Sequence[Sample], Callable[[float], None]], Mapping[str, Any]]
 """Gives the values of some rows by column; tells how many rows each step has finished."""
@@ -78,6 +78,11 @@ def make_row_table(
     shards = shards_of_groups([1] * len(samples), shard_size)
     everything = repr((key, samples_digest(samples), str(schema)))
     return RowTable(tuple(run_shards(workspace, shards, write, key=everything, progress=meter)), schema)
+
+
+def row_columns(samples: Sequence[Sample], rows: range) -> list[pa.Array]:
+    """Values of ``ROW_FIELDS`` for some rows."""
+    return [pa.array(rows, pa.int64()), pa.array([samples[row].sample_id for row in rows], pa.string())]
 
 
 def samples_digest(samples: Sequence[Sample]) -> str:

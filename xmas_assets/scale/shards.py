@@ -5,14 +5,14 @@ a directory.
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from xmas_assets.files.whole import UNFINISHED, write_whole
+
 _KEY = "shards.key"
-_UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True)
@@ -167,28 +167,9 @@ def open_shards(directory: Path, shards: list[Shard], *, key: str) -> list[Path]
     return [directory / shard.file_name for shard in shards]
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file aside, sync it and rename it, so that ``path`` is never seen half written.
-
-    Args:
-        path: The final name; an existing file is replaced.
-        write: Called with the path of the file that it must write, beside the final one.
-    """
-    unfinished = path.with_name(path.name + _UNFINISHED)
-    write(unfinished)
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def _clear_others(directory: Path, key: str) -> None:
     """Remove unfinished files, and all shards if they were made under another key."""
-    for path in directory.glob(f"*{_UNFINISHED}"):
+    for path in directory.glob(f"*{UNFINISHED}"):
         path.unlink()
     key_file = directory / _KEY
     if key_file.exists() and key_file.read_text(encoding="utf-8") == key:

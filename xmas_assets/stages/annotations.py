@@ -12,6 +12,7 @@ from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.data.fields import field_values
 from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
+from xmas_assets.home.records import pictured_samples, training_samples
 from xmas_assets.home.stored_tables import StoredTables, read_base, read_sources, stage
 from xmas_assets.store.reading import Table
 
@@ -42,7 +43,7 @@ def tag_answers(
         values = column_of_source(home.registration(dataset), raw_dataset["samples"], settings.tags.column)
         return tags_of_column(values)
     return ask_for_tags(
-        home.samples(raw_dataset),
+        training_samples(raw_dataset),
         settings.tags,
         base=read_base(base_model),
         base_settings=settings.base_model,
@@ -86,7 +87,7 @@ def quality_tables(
     """
     from xmas_assets.annotation.quality import indicator_table, judge_rows, mean_indicators
 
-    samples = home.pictured_samples(raw_dataset)
+    samples = pictured_samples(raw_dataset)
     rows = np.flatnonzero(raw_dataset["samples"].column("n_images") > 0)
     columns: list[NDArray[Any]] = [
         clip_embeddings["clip_embeddings"].column("score")[rows],

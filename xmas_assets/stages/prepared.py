@@ -9,10 +9,10 @@ from importlib.metadata import version
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from xmas_assets.files.whole import write_whole
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import signal_digests, stored_signals
 from xmas_assets.home.stored_tables import combine
-from xmas_assets.scale.shards import write_whole
 from xmas_assets.selection.base import Method
 from xmas_assets.selection.signal_arrays import Array
 
@@ -32,7 +32,7 @@ def prepared_arrays(home: Home, dataset: str, method: Method) -> dict[str, Array
     signals = stored_signals(home, dataset)
     method.check_present(signals)
     partition = partition_of(dataset, method.name)
-    home.hold(PREPARED, partition, wait=True)
+    home.locks.hold(PREPARED, partition, wait=True)
     try:
         key = _key(home, dataset, method)
         path = home.workspace(PREPARED, partition, key) / "prepared.safetensors"
@@ -41,10 +41,10 @@ def prepared_arrays(home: Home, dataset: str, method: Method) -> dict[str, Array
             arrays = method.prepare(signals)
             whole = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
             write_whole(path, lambda unfinished: save_file(whole, unfinished))
-            home.note_cost(PREPARED, partition, key, time.process_time() - started)
+            home.costs.note(PREPARED, partition, key, time.process_time() - started)
         return load_file(path)
     finally:
-        home.release(PREPARED, partition)
+        home.locks.release(PREPARED, partition)
 
 
 def partition_of(dataset: str, method: str) -> str:

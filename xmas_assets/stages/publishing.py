@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 import polars as pl
 
-from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.contracts.artifacts import SelectionKey, parse_partition
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.signals import SIGNALS, stages_behind
 from xmas_assets.evaluation.baselines import blind_scores
 from xmas_assets.evaluation.leaderboard import build_leaderboard, build_per_task
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import is_stored, stored
+from xmas_assets.home.records import held_out_questions, training_samples
 from xmas_assets.home.stored_tables import StoredTables, read_checkpoints, read_sums
 from xmas_assets.report.describe import cluster_rows, sample_figure, task_counts
 from xmas_assets.report.figures import (
@@ -23,12 +22,11 @@ from xmas_assets.report.figures import (
     trajectory_figure,
 )
 from xmas_assets.report.html import write_report
-from xmas_assets.resources.lineage import rel_record
-from xmas_assets.resources.tracking import RunRecord
 from xmas_assets.selection.registry import METHODS
 from xmas_assets.stages.prepared import PREPARED, partition_of
 
 Figure = tuple[str, bytes, str]
+ScoredModel = tuple[SelectionKey, str, float]
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,12 @@ class Published:
 
     Attributes:
         tables: ``leaderboard``, ``per_task`` and ``baselines``.
-        records: Rel% for the MLflow run of every scored model.
+        scored_models: Selection, content digest and Rel% of every scored model that is still stored.
         report: The HTML report.
     """
 
     tables: dict[str, pl.DataFrame]
-    records: list[RunRecord]
+    scored_models: list[ScoredModel]
     report: Path
 
 
@@ -53,10 +51,10 @@ def publish(home: Home, dataset: str, raw: StoredTables, scores: Mapping[str, St
         StoreError: If no selection was scored yet.
     """
     answers = gather_answers(scores)
-    baselines = blind_scores(home.samples(raw), home.questions(raw), answers.select("question_id").unique())
+    baselines = blind_scores(training_samples(raw), held_out_questions(raw), answers.select("question_id").unique())
     leaderboard = build_leaderboard(answers, baselines, costs=_costs(home, scores))
     per_task = build_per_task(answers, baselines)
-    report = report_path(home, dataset)
+    report = home.report(dataset)
     write_report(
         report,
         dataset=dataset,
@@ -68,12 +66,7 @@ def publish(home: Home, dataset: str, raw: StoredTables, scores: Mapping[str, St
     )
     gathered = pl.concat([frame.with_columns(baseline=pl.lit(name)) for name, frame in baselines.items()])
     tables = {"leaderboard": leaderboard, "per_task": per_task, "baselines": gathered}
-    return Published(tables, _rel_records(home, scores, leaderboard), report)
-
-
-def report_path(home: Home, dataset: str) -> Path:
-    """Where a dataset's report lies."""
-    return home.path("reports", dataset) / "report.html"
+    return Published(tables, _scored_models(home, scores, leaderboard), report)
 
 
 def scored_answers(home: Home, dataset: str) -> pl.DataFrame:
@@ -82,10 +75,10 @@ def scored_answers(home: Home, dataset: str) -> pl.DataFrame:
     Raises:
         StoreError: If no selection was scored yet.
     """
-    folders = sorted((home.tables() / "benchmark_scores" / f"dataset={dataset}").glob("selection=*"))
-    if not folders:
+    partitions = home.stored_partitions("benchmark_scores", dataset)
+    if not partitions:
         raise StoreError(f"no selection of {dataset!r} has been scored yet; run: xmas run {dataset} --method random")
-    return gather_answers({f"{dataset}|{unquote(folder.name[10:])}": StoredTables(folder) for folder in folders})
+    return gather_answers({partition: home.stored("benchmark_scores", partition) for partition in partitions})
 
 
 def gather_answers(scores: Mapping[str, StoredTables]) -> pl.DataFrame:
@@ -108,29 +101,29 @@ def _costs(home: Home, scores: Mapping[str, StoredTables]) -> pl.DataFrame:
         dataset, key = parse_partition(partition)
         needs = METHODS[key.method].needs if key.method in METHODS else frozenset()  # one that is no more
         parts = (
-            home.cpu_seconds(dataset, *stages_behind(needs)),
-            home.cpu_seconds(partition_of(dataset, key.method), PREPARED),
-            home.cpu_seconds(partition, "selected_subset"),
+            home.costs.cpu_seconds(dataset, *stages_behind(needs)),
+            home.costs.cpu_seconds(partition_of(dataset, key.method), PREPARED),
+            home.costs.cpu_seconds(partition, "selected_subset"),
         )
-        training = home.cpu_seconds(partition, "target_model")
+        training = home.costs.cpu_seconds(partition, "target_model")
         rows.append((key.method, key.budget_text, key.seed, sum(part or 0.0 for part in parts), training))
     schema = ["method", "budget", "seed", "cpu_seconds_selection", "cpu_seconds_training"]
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _rel_records(home: Home, scores: Mapping[str, StoredTables], leaderboard: pl.DataFrame) -> list[RunRecord]:
+def _scored_models(home: Home, scores: Mapping[str, StoredTables], leaderboard: pl.DataFrame) -> list[ScoredModel]:
     rel = {
         (method, budget): value
         for method, budget, value in leaderboard.select("method", "budget", "rel_percent").rows()
     }
-    records = []
+    models = []
     for partition in sorted(scores):
-        dataset, key = parse_partition(partition)
+        _, key = parse_partition(partition)
         value = rel.get((key.method, key.budget_text))
-        if value is not None and is_stored(home, "target_model", partition):
-            trained = read_checkpoints(stored(home, "target_model", partition)["checkpoints"], home.path())[-1]
-            records.append(rel_record(dataset, key, trained.digest, value))
-    return records
+        if value is not None and home.is_stored("target_model", partition):
+            trained = read_checkpoints(home.stored("target_model", partition)["checkpoints"], home.path())[-1]
+            models.append((key, trained.digest, value))
+    return models
 
 
 def _figures(
@@ -142,13 +135,13 @@ def _figures(
     compositions = {"whole dataset": task_counts(raw["samples"])}
     for partition in sorted(scores):
         _, key = parse_partition(partition)
-        if key.seed == 0 and key.method != "full" and is_stored(home, "selected_subset", partition):
-            rows = stored(home, "selected_subset", partition)["subset"].column("row")
+        if key.seed == 0 and key.method != "full" and home.is_stored("selected_subset", partition):
+            rows = home.stored("selected_subset", partition)["subset"].column("row")
             compositions[f"{key.method} {key.budget_text}"] = task_counts(raw["samples"], rows)
     figures.append(("Composition", task_composition_figure(compositions), "Share of each task; seed 0 of each method."))
-    if is_stored(home, "clusters", dataset):
-        labels = stored(home, "clusters", dataset)["clusters"].column("label")
-        trajectories = read_sums(stored(home, "attention_trajectories", dataset))
+    if home.is_stored("clusters", dataset):
+        labels = home.stored("clusters", dataset)["clusters"].column("label")
+        trajectories = read_sums(home.stored("attention_trajectories", dataset))
         picture = sample_figure(raw["samples"], cluster_rows(labels), home.open_image(dataset))
         figures += [
             (
@@ -171,5 +164,5 @@ def _provenance(home: Home, dataset: str, raw: StoredTables) -> dict[str, str]:
         "proxy_checkpoints",
         *dict.fromkeys(source.asset for source in SIGNALS.values()),
     ]
-    versions = {name: stored(home, name, dataset).version for name in assets if is_stored(home, name, dataset)}
+    versions = {name: home.stored(name, dataset).version for name in assets if home.is_stored(name, dataset)}
     return {**versions, "raw_dataset": raw.version, **{f"settings: {name}": text for name, text in sections.items()}}

@@ -18,7 +18,7 @@ from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.contracts.signals import SIGNALS, stages_behind
 from xmas_assets.data.samples import DIGEST_COLUMNS, dataset_digest
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import stored, stored_signals
+from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import StoredTables, read_checkpoints, read_sources, stage
 from xmas_assets.selection.base import Method
 from xmas_assets.selection.registry import make_method
@@ -66,7 +66,7 @@ def make_subset(
         SelectionError: If a signal is missing or the budget cannot be met.
     """
     method = method or resolve_method(key, home.settings(dataset).methods)
-    raw = stored(home, "raw_dataset", dataset)
+    raw = home.stored("raw_dataset", dataset)
     rows = method.select(stored_signals(home, dataset), key.budget, key.seed, prepared=prepared)
     sample_ids = raw["samples"].column("sample_id")[rows]
     frame = pl.DataFrame({"row": rows, "sample_id": pl.Series(sample_ids, dtype=pl.String)})
@@ -93,7 +93,7 @@ def verify(home: Home, manifest: Manifest) -> str:
         SelectionError: If the dataset has changed, the rows come out differently, or anything else that the manifest
             says (but for library versions) is not so.
     """
-    digest = dataset_digest(stored(home, "raw_dataset", manifest.dataset)["samples"].arrow(DIGEST_COLUMNS))
+    digest = dataset_digest(home.stored("raw_dataset", manifest.dataset)["samples"].arrow(DIGEST_COLUMNS))
     if digest != manifest.dataset_digest:
         raise SelectionError(
             f"dataset {manifest.dataset!r} has changed since the selection (content {digest[:12]}, manifest "
@@ -130,14 +130,14 @@ def read_manifest(subset: StoredTables) -> Manifest:
 def _manifest(
     home: Home, dataset: str, key: SelectionKey, *, method: Method, rows: NDArray[np.int64], sample_ids: NDArray
 ) -> Manifest:
-    raw = stored(home, "raw_dataset", dataset)
+    raw = home.stored("raw_dataset", dataset)
     behind = set(stages_behind(method.needs))
     models = {"base_model", *(behind & {"warmup_checkpoints"})} if behind else set()
     assets = sorted({"raw_dataset", *(SIGNALS[name].asset for name in method.needs), *models})
     proxy: dict[str, Any] = {}
     if "proxy_checkpoints" in behind:
-        checkpoints = read_checkpoints(stored(home, "proxy_checkpoints", dataset)["checkpoints"], home.path())
-        base = stored(home, "base_model", dataset)["model"].column("digest")[0]
+        checkpoints = read_checkpoints(home.stored("proxy_checkpoints", dataset)["checkpoints"], home.path())
+        base = home.stored("base_model", dataset)["model"].column("digest")[0]
         proxy = {"proxy_base": base, "proxy_checkpoints": tuple(checkpoint.digest for checkpoint in checkpoints)}
     return Manifest(
         dataset=dataset,
@@ -152,6 +152,6 @@ def _manifest(
         rows=tuple(int(row) for row in rows),
         sample_ids=tuple(str(sample_id) for sample_id in sample_ids),
         library_versions={name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
-        upstream={asset: stored(home, asset, dataset).version for asset in assets},
+        upstream={asset: home.stored(asset, dataset).version for asset in assets},
         **proxy,
     )

@@ -17,7 +17,6 @@ from transformers import (
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-SHIPPED_BASE = Path(__file__).parent.parent / "profiles" / "tiny_base"
 IMAGE_SIZE = 64
 PATCH_SIZE = 16
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<image>")

@@ -9,9 +9,9 @@ from huggingface_hub.utils import httpx
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.toy.model import SHIPPED_BASE
 from xmas_assets.vlm.loading import MODEL_FILES, check_files, one_line
 
+SHIPPED_BASE = Path(__file__).parents[1] / "profiles" / "tiny_base"
 _EMBEDDED = {"embedded:tiny": SHIPPED_BASE}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 

@@ -11,7 +11,7 @@ from xmas_assets.assets.partitions import SETTINGS
 from xmas_assets.contracts.signals import MADE_FROM, READ_IN_ONE_PASS, SIGNALS, stages_behind
 from xmas_assets.definitions import build_defs
 from xmas_assets.home.home import Home
-from xmas_assets.resources.observations import current_versions
+from xmas_assets.home.versions import current_versions
 from xmas_assets_tests.e2e.platforms import register
 
 ASSETS = {
@@ -115,7 +115,7 @@ def test_a_signal_of_the_pass_depends_on_no_settings_of_another(graph):
 
 def test_every_section_of_the_settings_is_an_asset(tmp_path):
     register(tmp_path)
-    assert set(current_versions(Home(root=str(tmp_path)), "shapes")) == set(SETTINGS)
+    assert set(current_versions(Home.open(tmp_path), "shapes")) == set(SETTINGS)
 
 
 def test_loading_the_definitions_loads_no_heavy_library():

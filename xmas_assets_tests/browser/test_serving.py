@@ -29,17 +29,17 @@ def test_a_taken_port_is_refused_and_nothing_is_started(tmp_path):
         other.listen()
         taken = other.getsockname()[1]
         with pytest.raises(SettingsError, match=rf"port {taken} on 127\.0\.0\.1 cannot be used .*choose another"):
-            serve(Home(root=str(tmp_path)), host="127.0.0.1", port=free_port(), mlflow_port=taken, allow_remote=False)
+            serve(Home.open(tmp_path), host="127.0.0.1", port=free_port(), mlflow_port=taken, allow_remote=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_one_port_for_both_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="port 3000 was given to both UIs"):
-        serve(Home(root=str(tmp_path)), host="127.0.0.1", port=3000, mlflow_port=3000, allow_remote=False)
+        serve(Home.open(tmp_path), host="127.0.0.1", port=3000, mlflow_port=3000, allow_remote=False)
 
 
 def test_links_between_the_uis_follow_the_ports_they_were_given(tmp_path):
-    home = Home(root=str(tmp_path))
+    home = Home.open(tmp_path)
     assert Addresses.read(home).mlflow == "http://127.0.0.1:5000"
     Addresses("http://127.0.0.1:3333", "http://127.0.0.1:5555").save(home)
     assert Addresses.read(home).dagster == "http://127.0.0.1:3333"

@@ -53,7 +53,7 @@ def register(home: Path, name: str = "shapes", *, seed: int = 0, n_train: int = 
 
 def open_platform(home: Path) -> Platform:
     """The platform on this home."""
-    return Platform.open(Home(root=str(home)))
+    return Platform.open(Home.open(home))
 
 
 def n_materializations(platform: Platform, asset: str) -> int:

@@ -260,7 +260,7 @@ def test_verify_replays_the_manifests_parameters_whatever_the_settings_say_now(c
     today = {"methods": {"parameters": {"xmas": {"variant": "reference"}}}}
     registration.model_copy(update={"overrides": registration.overrides | today}).save(copied)
     try:
-        now = make_subset(Home(root=str(copied)), "shapes", SelectionKey.parse(KEY))
+        now = make_subset(Home.open(copied), "shapes", SelectionKey.parse(KEY))
         said = xmas(copied, "verify", tmp_path / "subset.manifest.json")
     finally:
         registration.save(copied)

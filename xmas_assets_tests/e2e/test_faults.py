@@ -21,7 +21,6 @@ from PIL import Image
 from xmas_assets.data.registration import load_registration
 from xmas_assets.extraction import passes
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import stored
 from xmas_assets.orchestration.platform import RunFailedError
 from xmas_assets.orchestration.process_claims import PROCESS_TAG, end_killed_runs
 from xmas_assets.orchestration.selection_runs import run_selections
@@ -81,7 +80,7 @@ def test_a_second_run_on_a_partition_is_refused_in_one_line_and_the_first_goes_o
         first.send_signal(signal.SIGCONT)
     errors = first.communicate(timeout=120)[1]
     assert first.returncode == 0, errors
-    assert stored(Home(root=str(tmp_path)), "selected_subset", "shapes|random_b0.10_s0")["subset"].n_rows == 24
+    assert Home.open(tmp_path).stored("selected_subset", "shapes|random_b0.10_s0")["subset"].n_rows == 24
 
 
 # 88 event log locked, 89 reading while a run writes, 99 a lock left behind
@@ -96,7 +95,7 @@ def test_an_event_log_locked_for_seconds_delays_a_run_and_no_more(platform, copi
     run_selections(platform, "shapes", keys("random_b0.15_s0"), stages=("selected_subset",), say=lambda line: None)
     assert time.monotonic() - started > 1
     assert locker.wait() == 0
-    assert stored(platform.home, "selected_subset", "shapes|random_b0.15_s0")["subset"].n_rows == 36
+    assert platform.home.stored("selected_subset", "shapes|random_b0.15_s0")["subset"].n_rows == 36
 
 
 def test_sql_reads_whole_tables_while_a_run_replaces_them(platform, copied):
@@ -124,7 +123,7 @@ def test_a_lock_file_left_from_before_a_reboot_is_free(tmp_path):
     platform = open_platform(tmp_path)
     platform.observe("shapes")
     platform.materialize(["raw_dataset"], "shapes")
-    assert stored(platform.home, "raw_dataset", "shapes")["samples"].n_rows == 240
+    assert platform.home.stored("raw_dataset", "shapes")["samples"].n_rows == 240
 
 
 def test_the_run_of_a_process_that_is_gone_is_marked_as_failed_and_one_elsewhere_is_not(platform, copied):
@@ -173,7 +172,7 @@ def test_a_full_disk_while_tables_are_written_leaves_the_old_tables_and_then_goe
     assert "earlier tables are intact: free some space" in said.err.splitlines()[-1]
     assert table_bytes(home) == before
     assert xmas(home, "select", "ds", "--method", "random").code == 0
-    assert stored(Home(root=str(home)), "selected_subset", "ds|random_b0.10_s0")["subset"].n_rows == 400
+    assert Home.open(home).stored("selected_subset", "ds|random_b0.10_s0")["subset"].n_rows == 400
 
 
 def without_right_to_pass_permissions() -> None:
@@ -212,7 +211,7 @@ def test_a_home_below_a_file_is_refused_in_one_line(tmp_path):
 
 
 def test_a_stage_whose_tables_cannot_be_written_is_refused_before_its_work(tmp_path):
-    home = Home(root=str(tmp_path))
+    home = Home.open(tmp_path)
     (home.tables() / "clusters").touch()
     with pytest.raises(Exception, match="cannot be made"), home.stage("clusters", "ds", key="k"):
         raise AssertionError("the work began")
@@ -276,7 +275,7 @@ def test_a_dataset_without_images_is_refused_for_xmas_before_training_and_random
         "is no attention to images to follow; use a method that needs no proxy, such as random"
     )
     assert list((tmp_path / "work" / "proxy_checkpoints").rglob("run")) == []
-    assert stored(Home(root=str(tmp_path)), "selected_subset", "texts|random_b0.50_s0")["subset"].n_rows == 10
+    assert Home.open(tmp_path).stored("selected_subset", "texts|random_b0.50_s0")["subset"].n_rows == 10
 
 
 def test_prompts_that_are_too_long_are_counted_at_every_stage_and_stop_nothing(tmp_path, quick_profile):
@@ -286,12 +285,12 @@ def test_prompts_that_are_too_long_are_counted_at_every_stage_and_stop_nothing(t
     xmas(tmp_path, "dataset", "add", "ds", *write_dataset(tmp_path / "data", rows, asked), *quick_profile)
     said = xmas(tmp_path, "run", "ds", "--method", "xmas", "--method", "full", "--budget", "0.5")
     assert said.code == 0, said.err
-    home, platform = Home(root=str(tmp_path)), open_platform(tmp_path)
-    assert stored(home, "clusters", "ds")["clusters"].column("label").tolist().index(-1) == 0
+    home, platform = Home.open(tmp_path), open_platform(tmp_path)
+    assert home.stored("clusters", "ds")["clusters"].column("label").tolist().index(-1) == 0
     (trained,) = platform.instance.fetch_materializations(dg.AssetKey("proxy_checkpoints"), limit=1).records
     told = trained.asset_materialization.metadata
     assert (told["rows trained on"].value, r"too\_long" in told["rows left out"].value) == (23, True)
-    answers = stored(home, "benchmark_scores", "ds|full_b1.00_s0")["answers"].frame(["question_id", "score"])
+    answers = home.stored("benchmark_scores", "ds|full_b1.00_s0")["answers"].frame(["question_id", "score"])
     assert [score is None for score in answers["score"]] == [True, False]
 
 

@@ -10,7 +10,7 @@ import pytest
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.core.influence import validation_influence
 from xmas_assets.data.registration import Registration, load_registration
-from xmas_assets.home.stored_signals import stored, stored_signals
+from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.orchestration.platform import RunFailedError
 from xmas_assets.selection.registry import METHODS
 from xmas_assets_tests.e2e.platforms import open_platform, row, write_dataset, xmas
@@ -134,7 +134,7 @@ def test_a_validation_record_in_training_has_the_largest_influence_on_its_task(h
     with pytest.raises(RunFailedError, match="20 validation records have the pictures and question of a training"):
         platform.materialize(["validation_samples"], "small")
     platform.materialize(["validation_gradients"], "small")
-    tasks = stored(platform.home, "validation_gradients", "small")["validation_gradients"].column("task").tolist()
+    tasks = platform.home.stored("validation_gradients", "small")["validation_gradients"].column("task").tolist()
     last = stored_signals(platform.home, "small")["validation_gradients"][:, -1:]
     influence = validation_influence(complete["gradients"][:, None], last, weights=np.ones(1))
     for place, task in enumerate(tasks):

@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import stored
 from xmas_assets_tests.e2e.platforms import BUILT, DATASET_STAGES, SELECTION_STAGES, open_platform, register
 
 STAGES = ("base_model", "raw_dataset", *DATASET_STAGES[2:], *SELECTION_STAGES, "leaderboard")  # as they come
@@ -89,7 +88,7 @@ def artefacts(home: Path) -> dict[str, bytes]:
 
 
 def leaderboard(home: Path) -> dict[str, list[dict]]:
-    tables = stored(Home(root=str(home)), "leaderboard", "shapes")
+    tables = Home.open(home).stored("leaderboard", "shapes")
     columns = pl.exclude("^.*cpu_seconds$")
     return {name: table.scan().select(columns).collect().to_dicts() for name, table in tables.items()}
 

@@ -9,7 +9,6 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS, SIGNALS
 from xmas_assets.data.registration import load_registration
 from xmas_assets.extraction.attention_maps import AttentionMaps
-from xmas_assets.home.stored_signals import stored
 from xmas_assets.orchestration.platform import RunFailedError
 from xmas_assets.orchestration.selection_runs import run_selections
 from xmas_assets.selection.registry import METHODS, assets_read
@@ -50,7 +49,7 @@ def select(platform, *texts: str, say=lambda line: None) -> None:
 
 
 def rows(platform, key: str) -> set[int]:
-    return set(stored(platform.home, "selected_subset", f"shapes|{key}")["subset"].column("row").tolist())
+    return set(platform.home.stored("selected_subset", f"shapes|{key}")["subset"].column("row").tolist())
 
 
 def runs_of(platform, asset: str) -> list[str]:

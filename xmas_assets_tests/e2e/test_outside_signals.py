@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from xmas_assets.contracts.errors import SettingsError
-from xmas_assets.home.stored_signals import is_stored, stored
+from xmas_assets.home.home import Home
 from xmas_assets.orchestration.platform import RunFailedError
 from xmas_assets.orchestration.selection_runs import bring_up_to_date, run_selections
 from xmas_assets_tests.annotation.chat_server import KEY, Server, completion
@@ -61,7 +61,7 @@ def select(home, *names: str) -> dict[str, list[int]]:
     chosen = [f"{name}_b0.50_s0" for name in names]
     run_selections(open_platform(home), "ds", keys(*chosen), stages=("selected_subset",), say=lambda line: None)
     return {
-        name: stored(open_platform(home).home, "selected_subset", f"ds|{key}")["subset"].column("row").tolist()
+        name: Home.open(home).stored("selected_subset", f"ds|{key}")["subset"].column("row").tolist()
         for name, key in zip(names, chosen, strict=True)
     }
 
@@ -70,16 +70,16 @@ def test_every_method_that_needs_no_proxy_selects_and_none_is_trained(home):
     rows = select(home, "length", "clip_score", "self_filter", "instag")
     assert {name: len(chosen) for name, chosen in rows.items()} == dict.fromkeys(rows, 7)
     platform = open_platform(home)
-    assert not is_stored(platform.home, "proxy_checkpoints", "ds")
+    assert not platform.home.is_stored("proxy_checkpoints", "ds")
     # Row n has n + 1 words of answer, so the longest answers are the last rows.
     assert rows["length"] == [7, 8, 9, 10, 11, 12, 13]
     # Tagged are 0, 1, 2, 5; of the untagged the lowest fill up. Round 1 is row 5, which has all tags.
     assert rows["instag"] == [0, 1, 2, 3, 4, 5, 6]
-    tags = stored(platform.home, "tags", "ds")["tags"].frame()
+    tags = platform.home.stored("tags", "ds")["tags"].frame()
     assert tags["tags"].to_list()[:3] == [["colour", "count"], ["count", "shape"], ["colour"]]
-    embeddings = stored(platform.home, "clip_embeddings", "ds")["clip_embeddings"]
+    embeddings = platform.home.stored("clip_embeddings", "ds")["clip_embeddings"]
     assert np.flatnonzero(np.isnan(embeddings.column("score"))).tolist() == list(TEXT_ONLY)
-    difficulty = stored(platform.home, "difficulty_scores", "ds")["difficulty_scores"].column("difficulty")
+    difficulty = platform.home.stored("difficulty_scores", "ds")["difficulty_scores"].column("difficulty")
     assert len(set(difficulty.tolist())) > N_ROWS / 2
 
 
@@ -102,7 +102,7 @@ def test_methods_that_lack_what_you_must_give_are_refused_with_what_it_is(home):
     platform.observe("ds")
     with pytest.raises(RunFailedError, match=f"^tags of ds: .*{wanted}"):  # as from the UI
         platform.materialize(["tags"], "ds")
-    assert not is_stored(open_platform(home).home, "quality_indicators", "ds")
+    assert not Home.open(home).is_stored("quality_indicators", "ds")
     change(home, **QUICK)
 
 
@@ -117,7 +117,7 @@ def test_rows_are_chosen_by_ratings_and_the_judge_is_asked_once_about_rows_with_
         change(home, quality={"ratings": str(ratings), "endpoint": judge | {"timeout_seconds": 5}, "shard_size": 5})
         select(home, "instruction_gpt4")
         assert len(server.requests) == N_ROWS - len(TEXT_ONLY)
-    values = stored(open_platform(home).home, "quality_indicators", "ds")["quality_indicators"].column("values")
+    values = Home.open(home).stored("quality_indicators", "ds")["quality_indicators"].column("values")
     with_image = [number for number in range(N_ROWS) if number not in TEXT_ONLY]
     assert values[with_image, 2].tolist() == list(range(12))  # the judge's answers, in the order it was asked
     assert np.isnan(values[list(TEXT_ONLY)]).all()
@@ -159,4 +159,4 @@ def test_an_edited_file_of_ratings_makes_what_is_read_from_it_stale(home, rating
     platform.observe("ds")
     assert platform.stale(["raw_dataset", "quality_ratings"], "ds") == ["quality_ratings"]
     bring_up_to_date(platform, "ds", "quality_ratings", say=lambda line: None)
-    assert stored(platform.home, "quality_ratings", "ds")["quality_ratings"].column("rating").tolist() == [0.25, 0.5]
+    assert platform.home.stored("quality_ratings", "ds")["quality_ratings"].column("rating").tolist() == [0.25, 0.5]

@@ -8,7 +8,6 @@ from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from xmas_assets.data.registration import load_registration
-from xmas_assets.home.stored_signals import stored
 from xmas_assets.home.stored_tables import read_checkpoints
 from xmas_assets.orchestration.platform import RunFailedError
 from xmas_assets.orchestration.selection_runs import run_selections
@@ -69,7 +68,7 @@ def test_a_new_budget_recomputes_only_sampling_and_what_follows(platform, home):
 
 
 def test_the_leaderboard_has_every_method_and_the_blind_baselines(platform, home):
-    table = stored(platform.home, "leaderboard", "shapes")["leaderboard"].scan().collect()
+    table = platform.home.stored("leaderboard", "shapes")["leaderboard"].scan().collect()
     assert set(table["method"]) == {"xmas", "random", "full", "majority", "question_prior"}
     full = table.filter(method="full")
     assert full["rel_percent"].to_list() == [pytest.approx(100.0)]
@@ -79,12 +78,12 @@ def test_the_leaderboard_has_every_method_and_the_blind_baselines(platform, home
 def test_a_selection_costs_all_that_stands_behind_it_its_preparation_and_its_choice(platform):
     home = platform.home
     behind = ("proxy_checkpoints", "attention_trajectories", "clusters")
-    parts = [home.cpu_seconds("shapes", stage) for stage in behind]
+    parts = [home.costs.cpu_seconds("shapes", stage) for stage in behind]
     parts += [
-        home.cpu_seconds("shapes|xmas", "prepared"),
-        home.cpu_seconds("shapes|xmas_b0.20_s0", "selected_subset"),
+        home.costs.cpu_seconds("shapes|xmas", "prepared"),
+        home.costs.cpu_seconds("shapes|xmas_b0.20_s0", "selected_subset"),
     ]
-    table = stored(home, "leaderboard", "shapes")["leaderboard"].frame()
+    table = home.stored("leaderboard", "shapes")["leaderboard"].frame()
     xmas, full = (table.filter(method=name, budget=budget) for name, budget in (("xmas", "0.20"), ("full", "1.00")))
     assert xmas["selection_cpu_seconds"].to_list() == [pytest.approx(sum(parts))]
     assert full["selection_cpu_seconds"][0] < 0.5 * sum(parts)
@@ -93,7 +92,7 @@ def test_a_selection_costs_all_that_stands_behind_it_its_preparation_and_its_cho
 def test_a_smaller_xmas_budget_lies_inside_a_larger_one(platform):
     run_selections(platform, "shapes", keys("xmas_b0.10_s0"), stages=("selected_subset",), say=lambda line: None)
     small, large = (
-        set(stored(platform.home, "selected_subset", f"shapes|xmas_b{b}_s0")["subset"].column("row"))
+        set(platform.home.stored("selected_subset", f"shapes|xmas_b{b}_s0")["subset"].column("row"))
         for b in ("0.10", "0.20")
     )
     assert (len(small), len(large)) == (24, 48)
@@ -144,7 +143,7 @@ def test_targets_start_from_their_own_base_and_the_proxy_is_left_alone(platform,
     try:
         run_selections(platform, "shapes", keys("xmas_b0.20_s0"), say=lambda line: None)
         assert file_times(home, others) == before
-        trained = stored(platform.home, "target_model", "shapes|xmas_b0.20_s0")["checkpoints"]
+        trained = platform.home.stored("target_model", "shapes|xmas_b0.20_s0")["checkpoints"]
         weights = load_file(read_checkpoints(trained, home)[-1].path / "model.safetensors")
         (down,) = (weight for name, weight in weights.items() if name.endswith("layers.0.mlp.down_proj.weight"))
         assert down.shape[0] == 128
@@ -206,7 +205,7 @@ def test_one_failing_selection_leaves_the_others_to_finish(platform):
     with pytest.raises(RunFailedError, match=r"1 of 2 selections failed; the first: .*'full' keeps everything"):
         both = keys("full_b0.50_s0", "random_b0.30_s0")
         run_selections(platform, "shapes", both, stages=("selected_subset",), say=lambda line: None)
-    assert stored(platform.home, "selected_subset", "shapes|random_b0.30_s0")["subset"].n_rows == 72
+    assert platform.home.stored("selected_subset", "shapes|random_b0.30_s0")["subset"].n_rows == 72
 
 
 def test_two_workers_give_the_same_bytes_as_one_also_after_the_home_moved(platform, home, tmp_path):

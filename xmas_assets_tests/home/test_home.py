@@ -13,7 +13,7 @@ from xmas_assets.home.home import Home
 HOLD = """
 import sys
 from xmas_assets.home.home import Home
-with Home(root=sys.argv[1]).stage("clusters", "ds|a b", "k"):
+with Home.open(sys.argv[1]).stage("clusters", "ds|a b", "k"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -21,7 +21,7 @@ with Home(root=sys.argv[1]).stage("clusters", "ds|a b", "k"):
 
 @pytest.fixture
 def home(tmp_path):
-    return Home(root=str(tmp_path))
+    return Home.open(tmp_path)
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def burn(seconds: float) -> None:
 def test_the_root_is_the_field_then_the_environment_then_dot_xmas(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("XMAS_HOME", raising=False)
-    assert Home().path() == tmp_path / ".xmas"
+    assert Home.open().path() == tmp_path / ".xmas"
     monkeypatch.setenv("XMAS_HOME", "elsewhere")
-    assert Home().path("a", "b") == tmp_path / "elsewhere" / "a" / "b"
-    assert Home(root=str(tmp_path / "field")).path() == tmp_path / "field"
+    assert Home.open().path("a", "b") == tmp_path / "elsewhere" / "a" / "b"
+    assert Home.open(tmp_path / "field").path() == tmp_path / "field"
 
 
 def test_a_stage_held_by_another_process_is_refused_and_other_partitions_are_not(home, holder):
@@ -58,7 +58,7 @@ def test_a_stage_held_by_another_process_is_refused_and_other_partitions_are_not
         raise AssertionError("two at once")
     with home.stage("clusters", "ds|a c", "k"):
         pass
-    home.release("clusters", "ds|a c")
+    home.locks.release("clusters", "ds|a c")
 
 
 def test_the_lock_of_a_killed_process_is_free(home, holder):
@@ -66,7 +66,7 @@ def test_the_lock_of_a_killed_process_is_free(home, holder):
     holder.wait()
     with home.stage("clusters", "ds|a b", "k"):
         pass
-    home.release("clusters", "ds|a b")
+    home.locks.release("clusters", "ds|a b")
 
 
 def test_a_stage_stays_locked_until_it_is_released_and_a_failed_one_does_not(home, tmp_path):
@@ -77,7 +77,7 @@ def test_a_stage_stays_locked_until_it_is_released_and_a_failed_one_does_not(hom
     with home.stage("clusters", "ds|a b", "k"):
         pass
     assert not is_free()
-    home.release("clusters", "ds|a b")
+    home.locks.release("clusters", "ds|a b")
     assert is_free()
     with pytest.raises(RuntimeError), home.stage("clusters", "ds|a b", "k"):
         raise RuntimeError
@@ -88,7 +88,7 @@ def test_the_same_process_may_make_a_stage_again_after_it_failed_to_store_it(hom
     for _ in range(2):
         with home.stage("clusters", "ds", "k"):
             pass
-    home.release("clusters", "ds")
+    home.locks.release("clusters", "ds")
 
 
 def test_the_work_of_one_partition_and_key_has_a_folder_of_its_own(home):
@@ -98,7 +98,7 @@ def test_the_work_of_one_partition_and_key_has_a_folder_of_its_own(home):
         assert list(other.iterdir()) == []
     with home.stage("clusters", "ds|x/../y", "first") as again:
         assert [path.name for path in again.iterdir()] == ["half"]
-    home.release("clusters", "ds|x/../y")
+    home.locks.release("clusters", "ds|x/../y")
     assert first.parents[2] == home.path("work")
 
 
@@ -106,10 +106,10 @@ def test_a_rerun_that_finds_the_work_done_keeps_its_cost_and_new_work_has_its_ow
     def cost(key: str, seconds: float) -> float:
         with home.stage("clusters", "ds", key):
             burn(seconds)
-        home.release("clusters", "ds")
-        return home.cpu_seconds("ds", "clusters")
+        home.locks.release("clusters", "ds")
+        return home.costs.cpu_seconds("ds", "clusters")
 
-    assert home.cpu_seconds("ds", "clusters") is None
+    assert home.costs.cpu_seconds("ds", "clusters") is None
     first = cost("k", 0.2)
     assert 0.2 <= first < 0.5
     assert cost("k", 0) == first
@@ -119,13 +119,13 @@ def test_a_rerun_that_finds_the_work_done_keeps_its_cost_and_new_work_has_its_ow
 def test_work_that_made_several_stages_counts_once_and_each_stage_alone_by_its_share(home):
     with home.stages({"features": 0.5, "attention_maps": 1.0}, "ds", "pass"):
         burn(0.2)
-    home.release("features", "ds")
-    home.release("attention_maps", "ds")
-    whole = home.cpu_seconds("ds", "attention_maps")
-    assert home.cpu_seconds("ds", "features") == pytest.approx(whole / 2)
-    assert home.cpu_seconds("ds", "features", "attention_maps") == whole
-    home.note_cost("clusters", "ds", "other work", 3.0)
-    assert home.cpu_seconds("ds", "features", "attention_maps", "clusters", "never made") == whole + 3
+    home.locks.release("features", "ds")
+    home.locks.release("attention_maps", "ds")
+    whole = home.costs.cpu_seconds("ds", "attention_maps")
+    assert home.costs.cpu_seconds("ds", "features") == pytest.approx(whole / 2)
+    assert home.costs.cpu_seconds("ds", "features", "attention_maps") == whole
+    home.costs.note("clusters", "ds", "other work", 3.0)
+    assert home.costs.cpu_seconds("ds", "features", "attention_maps", "clusters", "never made") == whole + 3
 
 
 def test_several_stages_are_held_together_or_not_at_all(home, holder):
@@ -145,7 +145,7 @@ def test_several_stages_are_held_together_or_not_at_all(home, holder):
 def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"^.*/file/home cannot be made \(Not a directory\); set XMAS_HOME to"):
-        Home(root=str(tmp_path / "file" / "home")).path()
+        Home.open(tmp_path / "file" / "home").path()
     with pytest.raises(StoreError, match=r"holds '\?' or '%'"):
-        Home(root=str(tmp_path / "50%")).path()
+        Home.open(tmp_path / "50%").path()
     assert not Path(tmp_path / "50%").exists()

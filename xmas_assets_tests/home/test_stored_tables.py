@@ -10,7 +10,6 @@ from xmas_assets.contracts.errors import StoreError
 from xmas_assets.data.registration import Registration
 from xmas_assets.home.stored_tables import (
     combine,
-    emit,
     note_sources,
     read_checkpoints,
     read_sources,
@@ -20,6 +19,7 @@ from xmas_assets.home.stored_tables import (
     stage_checkpoints,
 )
 from xmas_assets.report.text import Markdown
+from xmas_assets.resources.outputs import emit
 
 FRAME = pl.DataFrame({"x": [1, 2]})
 

@@ -6,8 +6,9 @@ import pytest
 
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, emit, stage
-from xmas_assets.resources.io_managers import TablesIOManager, table_directory
+from xmas_assets.home.stored_tables import StoredTables, stage
+from xmas_assets.resources.io_managers import TablesIOManager
+from xmas_assets.resources.outputs import emit
 
 DATASETS = dg.StaticPartitionsDefinition(["a", "b"])
 SELECTIONS = dg.MultiPartitionsDefinition({"dataset": DATASETS, "selection": dg.StaticPartitionsDefinition(["s", "t"])})
@@ -15,7 +16,7 @@ SELECTIONS = dg.MultiPartitionsDefinition({"dataset": DATASETS, "selection": dg.
 
 @pytest.fixture
 def home(tmp_path):
-    return Home(root=str(tmp_path))
+    return Home.open(tmp_path)
 
 
 def assets_of(home: Home, seen: dict):
@@ -77,4 +78,4 @@ def test_what_was_never_made_is_said_in_one_line(home):
 
 
 def test_keys_are_quoted_in_paths(home):
-    assert table_directory(home, "x", "d|../s").relative_to(home.tables()).as_posix() == "x/dataset=d/selection=..%2Fs"
+    assert home.table_directory("x", "d|../s").relative_to(home.tables()).as_posix() == "x/dataset=d/selection=..%2Fs"

@@ -13,7 +13,7 @@ from xmas_assets.resources.tracking import RunRecord, Tracking
 
 
 def make_tracking(root: Path, uri: str = "") -> Tracking:
-    return Tracking(home=Home(root=str(root)), uri=uri)
+    return Tracking(home=Home.open(root), uri=uri)
 
 
 def make_record(number: int = 0, **fields) -> RunRecord:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from xmas_assets.scale.shards import Progress, Shard, run_shards, shards_of_groups, write_whole
+from xmas_assets.files.whole import write_whole
+from xmas_assets.scale.shards import Progress, Shard, run_shards, shards_of_groups
 
 
 def write_bounds(shard: Shard, path: Path) -> None:

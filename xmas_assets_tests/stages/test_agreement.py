@@ -10,7 +10,6 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, note_shapes
 from xmas_assets.report.agreement import agreement_cells, agreement_figure, agreement_verdict, describe_agreement
 from xmas_assets.report.redundancy import redundancy_cells
-from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.stages.agreement import agreement_table, sample_pairs
 from xmas_assets.stages.redundancy import measure_dataset
 from xmas_assets.store.tables import write_tables
@@ -45,13 +44,13 @@ def write(home: Home, order: np.ndarray) -> list[StoredTables]:
     shapes = {TRAJECTORIES: {"values": (3, 2)}, MAPS: {"values": (2, 4)}}
     for asset, frame in frames.items():
         notes = note_shapes(shapes.get(asset, {}))
-        write_tables(table_directory(home, asset, "ds"), {TABLES[asset]: frame[order]}, metadata=notes)
-    return [StoredTables(table_directory(home, asset, "ds")) for asset in ASSETS]
+        write_tables(home.table_directory(asset, "ds"), {TABLES[asset]: frame[order]}, metadata=notes)
+    return [StoredTables(home.table_directory(asset, "ds")) for asset in ASSETS]
 
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
-    return write(Home(root=str(tmp_path_factory.mktemp("home"))), np.arange(N_ROWS))
+    return write(Home.open(tmp_path_factory.mktemp("home")), np.arange(N_ROWS))
 
 
 def test_one_checkpoint_counts_alone(tables):
@@ -82,7 +81,7 @@ def test_maps_agree_with_gradients_and_trajectories_do_not(table):
 
 
 def test_the_order_of_the_rows_does_not_matter(table, tmp_path):
-    shuffled = write(Home(root=str(tmp_path)), np.random.default_rng(1).permutation(N_ROWS))
+    shuffled = write(Home.open(tmp_path), np.random.default_rng(1).permutation(N_ROWS))
     assert agreement_table(sample_pairs(*shuffled)).equals(table)
 
 
@@ -132,12 +131,12 @@ def test_the_picture_is_the_same_every_time(tables):
 def test_a_dataset_is_measured_in_the_spaces_whose_signals_are_stored(tmp_path):
     """Text: ten places, six rows each. Images: every row its own, and five have none."""
     rng = np.random.default_rng(0)
-    home = Home(root=str(tmp_path))
+    home = Home.open(tmp_path)
     image = rng.normal(size=(N_ROWS, 16))
     image[:5] = np.nan
     text = np.repeat(rng.normal(size=(10, 16)), 6, axis=0)
     frame = pl.DataFrame({"image": lists(image), "text": lists(text), "score": [0.5] * N_ROWS})
-    write_tables(table_directory(home, "clip_embeddings", "ds"), {"clip_embeddings": frame})
+    write_tables(home.table_directory("clip_embeddings", "ds"), {"clip_embeddings": frame})
     found = measure_dataset(home, "ds")
     assert {space: (one.n_rows, one.duplicate_mass) for space, one in found.items()} == {
         "image": (55, 0),

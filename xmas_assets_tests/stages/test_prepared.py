@@ -12,8 +12,7 @@ import pytest
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_signals import signal_digests, stored, stored_signals
-from xmas_assets.resources.io_managers import table_directory
+from xmas_assets.home.stored_signals import signal_digests, stored_signals
 from xmas_assets.selection.base import Method
 from xmas_assets.selection.registry import make_method
 from xmas_assets.stages.prepared import PREPARED, partition_of, prepared_arrays
@@ -32,12 +31,12 @@ def killed(path, target):
         os.kill(os.getpid(), signal.SIGKILL)
     os.rename(path, target)
 Path.replace = killed
-prepared_arrays(Home(root=sys.argv[1]), "ds", make_method("el2n", {}))
+prepared_arrays(Home.open(sys.argv[1]), "ds", make_method("el2n", {}))
 """
 HOLD = """
 import sys, time
 from xmas_assets.home.home import Home
-Home(root=sys.argv[1]).hold("prepared", "ds|el2n")
+Home.open(sys.argv[1]).locks.hold("prepared", "ds|el2n")
 print("held", flush=True)
 time.sleep(1)
 """
@@ -45,13 +44,13 @@ time.sleep(1)
 
 def store(home: Home, asset: str, table: str, **columns) -> None:
     frame = pl.DataFrame({"row": range(len(IDS)), "sample_id": IDS, **columns})
-    write_tables(table_directory(home, asset, "ds"), {table: frame})
+    write_tables(home.table_directory(asset, "ds"), {table: frame})
 
 
 @pytest.fixture
 def home(tmp_path):
     """Four rows with an EL2N; the largest is c's."""
-    home = Home(root=str(tmp_path))
+    home = Home.open(tmp_path)
     store(home, "raw_dataset", "samples", n_images=[1, 1, 1, 0])
     store(home, "answer_scores", "answer_scores", el2n=[0.2, 0.1, 0.9, 0.5])
     return home
@@ -115,12 +114,12 @@ def test_a_run_that_is_preparing_the_same_is_waited_for(home):
 
 def test_what_it_cost_is_noted_once(home):
     method, partition = make_method("el2n", {}), partition_of("ds", "el2n")
-    assert home.cpu_seconds(partition, PREPARED) is None
+    assert home.costs.cpu_seconds(partition, PREPARED) is None
     prepared_arrays(home, "ds", method)
-    cost = home.cpu_seconds(partition, PREPARED)
+    cost = home.costs.cpu_seconds(partition, PREPARED)
     assert cost is not None and cost > 0
     prepared_arrays(home, "ds", method)
-    assert home.cpu_seconds(partition, PREPARED) == cost
+    assert home.costs.cpu_seconds(partition, PREPARED) == cost
 
 
 def test_a_missing_signal_is_named_with_its_asset_before_anything_is_opened(home):
@@ -133,7 +132,7 @@ def test_a_missing_signal_is_named_with_its_asset_before_anything_is_opened(home
 def test_only_the_tables_that_hold_the_signals_count(home):
     before = signal_digests(home, "ds", ["sample_ids", "el2n"])
     assert [text.split(":")[0] for text in before] == ["answer_scores.answer_scores", "raw_dataset.samples"]
-    samples = stored(home, "raw_dataset", "ds")["samples"].frame()
+    samples = home.stored("raw_dataset", "ds")["samples"].frame()
     tables = {"samples": samples, "quarantine": pl.DataFrame({"reason": ["x"]})}
-    write_tables(table_directory(home, "raw_dataset", "ds"), tables)
+    write_tables(home.table_directory("raw_dataset", "ds"), tables)
     assert signal_digests(home, "ds", ["sample_ids", "el2n"]) == before

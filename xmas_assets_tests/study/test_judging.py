@@ -7,7 +7,6 @@ import pytest
 from study import judging, subsets
 from study.design import PLAN
 from xmas_assets.home.home import Home
-from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.store.tables import write_tables
 from xmas_assets.toy.questions import RARE_SKILLS
 
@@ -34,7 +33,7 @@ def test_without_groups_there_is_nothing_to_tell():
 
 
 def test_a_subset_is_described_by_its_groups_and_rare_skills(tmp_path):
-    home = Home(root=str(tmp_path))
+    home = Home.open(tmp_path)
     (experiment,) = (one for one in PLAN if one.name == "main_shapes_steps")
     known = pl.DataFrame(
         {
@@ -46,7 +45,7 @@ def test_a_subset_is_described_by_its_groups_and_rare_skills(tmp_path):
     key = experiment.keys(0)[1]
     partition = f"{experiment.registration(0)}|{key}"
     chosen = pl.DataFrame({"sample_id": ["a", "b", "c"]})
-    write_tables(table_directory(home, "selected_subset", partition), {"subset": chosen})
+    write_tables(home.table_directory("selected_subset", partition), {"subset": chosen})
     found = subsets._describe(home, experiment, 0, known, key)
     assert (found["method"], found["groups"], found["rare"]) == ("random", pytest.approx(2 / 3), pytest.approx(1 / 3))
     with pytest.raises(ValueError, match="rows that are not in the dataset"):

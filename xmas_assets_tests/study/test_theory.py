@@ -9,7 +9,6 @@ import pytest
 from study import bases, theory
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import note_shapes
-from xmas_assets.resources.io_managers import table_directory
 from xmas_assets.store.tables import write_tables
 
 N_ROWS, N_CHECKPOINTS, N_VALUES, SIDE = 60, 2, 3, 4
@@ -52,7 +51,7 @@ def put(
     }
     for asset, (name, columns, shapes) in tables.items():
         notes = note_shapes(shapes)
-        write_tables(table_directory(home, asset, dataset), {name: pl.DataFrame(columns)}, metadata=notes)
+        write_tables(home.table_directory(asset, dataset), {name: pl.DataFrame(columns)}, metadata=notes)
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def made():
 
 @pytest.fixture
 def home(tmp_path, made):
-    home = Home(root=str(tmp_path))
+    home = Home.open(tmp_path)
     put(home, "target", **made)
     return home
 

@@ -1,0 +1,35 @@
+"""The samples of a dataset from its stored tables."""
+
+from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.data.samples import SAMPLE_COLUMNS, Samples
+from xmas_assets.home.stored_tables import StoredTables
+
+
+def training_samples(raw_dataset: StoredTables) -> Samples:
+    """The training pool, in row order."""
+    return Samples(raw_dataset["samples"].arrow(SAMPLE_COLUMNS))
+
+
+def pictured_samples(raw_dataset: StoredTables) -> Samples:
+    """The training pool, in row order, for work that follows attention to images.
+
+    Raises:
+        DatasetError: If no row has an image; raised before anything is trained.
+    """
+    if not raw_dataset["samples"].column("n_images").any():
+        raise DatasetError(
+            f"none of {raw_dataset['samples'].n_rows} rows has an image, so there is no attention to images to "
+            "follow; use a method that needs no proxy, such as random"
+        )
+    return training_samples(raw_dataset)
+
+
+def held_out_questions(raw_dataset: StoredTables) -> Samples:
+    """The test questions.
+
+    Raises:
+        DatasetError: If the dataset was registered without a test set.
+    """
+    if "test" not in raw_dataset or raw_dataset["test"].n_rows == 0:
+        raise DatasetError("the dataset has no test records, so nothing can be scored; add it again with --test FILE")
+    return Samples(raw_dataset["test"].arrow(SAMPLE_COLUMNS))

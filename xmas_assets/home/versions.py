@@ -1,0 +1,54 @@
+"""Versions of a dataset's files and settings, so that a change is seen without reading the files."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from xmas_assets.contracts.section import Section
+from xmas_assets.home.home import Home
+
+_READ_FIELDS = {"images", "format", "duplicates"}
+_FILES = {"source": ("annotations", "test"), "validation": ("validation",)}  # by section
+
+
+def current_versions(home: Home, dataset: str) -> dict[str, str]:
+    """Version of every section of a dataset's files and settings; equal versions mean that nothing changed."""
+    settings, registration = home.settings(dataset), home.registration(dataset)
+    sections = {name: section.digest() for name, section in _by_name(settings).items()}
+    for section, fields in _FILES.items():
+        described = registration.model_dump_json(include={*fields, *_READ_FIELDS})
+        paths = [path for field in fields for path in getattr(registration, field)]
+        sections[section] = _files_version(described, paths)
+    ratings = settings.quality.ratings
+    return sections | ({"quality": _files_version(sections["quality"], [Path(ratings)])} if ratings else {})
+
+
+def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:
+    """The values behind ``current_versions``, for people to read, by section."""
+    registration = home.registration(dataset)
+    files = {
+        section: registration.model_dump(mode="json", include={*fields, *_READ_FIELDS})
+        for section, fields in _FILES.items()
+    }
+    settings = _by_name(home.settings(dataset))
+    return files | {name: section.model_dump(mode="json") for name, section in settings.items()}
+
+
+def _by_name(settings: Section) -> dict[str, Section]:
+    """The settings by section. Those of single signals are sections of their own, so that only one is stale."""
+    sections = dict(settings)
+    signals = sections.pop("signals")
+    return sections | dict(signals)
+
+
+def _files_version(described: str, paths: Iterable[Path]) -> str:
+    """Version of files from names, sizes and times, and of how they are read: cheap enough for a sensor.
+
+    A file touched without a change makes ``raw_dataset`` stale; its content hash then stops the staleness there.
+    """
+    parts = [described]
+    for path in paths:
+        status = path.stat() if path.exists() else None
+        parts.append(f"{path}:{status.st_size}:{status.st_mtime_ns}" if status else f"{path}:missing")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
