@@ -176,9 +176,14 @@ def ui(
     mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the MLflow UI.")] = 5000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     allow_remote: Annotated[bool, typer.Option(help="Allow an address that others can reach (no login!).")] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Name under which a proxy serves the UIs; may be given several times.")
+    ] = None,
 ) -> None:
     """Open the Dagster UI and the MLflow UI on this home; Ctrl-C ends both."""
-    commands.serve(host=host, port=port, mlflow_port=mlflow_port, allow_remote=allow_remote)
+    commands.serve(
+        host=host, port=port, mlflow_port=mlflow_port, allow_remote=allow_remote, allowed_hosts=allow_host or []
+    )
 
 
 @app.command()

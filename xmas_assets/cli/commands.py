@@ -215,8 +215,15 @@ def doctor() -> int:
     return 2 if bad else 0
 
 
-def serve(*, host: str, port: int, mlflow_port: int, allow_remote: bool) -> None:
+def serve(*, host: str, port: int, mlflow_port: int, allow_remote: bool, allowed_hosts: Sequence[str]) -> None:
     """Serve the UIs."""
     from xmas_assets.cli import serving
 
-    serving.serve(Home.open(), host=host, port=port, mlflow_port=mlflow_port, allow_remote=allow_remote)
+    serving.serve(
+        Home.open(),
+        host=host,
+        port=port,
+        mlflow_port=mlflow_port,
+        allow_remote=allow_remote,
+        allowed_hosts=allowed_hosts,
+    )

@@ -20,8 +20,8 @@ from xmas_assets.contracts.errors import SettingsError, XmasError
 from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
 from xmas_assets.resources.tracking import Tracking
+from xmas_assets.web.commands import server_commands
 
-_WORKSPACE = Path(__file__).parents[1] / "instance" / "workspace.yaml"
 _MIN_FREE_BYTES = 2 << 30
 _GRACE_SECONDS = 20.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,11 +39,14 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def serve(home: Home, *, host: str, port: int, mlflow_port: int, allow_remote: bool) -> None:
+def serve(
+    home: Home, *, host: str, port: int, mlflow_port: int, allow_remote: bool, allowed_hosts: Sequence[str] = ()
+) -> None:
     """Run the Dagster and MLflow servers until Ctrl-C (or SIGTERM, SIGHUP); none of their processes stays behind.
 
     Raises:
-        SettingsError: If the address can be reached from elsewhere and that was not asked for, or a port is taken.
+        SettingsError: If the address can be reached from elsewhere and that was not asked for, a port is taken, or an
+            allowed host is not a host.
         ServerEndedError: If one of the servers ends by itself.
     """
     check_host(host, allow_remote=allow_remote)
@@ -51,20 +54,18 @@ def serve(home: Home, *, host: str, port: int, mlflow_port: int, allow_remote: b
         raise SettingsError(f"port {port} was given to both UIs; choose another --port or --mlflow-port")
     for number in (port, mlflow_port):
         _check_free(host, number)
+    tracking = Tracking(home=home)
+    commands = server_commands(
+        host, port=port, mlflow_port=mlflow_port, allowed_hosts=allowed_hosts, store=tracking.tracking_uri()
+    )
     from xmas_assets.orchestration.platform import open_instance
 
     open_instance(home)
-    tracking = Tracking(home=home)
     tracking.prepare()
     tracking.deliver(log=print)
     shown = f"[{host}]" if ":" in host else host
     addresses = Addresses(f"http://{shown}:{port}", f"http://{shown}:{mlflow_port}")
     addresses.save(home)
-    commands = {
-        "Dagster": ["dagster", "dev", "-w", str(_WORKSPACE), "-h", host, "-p", str(port)],
-        "MLflow": ["mlflow", "server", "--host", host, "--port", str(mlflow_port), "--workers", "1"]
-        + ["--backend-store-uri", tracking.tracking_uri()],
-    }
     with _stoppable():
         servers: dict[str, subprocess.Popen[bytes]] = {}
         try:

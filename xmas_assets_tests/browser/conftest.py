@@ -20,6 +20,7 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-default-apps",
     "--disable-sync",
+    "--host-resolver-rules=MAP evil.example 127.0.0.1",
 ]
 
 

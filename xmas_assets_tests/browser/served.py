@@ -100,12 +100,12 @@ class Served:
 
 
 @contextmanager
-def serve(home: Path) -> Iterator[Served]:
+def serve(home: Path, *options: str) -> Iterator[Served]:
     """Start ``xmas ui`` on free ports, wait until it says that it is ready, and end it afterwards."""
     port, mlflow_port = free_port(), free_port()
     command = [sys.executable, "-c", "from xmas_assets.cli.app import main; main()", "ui"]
     process = subprocess.Popen(
-        [*command, "--port", str(port), "--mlflow-port", str(mlflow_port)],
+        [*command, "--port", str(port), "--mlflow-port", str(mlflow_port), *options],
         env=os.environ | {"XMAS_HOME": str(home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

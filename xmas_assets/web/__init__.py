@@ -1,0 +1,1 @@
+"""The Dagster and MLflow servers behind a guard: only their own pages may use them."""

@@ -1,0 +1,36 @@
+"""How the servers of ``xmas ui`` are started."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xmas_assets.web.guard import own_hosts
+
+_WORKSPACE = Path(__file__).parents[1] / "instance" / "workspace.yaml"
+
+
+def server_commands(
+    host: str, *, port: int, mlflow_port: int, allowed_hosts: Sequence[str], store: str
+) -> dict[str, list[str]]:
+    """The arguments of ``python -m`` for each server, by its name.
+
+    Args:
+        host: Address to listen on.
+        port: Port of the Dagster UI.
+        mlflow_port: Port of the MLflow UI.
+        allowed_hosts: Names under which a browser may reach the UIs, next to those of this machine.
+        store: Address of the MLflow store.
+
+    Raises:
+        SettingsError: If an allowed host is not a host.
+    """
+    hosts = own_hosts(host, port, allowed=allowed_hosts)
+    mlflow_hosts = own_hosts(host, mlflow_port, allowed=allowed_hosts)
+    mlflow_origins = [f"{scheme}://{name}" for name in mlflow_hosts for scheme in ("http", "https")]
+    return {
+        "Dagster": ["xmas_assets.web.dagster_server", "--workspace", str(_WORKSPACE)]
+        + ["--host", host, "--port", str(port), "--allowed-hosts", ",".join(hosts)],
+        "Dagster-daemon": ["dagster._daemon", "run", "--workspace", str(_WORKSPACE)],
+        "MLflow": ["mlflow", "server", "--host", host, "--port", str(mlflow_port), "--workers", "1"]
+        + ["--app-name", "xmas-guarded", "--allowed-hosts", ",".join(mlflow_hosts)]
+        + ["--cors-allowed-origins", ",".join(mlflow_origins), "--backend-store-uri", store],
+    }

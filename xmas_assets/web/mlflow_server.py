@@ -1,0 +1,16 @@
+"""MLflow's web server behind the guard, as a plugin: ``mlflow server --app-name xmas-guarded`` (see pyproject.toml).
+
+MLflow's own options do not suffice: they let every page of this machine, whatever its port, read and write.
+"""
+
+import os
+
+from xmas_assets.web.guard import App, Guard
+
+
+def guarded() -> App:
+    """MLflow's app behind the guard, for the hosts of its own option ``--allowed-hosts``."""
+    from mlflow.environment_variables import MLFLOW_SERVER_ALLOWED_HOSTS
+    from mlflow.server.fastapi_app import app
+
+    return Guard(app, hosts=os.environ[MLFLOW_SERVER_ALLOWED_HOSTS.name].split(","))
