@@ -41,7 +41,7 @@ bench: $(VENV)/installed-test
 $(VENV)/installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 --constraint constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable . --constraint constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[ui]' --constraint constraints.txt
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
+import httpx2
 from huggingface_hub import model_info, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-from huggingface_hub.utils import httpx
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
@@ -70,7 +70,7 @@ def _download(name: str, revision: str | None, section: str) -> Path:
         raise ModelError(
             f"hub model {name!r} is missing or gated; check its name, or log in: {one_line(error)}"
         ) from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
         try:
             return Path(snapshot_download(name, local_files_only=True, **options))
         except LocalEntryNotFoundError:

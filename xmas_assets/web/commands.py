@@ -1,8 +1,10 @@
 """How the servers of ``xmas ui`` are started."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
+from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.web.guard import own_hosts
 
 _WORKSPACE = Path(__file__).parents[1] / "instance" / "workspace.yaml"
@@ -21,8 +23,10 @@ def server_commands(
         store: Address of the MLflow store.
 
     Raises:
-        SettingsError: If an allowed host is not a host.
+        SettingsError: If an allowed host is not a host, or the extra [ui] is not installed.
     """
+    if find_spec("dagster_webserver") is None:
+        raise SettingsError("the UI is not installed; run: pip install 'xmas-assets[ui]'")
     hosts = own_hosts(host, port, allowed=allowed_hosts)
     mlflow_hosts = own_hosts(host, mlflow_port, allowed=allowed_hosts)
     mlflow_origins = [f"{scheme}://{name}" for name in mlflow_hosts for scheme in ("http", "https")]

@@ -2,13 +2,14 @@ import numpy as np
 import torch
 
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.toy.model import SHIPPED_BASE, build_model, build_processor
+from xmas_assets.toy.model import build_model, build_processor
 from xmas_assets.toy.scenes import Scene, Thing
 from xmas_assets.toy.terse_questions import LONGEST, Terse, ask_tersely
 from xmas_assets.toy.train import build_base
 from xmas_assets.toy.train_language import QuestionBank, align_projector, look_at, score_looking
 from xmas_assets.toy.train_tower import draw_album
 from xmas_assets.vlm.loading import load_vlm
+from xmas_assets.vlm.model_files import SHIPPED_BASE
 
 RED_CIRCLE_AND_BIG_BLUE_SQUARE = Scene(
     "white",
