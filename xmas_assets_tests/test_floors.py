@@ -53,9 +53,9 @@ ROOMS = {
     "duckdb": ({"store"}, set()),
     "matplotlib": ({"report"}, {"report"}),
     "typer": ({"cli"}, set()),
-    "sklearn": ({"core"}, set()),
-    "faiss": ({"core"}, set()),
-    "scipy": ({"core"}, set()),
+    "sklearn": ({"core"}, {"core"}),
+    "faiss": ({"core"}, {"core"}),
+    "scipy": ({"core"}, {"core"}),
     "pyarrow": (
         {"data", "store", "vlm", "scale", "extraction", "annotation", "training", "evaluation", "report", "home"}
         | {"stages", "resources"},

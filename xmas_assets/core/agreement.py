@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist
 from threadpoolctl import threadpool_limits
 
 from xmas_assets.core.similarity import unit_rows
@@ -60,6 +59,8 @@ def attention_distances(values: NDArray[Any], maps: NDArray[Any]) -> dict[str, F
         'scalar_trajectory' (the sums of the singular values, as XMAS compares them), 'all_values' and
         'attention_maps'; each (n_rows * (n_rows - 1) / 2,), in the order of ``scipy.spatial.distance.pdist``.
     """
+    from scipy.spatial.distance import pdist
+
     looks = {"scalar_trajectory": leading_sums(values), "all_values": values, "attention_maps": maps}
     return {name: pdist(rows.reshape(len(rows), -1)) for name, rows in looks.items()}
 
@@ -74,6 +75,8 @@ def gradient_distances(gradients: NDArray[Any]) -> dict[str, FloatArray]:
         'direction' (1 - cosine, in [0, 2]; a zero gradient counts as 1/2 away from others) and 'difference' (L2), each
         as in ``attention_distances``.
     """
+    from scipy.spatial.distance import pdist
+
     # Half the squared distance of unit rows is 1 - cosine, without the rounding of a difference from 1.
     return {"direction": pdist(unit_rows(gradients)) ** 2 / 2, "difference": pdist(gradients)}
 

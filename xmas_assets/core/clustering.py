@@ -2,10 +2,8 @@
 
 import math
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from xmas_assets.core.similarity import first_of_equal, unit_rows
@@ -133,6 +131,8 @@ def _training_rows(values: FloatArray, n_distinct: int, *, seed: int) -> NDArray
 
 def _lloyd(points: FloatArray, weights: IntArray, initial: FloatArray, *, max_iterations: int) -> NDArray[np.float32]:
     """Centroids after so many iterations; one that loses all its points splits that of another."""
+    import faiss
+
     options = {"min_points_per_centroid": 1, "max_points_per_centroid": 2**31 - 1}  # no warning, no sampling of its own
     engine = faiss.Kmeans(points.shape[1], len(initial), niter=max_iterations, seed=1234, **options)
     # faiss refuses fewer points than centroids, and does nothing for as many: then all points stand more than once.
@@ -153,6 +153,8 @@ def nearest_centroid(values: FloatArray, centroids: NDArray[np.float32], *, orig
     Returns:
         Positions among the centroids, shape (n_rows,), int64.
     """
+    import faiss
+
     index = faiss.IndexFlatL2(centroids.shape[1])
     index.add(centroids)
     labels = np.empty(len(values), dtype=np.int64)
@@ -218,6 +220,8 @@ def _assign(values: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatA
 
     Of equal centroids the first gets the samples.
     """
+    from scipy.sparse import csr_matrix
+
     distinct = first_of_equal(centroids)
     labels = np.empty(len(values), dtype=np.int64)
     products = np.empty(len(values), dtype=centroids.dtype)

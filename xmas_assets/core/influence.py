@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from xmas_assets.core.similarity import unit_rows
 
@@ -33,6 +32,8 @@ def mean_cosines(blocks: Callable[[], Iterable[NDArray[Any]]], groups: IntArray)
         >>> mean_cosines(lambda: [np.array([[2.0, 0.0], [0.0, 3.0], [0.0, 1.0]])], np.array([0, 0, 1])).tolist()
         [0.5, 0.5, 1.0]
     """
+    from scipy.sparse import csr_matrix
+
     sizes = np.bincount(groups)
     means = None
     start = 0

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
 
 from xmas_assets.core.clustering import default_n_clusters, kmeans
@@ -128,6 +126,9 @@ def _near_groups(points: FloatArray, limit: float, *, cell_rows: int, seed: int)
 
 def _linked(points: FloatArray, limit: float) -> IntArray:
     """For every point the first one that it is linked to, over steps shorter than ``limit``; shape (n_points,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     norms = np.einsum("ij,ij->i", points, points)
     leaders = places = np.arange(len(points))
     step = max(1, _DISTANCES // len(points))

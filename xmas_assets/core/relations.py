@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from xmas_assets.core.similarity import unit_rows
 
@@ -24,6 +23,8 @@ def group_means(values: NDArray[Any], groups: IntArray) -> NDArray[np.float64]:
         >>> group_means(np.array([[1.0], [5.0], [3.0]]), np.array([0, 1, 0])).tolist()
         [[2.0], [5.0]]
     """
+    from scipy.sparse import csr_matrix
+
     sizes = np.bincount(groups)
     sums = np.zeros((len(sizes), values.shape[1]))
     for start in range(0, len(values), _TILE):

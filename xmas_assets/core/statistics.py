@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -227,6 +226,8 @@ def _macro_mean(sums: FloatArray, counts: FloatArray, seed_weights: FloatArray) 
 
 def _half_width(crossed: FloatArray, by_seed: FloatArray, n_seeds: int, n_clusters: int) -> float:
     """Half of the 95 % interval: t quantile x standard error, NaN if it cannot be told."""
+    from scipy import stats
+
     if n_clusters < 2 or not (np.isfinite(crossed).all() and np.isfinite(by_seed).all()):
         return float("nan")
     variance = crossed.var()

@@ -4,9 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, ward
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
 
 from xmas_assets.core.relations import group_means
 
@@ -41,6 +38,10 @@ def ward_labels(features: NDArray[Any], *, cut_share: float = 0.1, exact_rows: i
         >>> ward_labels(np.array([[0.0], [9.0], [0.1]])).tolist()
         [0, 1, 0]
     """
+    from scipy.cluster.hierarchy import fcluster, ward
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
     if len(features) == 1:
         return np.zeros(1, dtype=np.int64)
     if len(features) <= exact_rows:
@@ -65,6 +66,8 @@ def ward_labels(features: NDArray[Any], *, cut_share: float = 0.1, exact_rows: i
 
 
 def _cut(merges: FloatArray, height: float) -> IntArray:
+    from scipy.cluster.hierarchy import fcluster
+
     return fcluster(merges, height, criterion="distance").astype(np.int64) - 1
 
 
