@@ -1,5 +1,6 @@
 """Runs experiments through the platform's own assets, and keeps every answer's score as Parquet."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -102,6 +103,7 @@ def _made(dataset: str, home_root: Path) -> tuple[Path, Path]:
     folder = home_root / "data" / dataset
     images = folder / "images.txt"
     if not images.exists():  # written last
+        shutil.rmtree(folder, ignore_errors=True)
         images.write_text(str(MAKERS[dataset](folder)))
     return folder, Path(images.read_text())
 

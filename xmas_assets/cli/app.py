@@ -133,11 +133,16 @@ def advise(dataset: Dataset) -> None:
 def export(
     dataset: Dataset,
     selection: Annotated[str, typer.Argument(help="Selection key, for example xmas_b0.20_s0.")],
-    to: Annotated[Path, typer.Option(help="File to write; its manifest is written beside it.")],
-    format: Annotated[str | None, typer.Option(help="Another format than the source's.")] = None,  # noqa: A002
+    to: Annotated[
+        Path, typer.Option(help="File to write, .json, .jsonl or .parquet; its manifest is written next to it.")
+    ],
+    format: Annotated[str | None, typer.Option(help="Write the records anew, as this format.")] = None,  # noqa: A002
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is no earlier export; never an input.")
+    ] = False,
 ) -> None:
     """Write a subset's original records, unchanged and in order, with the manifest to replay it."""
-    commands.export(dataset, selection, to=to, format=format)
+    commands.export(dataset, selection, to=to, format=format, force=force)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from xmas_assets.contracts.errors import SettingsError, StoreError
 from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.data.export import export_subset
+from xmas_assets.data.inputs import Inputs
 from xmas_assets.data.registration import load_registration, registered_names, registration_path
 from xmas_assets.evaluation.leaderboard import compare_selections
 from xmas_assets.home.home import Home
@@ -122,7 +123,7 @@ def _bring_up_to_date(dataset: str, asset: str) -> Home:
     return platform.home
 
 
-def export(dataset: str, selection: str, *, to: Path, format: str | None) -> None:  # noqa: A002
+def export(dataset: str, selection: str, *, to: Path, format: str | None, force: bool) -> None:  # noqa: A002
     """Write a subset's original records and its manifest."""
     home = Home.open()
     registration = load_registration(home.path(), dataset)
@@ -138,7 +139,9 @@ def export(dataset: str, selection: str, *, to: Path, format: str | None) -> Non
         chosen.select("source_file", "source_row").iter_rows(),
         manifest=manifest,
         to=to,
+        inputs=Inputs.of_home(home.path()),
         file_format=format,
+        force=force,
     )
     OUT.print(f"{manifest.n_selected:,} records in {to}, manifest in {written}", markup=False, soft_wrap=True)
 

@@ -1,5 +1,6 @@
 """What the ``xmas dataset`` commands do: register, list, show and remove."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def add_dataset(name: str, *, annotations: list[Path], embedded: bool, **fields:
         raise SettingsError(f"dataset {name!r} is there already; edit {path}, or remove it first")
     if embedded:
         folder = home.path("embedded", check_dataset_name(name))
+        shutil.rmtree(folder)  # what an interrupted command left of a dataset that is not registered
         generate(SyntheticSettings(), folder)
         annotations, fields["test"], fields["images"] = [folder / "train.json"], [folder / "test.json"], folder
     if not annotations:

@@ -38,5 +38,9 @@ class SelectionError(XmasError):
     """A selection that cannot be made: missing signal, impossible budget, unusable values."""
 
 
+class OutputError(XmasError):
+    """A path that an output may not take, or a format that it cannot have."""
+
+
 class StoreError(XmasError):
     """A stored artifact that is missing, incomplete or from something else."""

@@ -1,6 +1,7 @@
 """What a subset is and where it came from: enough to make it again and to prove that it is the same."""
 
 import json
+import stat
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,8 +23,21 @@ class SourceFile(BaseModel):
     sha256: str = Field(pattern=_HEX, description="Hex SHA-256 of the file's bytes.")
 
 
+class ExportedFile(BaseModel):
+    """The file that a manifest was written with: by it an export is recognised as ours and unchanged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str = Field(description="File name without its folders.")
+    sha256: str = Field(pattern=_HEX, description="Hex SHA-256 of the file's bytes.")
+    format: str = Field(description="The format that was asked for; 'original' for the source's own records.")
+
+
 class Manifest(BaseModel):
-    """The record beside an exported subset. Holds no time and no path: the same selection gives the same bytes."""
+    """What a subset is. Holds no time and no path: the same selection gives the same bytes.
+
+    The one next to an exported file names that file too; the one that is stored with the subset does not.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,6 +59,7 @@ class Manifest(BaseModel):
     proxy_checkpoints: tuple[str, ...] = Field(
         default=(), description="Digests of the proxy's checkpoints, in step order."
     )
+    export: ExportedFile | None = Field(default=None, description="The exported file; only in its own manifest.")
 
     @model_validator(mode="after")
     def _rows_fit_together(self) -> Self:
@@ -62,7 +77,8 @@ class Manifest(BaseModel):
 
     def to_bytes(self) -> bytes:
         """The file's bytes: JSON with sorted keys, so that equal manifests are equal byte for byte."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        content = self.model_dump(mode="json", exclude={"export"} if self.export is None else None)
+        text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode()
 
     @classmethod
@@ -73,7 +89,10 @@ class Manifest(BaseModel):
             SelectionError: If it is missing, too large, not JSON, or not a manifest.
         """
         try:
-            if path.stat().st_size > _MAX_BYTES:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait
+                raise SelectionError(f"{path}: not a regular file; give a *.manifest.json")
+            if status.st_size > _MAX_BYTES:
                 raise SelectionError(f"{path}: larger than {_MAX_BYTES} bytes; this is not a manifest")
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:

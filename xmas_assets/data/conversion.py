@@ -13,6 +13,7 @@ from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.samples import Turn
 from xmas_assets.data.images import STORE_PREFIX, ImageRoot, store_image
 from xmas_assets.data.json_records import RawRecord
+from xmas_assets.data.json_slices import write_records
 from xmas_assets.data.validators import Draft, validate
 
 _LLAVA_ROLES = {"system": "system", "user": "human", "assistant": "gpt"}
@@ -29,13 +30,20 @@ _PARQUET_SCHEMA = pa.schema(
 
 
 def convert_records(
-    records: Iterable[RawRecord], file_format: str, *, images: ImageRoot, extracted: Path, target: Path
+    records: Iterable[RawRecord],
+    file_format: str,
+    *,
+    lines: bool,
+    images: ImageRoot,
+    extracted: Path,
+    target: Path,
 ) -> int:
     """Write records in a format of ours.
 
     Args:
         records: As read from their source; all of them were accepted when the dataset was read.
         file_format: ``llava_json``, ``llava_jsonl``, ``sharegpt`` or ``parquet``.
+        lines: JSON lines instead of a JSON list.
         images: Where the images of a Parquet file are read from.
         extracted: Folder for images that a JSON file cannot hold; written only if there are such.
         target: File to write.
@@ -50,18 +58,9 @@ def convert_records(
     drafts = (_accepted(record) for record in records)
     if file_format == "parquet":
         return _write_parquet(drafts, images, target)
-    lines = file_format == "llava_jsonl"
-    opening, between, closing = (b"", b"\n", b"\n") if lines else (b"[", b",\n", b"]\n")
-    n_written = 0
-    with target.open("wb") as stream:
-        for draft in drafts:
-            paths = [_path(image, extracted) for image in draft.images]
-            record = _sharegpt_record(draft, paths) if file_format == "sharegpt" else _llava_record(draft, paths)
-            stream.write(between if n_written else opening)
-            stream.write(orjson.dumps(record))
-            n_written += 1
-        stream.write(closing)
-    return n_written
+    make = _sharegpt_record if file_format == "sharegpt" else _llava_record
+    written = (orjson.dumps(make(draft, [_path(image, extracted) for image in draft.images])) for draft in drafts)
+    return write_records(written, target, lines=lines)
 
 
 def _accepted(record: RawRecord) -> Draft:

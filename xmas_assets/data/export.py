@@ -1,25 +1,25 @@
-"""A subset of a dataset back in its users' form: the original records, unchanged and in their order."""
+"""A subset of a dataset back in its users' form, with the manifest that says what it is."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from xmas_assets.contracts.errors import DatasetError
-from xmas_assets.contracts.manifest import Manifest
+from xmas_assets.contracts.errors import DatasetError, OutputError, SelectionError
+from xmas_assets.contracts.manifest import ExportedFile, Manifest
 from xmas_assets.data.conversion import convert_records
 from xmas_assets.data.images import ImageRoot
-from xmas_assets.data.json_slices import RawSlice, line_slices, list_slices
-from xmas_assets.data.parquet_records import parquet_batches, shared_schema
-from xmas_assets.data.readers import Container, detect_container, read_records
+from xmas_assets.data.inputs import Inputs
+from xmas_assets.data.originals import write_originals
+from xmas_assets.data.outputs import Claim, claim, place, place_folder, regular_file
+from xmas_assets.data.readers import CONTAINERS, Container, described, detect_container, read_records
 from xmas_assets.data.registration import FORMATS, Registration
-from xmas_assets.files.whole import file_sha256, replacing
+from xmas_assets.files.whole import file_sha256, sync, temporary_path
 
 Place = tuple[int, int]
 """``(source_file, source_row)`` as in the samples table."""
 
-_SLICES: dict[Container, Callable[[Path], Iterator[RawSlice]]] = {"list": list_slices, "lines": line_slices}
+_SUFFIXES: dict[str, Container] = {".json": "list", ".jsonl": "lines", ".parquet": "parquet"}
+_MANIFEST = ".manifest.json"
 
 
 def export_subset(
@@ -28,59 +28,102 @@ def export_subset(
     *,
     manifest: Manifest,
     to: Path,
+    inputs: Inputs,
     file_format: str | None = None,
+    force: bool = False,
 ) -> Path:
-    """Write the selected records to ``to``, and the manifest beside it as ``<stem>.manifest.json``.
+    """Write the selected records to ``to``, and the manifest next to it as ``<stem>.manifest.json``.
 
-    Without a format the records are the source's own, byte for byte (Parquet: value for value), in the source's
-    order. With one they are written anew from what was understood: id, turns, images and task; images that the
-    source holds as bytes go to the folder ``<stem>_images`` beside a JSON file, which names them from there.
+    The suffix decides between a JSON list (``.json``), JSON lines (``.jsonl``) and Parquet (``.parquet``). Without a
+    format the records are the source's own, byte for byte, in the source's order (on one line each in JSON lines;
+    Parquet: value for value). With one they are written anew from what was understood: id, turns, images and task;
+    images that the source holds as bytes go to the folder ``<stem>_images`` next to a JSON file, which names them from
+    there.
 
     Args:
         registration: The dataset.
         places: Which records; written in source order, whatever order they come in.
         manifest: What the subset is; its hashes of the source files are checked.
-        to: File to write; an older one is replaced when the new one is complete.
+        to: File to write; missing folders are made. An earlier export, unchanged, is replaced when the new one is
+            complete.
+        inputs: What is never replaced.
         file_format: None for the source's own format, or ``llava_json, llava_jsonl, sharegpt, parquet``.
+        force: Replace any regular file that is not an input.
 
     Returns:
         Path of the manifest.
 
     Raises:
-        DatasetError: If a source file is not the one that was read, a record is not there, or files of different
-            formats would have to go into one file.
+        DatasetError: If a source file is not the one that was read, or a record is not there.
+        OutputError: If a path may not be written, the suffix does not say the format, or the records cannot be written
+            unchanged in it.
         ImageError: If an image that is to go into a Parquet file cannot be read.
     """
-    if file_format is not None and file_format not in FORMATS:
-        raise DatasetError(f"format {file_format!r} is not known; use one of {', '.join(FORMATS)}")
+    regular_file(to)
+    container = _container(to, file_format, registration.annotations)
+    beside = to.with_name(f"{to.stem}{_MANIFEST}")
+    claims = [
+        claim(beside, inputs=inputs, why_not_ours=lambda: _why_not_its_manifest(beside, to), force=force),
+        claim(to, inputs=inputs, why_not_ours=lambda: _why_not_ours(to, beside), force=force),
+    ]
     _check_unchanged(registration, manifest)
-    wanted = _by_file(registration, places)
-    beside = to.with_name(f"{to.stem}.manifest.json")
-    with replacing(beside) as manifest_file, replacing(to) as records_file:
-        manifest_file.write_bytes(manifest.to_bytes())
-        if file_format is None:
-            n_written = _write_originals(registration.annotations, wanted, records_file)
-        else:
-            records = read_records(registration.annotations, registration.format)
-            chosen = (record for record in records if record.source_row in wanted[record.source_file])
-            n_written = convert_records(
-                chosen,
-                file_format,
-                images=ImageRoot(registration.images),
-                extracted=to.with_name(f"{to.stem}_images"),
-                target=records_file,
-            )
-        n_wanted = sum(map(len, wanted))
-        if n_written != n_wanted:
-            raise DatasetError(f"{n_written} of {n_wanted} selected records are in the source; read the dataset again")
+    try:
+        with temporary_path(to) as staging:
+            staging.mkdir()
+            records, images = staging / to.name, staging / f"{to.stem}_images"
+            _write_records(registration, places, records, container=container, file_format=file_format, images=images)
+            exported = ExportedFile(file=to.name, sha256=file_sha256(records), format=file_format or "original")
+            (staging / beside.name).write_bytes(manifest.model_copy(update={"export": exported}).to_bytes())
+            _place(claims, images, force=force)
+    except OSError as error:
+        raise OutputError(f"the export to {ascii(str(to))[:300]} failed: {error.strerror or error}") from error
     return beside
 
 
-def _by_file(registration: Registration, places: Iterable[Place]) -> list[set[int]]:
-    wanted: list[set[int]] = [set() for _ in registration.annotations]
-    for source_file, source_row in places:
-        wanted[source_file].add(source_row)
-    return wanted
+def _container(to: Path, file_format: str | None, sources: Sequence[Path]) -> Container:
+    """What the file's suffix says, after a check that the records can be written as that."""
+    if file_format is not None and file_format not in FORMATS:
+        raise DatasetError(f"format {file_format!r} is not known; use one of {', '.join(FORMATS)}")
+    container = _SUFFIXES.get(to.suffix.lower())
+    if container is None or to.name.endswith(_MANIFEST):
+        raise OutputError(
+            f"{ascii(to.name)[:100]} does not say its format; end the name in .json (a JSON list), .jsonl (JSON lines) "
+            f"or .parquet, and not in {_MANIFEST}"
+        )
+    allowed = [name for name in FORMATS if container in CONTAINERS[name]]
+    are_parquet = {detect_container(path) == "parquet" for path in sources}
+    if file_format is None and are_parquet != {container == "parquet"}:
+        held = " and ".join(sorted({described(detect_container(path)) for path in sources}))
+        raise OutputError(
+            f"{to.suffix} stands for {described(container)}, but the source is {held}; add --format "
+            f"{' or '.join(allowed)} to convert the records, or choose another suffix"
+        )
+    if file_format is not None and file_format not in allowed:
+        suffixes = " or ".join(suffix for suffix, held in _SUFFIXES.items() if held in CONTAINERS[file_format])
+        raise OutputError(
+            f"{to.suffix} stands for {described(container)}, but format {file_format!r} was asked for; end the name in "
+            f"{suffixes}, or use --format {' or '.join(allowed)}"
+        )
+    return container
+
+
+def _why_not_its_manifest(path: Path, to: Path) -> str | None:
+    try:
+        manifest = Manifest.read(path)
+    except SelectionError:
+        return "is not a manifest of an export"
+    if manifest.export is None:
+        return "does not name the file that it belongs to"
+    if manifest.export.file != to.name:
+        return f"belongs to {manifest.export.file!r}"
+    return None if manifest.to_bytes() == path.read_bytes() else "was edited"
+
+
+def _why_not_ours(to: Path, beside: Path) -> str | None:
+    if _why_not_its_manifest(beside, to) is not None:
+        return "is not an earlier export with its manifest"
+    exported = Manifest.read(beside).export
+    return None if exported and file_sha256(to) == exported.sha256 else "was changed since it was exported"
 
 
 def _check_unchanged(registration: Registration, manifest: Manifest) -> None:
@@ -95,38 +138,49 @@ def _check_unchanged(registration: Registration, manifest: Manifest) -> None:
         )
 
 
-def _write_originals(paths: Sequence[Path], wanted: Sequence[set[int]], target: Path) -> int:
-    containers: set[Container] = {detect_container(path) for path in paths}
-    if len(containers) > 1:
-        raise DatasetError(
-            f"the source files are of different formats ({', '.join(sorted(containers))}); name a format to export to"
+def _write_records(
+    registration: Registration,
+    places: Iterable[Place],
+    target: Path,
+    *,
+    container: Container,
+    file_format: str | None,
+    images: Path,
+) -> None:
+    wanted: list[set[int]] = [set() for _ in registration.annotations]
+    for source_file, source_row in places:
+        wanted[source_file].add(source_row)
+    if file_format is None:
+        n_written = write_originals(registration.annotations, wanted, target, container=container)
+    else:
+        records = read_records(registration.annotations, registration.format)
+        n_written = convert_records(
+            (record for record in records if record.source_row in wanted[record.source_file]),
+            file_format,
+            lines=container == "lines",
+            images=ImageRoot(registration.images),
+            extracted=images,
+            target=target,
         )
-    container = containers.pop()
-    if container == "parquet":
-        return _write_parquet(paths, wanted, target)
-    opening, between, closing = (b"[", b",\n", b"]\n") if container == "list" else (b"", b"\n", b"\n")
-    n_written = 0
-    with target.open("wb") as stream:
-        stream.write(opening)
-        for path, rows in zip(paths, wanted, strict=True):
-            for row, piece in enumerate(_SLICES[container](path)):
-                if row in rows:
-                    stream.write(between if n_written else b"")
-                    stream.write(piece.raw)
-                    n_written += 1
-        stream.write(closing)
-    return n_written
+    n_wanted = sum(map(len, wanted))
+    if n_written != n_wanted:
+        raise DatasetError(f"{n_written} of {n_wanted} selected records are in the source; read the dataset again")
 
 
-def _write_parquet(paths: Sequence[Path], wanted: Sequence[set[int]], target: Path) -> int:
-    n_written = 0
-    with pq.ParquetWriter(target, shared_schema(tuple(paths))) as writer:
-        for path, rows in zip(paths, wanted, strict=True):
-            start = 0
-            for batch in parquet_batches(path):
-                chosen = [row - start for row in range(start, start + batch.num_rows) if row in rows]
-                if chosen:
-                    writer.write_batch(batch.take(pa.array(chosen)))
-                start += batch.num_rows
-                n_written += len(chosen)
-    return n_written
+def _place(claims: Sequence[Claim], images: Path, *, force: bool) -> None:
+    """Move all of an export out of its temporary folder; if one part cannot be, none is left.
+
+    The manifest goes first: were we killed after it, the next export would find a manifest without its file, which it
+    replaces; a file without its manifest would be a stranger's.
+    """
+    with ExitStack() as undo:
+        if images.exists():
+            folder = claims[0].path.with_name(images.name)
+            undo.callback(place_folder(images, folder, may_merge=force or claims[0].seen is not None))
+        for claimed in claims:
+            finished = images.with_name(claimed.path.name)
+            sync(finished)
+            place(finished, claimed)
+            if claimed.seen is None:
+                undo.callback(claimed.path.unlink)
+        undo.pop_all()

@@ -1,7 +1,7 @@
 """Byte slices of the records in JSON lists and JSON lines, one at a time, in bounded memory. No record is parsed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -55,6 +55,30 @@ def line_slices(path: Path) -> Iterator[RawSlice]:
                 yield RawSlice(start, text[:HEAD_BYTES], True)
             elif stripped := text.strip(b" \t\r\n"):
                 yield RawSlice(start + line.index(stripped), stripped, False)
+
+
+def write_records(records: Iterable[bytes], target: Path, *, lines: bool) -> int:
+    """Write records, each as its bytes, as JSON lines or as one JSON list; returns how many."""
+    opening, between, closing = (b"", b"\n", b"\n") if lines else (b"[", b",\n", b"]\n")
+    n_written = 0
+    with target.open("wb") as stream:
+        stream.write(opening)
+        for record in records:
+            stream.write(between if n_written else b"")
+            stream.write(record)
+            n_written += 1
+        stream.write(closing)
+    return n_written
+
+
+def on_one_line(record: bytes) -> bytes:
+    r"""A record's JSON without line ends; no value changes, since a string in JSON cannot span lines.
+
+    Example:
+        >>> on_one_line(b'{"id": 7,\\n  "n": 1.50}')
+        b'{"id": 7, "n": 1.50}'
+    """
+    return b" ".join(line.strip(b" \t") for line in record.splitlines())
 
 
 class _ListSplitter:

@@ -19,7 +19,7 @@ _READERS: dict[Container, Callable[[Path, int], Iterator[RawRecord]]] = {
     "parquet": parquet_records,
 }
 # LLaVA and ShareGPT records differ only in their keys, which are read record by record; the container is what counts.
-_ALLOWED: dict[str, tuple[Container, ...]] = {
+CONTAINERS: dict[str, tuple[Container, ...]] = {
     "llava_json": ("list",),
     "llava_jsonl": ("lines",),
     "sharegpt": ("list", "lines"),
@@ -41,9 +41,9 @@ def read_records(paths: tuple[Path, ...], file_format: str | None = None) -> Ite
     """
     containers: list[Container] = [detect_container(path) for path in paths]
     for path, container in zip(paths, containers, strict=True):
-        if file_format is not None and container not in _ALLOWED[file_format]:
+        if file_format is not None and container not in CONTAINERS[file_format]:
             raise DatasetError(
-                f"{path.name}: is {_described(container)}, but format {file_format!r} is registered; "
+                f"{path.name}: is {described(container)}, but format {file_format!r} is registered; "
                 "correct 'format' or remove it, then it is detected"
             )
     shards = tuple(path for path, container in zip(paths, containers, strict=True) if container == "parquet")
@@ -91,7 +91,8 @@ def _refuse_lone_object(path: Path, text: bytes) -> None:
         raise DatasetError(f"{path.name}: the top level is an object with the keys {keys}; {_formats_help()}")
 
 
-def _described(container: Container) -> str:
+def described(container: Container) -> str:
+    """A container's name for people."""
     return {"list": "a JSON list", "lines": "JSON lines", "parquet": "Parquet"}[container]
 
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,22 +41,32 @@ def check_readable(path: Path) -> None:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``target``; on leaving without an error it takes the target's place at once.
+    """Give a temporary path next to ``target``; on leaving without an error it takes the target's place at once.
 
     After an error (also a full disk) the temporary file is gone and the old target is as it was.
     """
+    with temporary_path(target) as temporary:
+        temporary.touch(exist_ok=False)
+        yield temporary
+        sync(temporary)
+        temporary.replace(target)
+
+
+@contextmanager
+def temporary_path(target: Path) -> Iterator[Path]:
+    """Give a free path in the folder of ``target``, which is made; the file or folder left at it is removed.
+
+    Whoever makes the file there leaves its mode to the umask.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
         yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -67,11 +78,16 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """
     unfinished = path.with_name(path.name + UNFINISHED)
     write(unfinished)
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
+    sync(unfinished)
     unfinished.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes are on disk."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())

@@ -107,7 +107,7 @@ def verify(home: Home, manifest: Manifest) -> str:
             f"the selection comes out differently: {n_common} of {manifest.n_selected} rows are the same; "
             f"compare the manifest's parameters, upstream versions and libraries with this installation"
         )
-    fields = sorted(set(Manifest.model_fields) - {"library_versions"})
+    fields = sorted(set(Manifest.model_fields) - {"library_versions", "export"})
     other = [name for name in fields if getattr(again.manifest, name) != getattr(manifest, name)]
     if other:
         raise SelectionError(

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from xmas_assets.contracts.samples import IMAGE_MARK
 from xmas_assets.contracts.settings import Section
+from xmas_assets.data.outputs import require_empty_folder
 from xmas_assets.toy.questions import ANSWERS, COMMON_SKILLS, RARE_SKILLS, SKILLS, SPACE, Question, ask, word_question
 from xmas_assets.toy.scenes import Scene, draw_scene, jitter_scene, sample_scene
 
@@ -101,8 +102,12 @@ def generate(settings: SyntheticSettings, directory: Path) -> None:
 
     Args:
         settings: Sizes, shares and seed.
-        directory: Where to write; made if missing.
+        directory: Where to write; made if missing, else empty.
+
+    Raises:
+        OutputError: If the directory is not new or empty.
     """
+    require_empty_folder(directory)
     rng = np.random.default_rng(settings.seed)
     (directory / "images").mkdir(parents=True, exist_ok=True)
     dataset = _Dataset(rng)

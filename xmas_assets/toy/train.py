@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from xmas_assets.contracts.errors import XmasError
+from xmas_assets.data.outputs import require_empty_folder
 from xmas_assets.toy.model import build_model, build_processor
 from xmas_assets.toy.train_language import QuestionBank, align_projector, look_at, score_looking, teach_looking
 from xmas_assets.toy.train_tower import Album, draw_album, train_tower
@@ -35,7 +37,7 @@ def build_base(
     """Train the tiny base from random weights and save it; the same arguments give the same bytes on one machine.
 
     Args:
-        output: Directory for weights, configuration, tokenizer, processor and chat template.
+        output: New or empty directory for weights, configuration, tokenizer, processor and chat template.
         n_scenes: Pictures to draw for the tower, and again for the later stages; none of them is kept.
         tower_steps: Steps of the vision tower.
         align_steps: Steps of the projector alone.
@@ -46,7 +48,11 @@ def build_base(
 
     Returns:
         Share of terse questions about 400 held-out pictures that are answered rightly.
+
+    Raises:
+        OutputError: If the directory is not new or empty; before anything is trained.
     """
+    require_empty_folder(output)
     with model_work(1), torch.random.fork_rng(devices=[]):
         processor = build_processor()
         model = build_model(processor, seed=seed, width=width, n_layers=n_layers)
@@ -85,7 +91,7 @@ def _report(step: int, loss: float) -> None:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--output", type=Path, required=True, help="directory for the trained base model")
+    parser.add_argument("--output", type=Path, required=True, help="new or empty directory for the trained base model")
     parser.add_argument("--width", type=int, default=96, help="hidden size of the language model, a multiple of 8")
     parser.add_argument("--layers", type=int, default=3, help="layers of the language model")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, pictures and order")
@@ -93,7 +99,10 @@ def main() -> None:
     if arguments.width <= 0 or arguments.width % 8 or arguments.layers <= 0:
         parser.error(f"--width {arguments.width} --layers {arguments.layers}: a multiple of 8, and 1 layer or more")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    build_base(arguments.output, width=arguments.width, n_layers=arguments.layers, seed=arguments.seed)
+    try:
+        build_base(arguments.output, width=arguments.width, n_layers=arguments.layers, seed=arguments.seed)
+    except XmasError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

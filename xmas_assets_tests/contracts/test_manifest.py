@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 from pydantic import ValidationError
@@ -40,8 +41,20 @@ def test_equal_manifests_are_equal_byte_for_byte_whatever_the_order_of_their_fie
     assert "é".encode() in first
 
 
-def test_every_field_is_in_the_file():
-    assert set(json.loads(Manifest.model_validate(FIELDS).to_bytes())) == set(Manifest.model_fields)
+def test_every_field_is_in_the_file_and_the_exported_file_only_in_its_own_manifest(tmp_path):
+    stored = Manifest.model_validate(FIELDS)
+    assert set(json.loads(stored.to_bytes())) == set(Manifest.model_fields) - {"export"}
+    exported = {"file": "a.json", "sha256": "f" * 64, "format": "original"}
+    beside = Manifest.model_validate(FIELDS | {"export": exported})
+    (tmp_path / "a.manifest.json").write_bytes(beside.to_bytes())
+    assert Manifest.read(tmp_path / "a.manifest.json") == beside
+    assert json.loads(beside.to_bytes()) == json.loads(stored.to_bytes()) | {"export": exported}
+
+
+def test_a_pipe_is_no_manifest_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.manifest.json")
+    with pytest.raises(SelectionError, match="not a regular file"):
+        Manifest.read(tmp_path / "a.manifest.json")
 
 
 @pytest.mark.parametrize(

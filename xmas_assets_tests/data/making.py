@@ -10,6 +10,7 @@ from PIL import Image
 from xmas_assets.contracts.manifest import Manifest, SourceFile
 from xmas_assets.data.export import export_subset
 from xmas_assets.data.ingest import ingest
+from xmas_assets.data.inputs import Inputs
 from xmas_assets.data.ledger import Ledger
 from xmas_assets.data.registration import Registration
 from xmas_assets.files.whole import file_sha256
@@ -105,6 +106,7 @@ def manifest_of(registration: Registration) -> Manifest:
     )
 
 
-def exported(registration: Registration, places, to: Path, file_format: str | None = None) -> bytes:
-    export_subset(registration, places, manifest=manifest_of(registration), to=to, file_format=file_format)
+def exported(registration: Registration, places, to: Path, file_format: str | None = None, **options: Any) -> bytes:
+    options = {"manifest": manifest_of(registration), "inputs": Inputs([registration]), **options}
+    export_subset(registration, places, to=to, file_format=file_format, **options)
     return to.read_bytes()

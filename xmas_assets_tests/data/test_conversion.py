@@ -4,6 +4,8 @@ import pytest
 from xmas_assets.data.registration import Registration
 from xmas_assets_tests.data.making import exported, image_root, picture, read, record, seen, talk, write
 
+SUFFIXES = {"llava_json": "json", "llava_jsonl": "jsonl", "sharegpt": "json", "parquet": "parquet"}
+
 
 def content_of(registration: Registration, **options) -> list[tuple]:
     """What the rows of a dataset mean, without the references of their images."""
@@ -23,8 +25,9 @@ def test_a_subset_in_another_format_reads_back_as_the_same_samples(tmp_path, sou
         registration = Registration.create("made", [tmp_path / "source.parquet"])
     expected = content_of(registration, image_store=tmp_path / "store")
     assert [row[0] for row in expected] == ["1", "2", None]
-    exported(registration, [(0, 0), (0, 1), (0, 2)], tmp_path / "out", file_format)
-    again = Registration.create("again", [tmp_path / "out"], images=tmp_path if source_format == "parquet" else root)
+    out = tmp_path / f"out.{SUFFIXES[file_format]}"
+    exported(registration, [(0, 0), (0, 1), (0, 2)], out, file_format)
+    again = Registration.create("again", [out], images=tmp_path if source_format == "parquet" else root)
     assert content_of(again, image_store=tmp_path / "store2") == expected
 
 

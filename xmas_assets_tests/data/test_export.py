@@ -1,4 +1,5 @@
 import json
+from hashlib import sha256
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -6,9 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xmas_assets.contracts.errors import DatasetError
-from xmas_assets.contracts.manifest import Manifest
-from xmas_assets.data.export import export_subset
+from xmas_assets.contracts.errors import DatasetError, OutputError
+from xmas_assets.contracts.manifest import ExportedFile, Manifest
 from xmas_assets.data.registration import Registration
 from xmas_assets_tests.data.making import exported, manifest_of, read, record, talk, write
 
@@ -60,13 +60,49 @@ def test_several_files_come_back_as_one_in_their_order(tmp_path):
     assert [value["id"] for value in json.loads(content)] == ["b0", "b1", "a0"]
 
 
-def test_files_of_several_formats_need_a_named_format(tmp_path):
-    paths = [write(tmp_path, [record(id="a")]), write(tmp_path, json.dumps(record(id="b")), "b.jsonl")]
+# A record over several lines, with what parsing and writing again would change: digits, escapes, a key given twice.
+SPREAD = b'{"id": "s",\r\n\t "n": 1.50, "n": 12345678901234567890123,\n  "conversations": [\n' + (
+    b'    {"from": "human", "value": "a\\nb  \\u00e9"}, {"from": "gpt", "value": "x"}]}'
+)
+
+
+def test_the_suffix_decides_between_a_list_and_lines_and_no_byte_of_a_value_changes(tmp_path):
+    line = b'{"id":"b" ,"conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"}]}'
+    paths = [write(tmp_path, b"[" + SPREAD + b"]"), write(tmp_path, line, "b.jsonl")]
     registration = Registration.create("made", paths)
-    with pytest.raises(DatasetError, match="different formats .lines, list.; name a format"):
-        exported(registration, [(0, 0)], tmp_path / "out.json")
-    content = exported(registration, [(1, 0), (0, 0)], tmp_path / "out.json", "llava_json")
-    assert [value["id"] for value in json.loads(content)] == ["a", "b"]
+    assert exported(registration, [(1, 0), (0, 0)], tmp_path / "out.json") == b"[" + SPREAD + b",\n" + line + b"]\n"
+    assert exported(registration, [(1, 0), (0, 0)], tmp_path / "lines.JSONL") == (
+        b'{"id": "s", "n": 1.50, "n": 12345678901234567890123, "conversations": [ '
+        b'{"from": "human", "value": "a\\nb  \\u00e9"}, {"from": "gpt", "value": "x"}]}\n' + line + b"\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "file_format", "said"),
+    [
+        ("out.parquet", None, "stands for Parquet, but the source is a JSON list; add --format parquet to convert"),
+        ("out.jsonl", "llava_json", "'llava_json' was asked for; end the name in .json, or use --format llava_jsonl"),
+        ("out.json", "parquet", "'parquet' was asked for; end the name in .parquet, or use --format llava_json or sh"),
+        ("out.parquet", "sharegpt", "'sharegpt' was asked for; end the name in .json or .jsonl, or use --format parq"),
+        ("out.csv", None, "'out.csv' does not say its format; end the name in .json"),
+        ("out", "parquet", "'out' does not say its format; end the name in .json"),
+        (".json", None, "'.json' does not say its format"),
+        ("out.manifest.json", None, "does not say its format; .* and not in .manifest.json"),
+    ],
+)
+def test_a_suffix_that_does_not_say_what_the_file_would_hold_is_refused(tmp_path, name, file_format, said):
+    registration = Registration.create("made", [write(tmp_path, [record()])])
+    with pytest.raises(OutputError, match=said):
+        exported(registration, [(0, 0)], tmp_path / name, file_format)
+    assert [path.name for path in tmp_path.iterdir()] == ["train.json"]
+
+
+def test_parquet_becomes_json_only_with_a_format(tmp_path):
+    pq.write_table(pa.Table.from_pylist([record()]), tmp_path / "a.parquet")
+    registration = Registration.create("made", [tmp_path / "a.parquet"])
+    with pytest.raises(OutputError, match="the source is Parquet; add --format llava_jsonl or sharegpt to convert"):
+        exported(registration, [(0, 0)], tmp_path / "out.jsonl")
+    assert json.loads(exported(registration, [(0, 0)], tmp_path / "out.jsonl", "sharegpt"))["id"] == "a"
 
 
 @given(
@@ -89,10 +125,11 @@ def test_exporting_all_rows_gives_the_identical_records(tmp_path, answers):
 
 def test_the_manifest_stands_beside_the_records(tmp_path):
     registration = Registration.create("made", [write(tmp_path, RECORDS)])
-    path = export_subset(registration, [(0, 0)], manifest=manifest_of(registration), to=tmp_path / "new" / "out.json")
-    assert path == tmp_path / "new" / "out.manifest.json"
-    assert Manifest.read(path) == manifest_of(registration)
-    assert sorted(item.name for item in path.parent.iterdir()) == ["out.json", "out.manifest.json"]
+    content = exported(registration, [(0, 0)], tmp_path / "new" / "out.json")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["out.json", "out.manifest.json"]
+    manifest = Manifest.read(tmp_path / "new" / "out.manifest.json")
+    assert manifest.model_copy(update={"export": None}) == manifest_of(registration)
+    assert manifest.export == ExportedFile(file="out.json", sha256=sha256(content).hexdigest(), format="original")
 
 
 def test_a_changed_source_is_refused_and_nothing_is_written(tmp_path):
@@ -100,7 +137,7 @@ def test_a_changed_source_is_refused_and_nothing_is_written(tmp_path):
     manifest = manifest_of(registration)
     write(tmp_path, RECORDS.replace(b"1.50", b"1.51"))
     with pytest.raises(DatasetError, match="train.json changed since the dataset was read"):
-        export_subset(registration, [(0, 0)], manifest=manifest, to=tmp_path / "out.json")
+        exported(registration, [(0, 0)], tmp_path / "out.json", manifest=manifest)
     assert not (tmp_path / "out.json").exists()
 
 

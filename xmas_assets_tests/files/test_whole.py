@@ -1,4 +1,5 @@
 import errno
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,12 +28,21 @@ def test_a_full_disk_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_replaced_file_is_whole_and_readable_by_others(tmp_path):
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_replaced_file_is_whole_and_as_readable_as_the_umask_says(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        replace_by_new(tmp_path)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new" / "a").read_text() == "new"
+    assert (tmp_path / "new" / "a").stat().st_mode & 0o777 == mode
+
+
+def replace_by_new(tmp_path):
     with replacing(tmp_path / "new" / "a") as temporary:
         temporary.write_text("new")
         assert not (tmp_path / "new" / "a").exists()
-    assert (tmp_path / "new" / "a").read_text() == "new"
-    assert (tmp_path / "new" / "a").stat().st_mode & 0o777 == 0o644
 
 
 def test_what_is_no_readable_file_is_told(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from xmas_assets.contracts.errors import OutputError
 from xmas_assets.toy import dataset as synthetic
 from xmas_assets.toy.dataset import SyntheticSettings, generate
 from xmas_assets.toy.questions import RARE_SKILLS, SKILLS
@@ -144,3 +145,11 @@ def test_without_redundancy_every_row_is_its_own_group(tmp_path):
 def test_shares_above_one_are_refused():
     with pytest.raises(ValidationError, match=r"is 1\.1; let them add up to at most 1"):
         SyntheticSettings(same_both=0.6, same_image=0.3, same_question=0.2)
+
+
+@pytest.mark.parametrize("target", [".", "train.json"])
+def test_a_folder_that_holds_anything_or_is_a_file_is_refused_and_left_as_it_is(tmp_path, target):
+    (tmp_path / "train.json").write_text("mine")
+    with pytest.raises(OutputError, match="is not empty; give a new or empty|cannot be written .Not a directory"):
+        generate(SMALL, tmp_path / target)
+    assert files(tmp_path) == {"train.json": b"mine"}

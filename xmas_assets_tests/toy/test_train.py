@@ -1,11 +1,12 @@
 import numpy as np
+import pytest
 import torch
 
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.toy.model import build_model, build_processor
 from xmas_assets.toy.scenes import Scene, Thing
 from xmas_assets.toy.terse_questions import LONGEST, Terse, ask_tersely
-from xmas_assets.toy.train import build_base
+from xmas_assets.toy.train import build_base, main
 from xmas_assets.toy.train_language import QuestionBank, align_projector, look_at, score_looking
 from xmas_assets.toy.train_tower import draw_album
 from xmas_assets.vlm.loading import load_vlm
@@ -88,6 +89,15 @@ def test_building_twice_gives_the_same_bytes(tmp_path):
     build_base(tmp_path / "two", **small)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_a_directory_that_holds_anything_is_refused_before_any_training(tmp_path, monkeypatch, capsys):
+    (tmp_path / "config.json").write_text("mine")
+    monkeypatch.setattr("sys.argv", ["train", "--output", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert (end.value.code, "is not empty; give a new or empty folder" in capsys.readouterr().err) == (2, True)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("config.json", "mine")]
 
 
 def test_the_shipped_base_answers_terse_questions():
