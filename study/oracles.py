@@ -15,6 +15,7 @@ from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import strata_of, tasks_of
 
 
+@METHODS.register
 class OracleTasks(Method):
     """Random rows, the same number of every true skill as far as there are so many."""
 
@@ -32,6 +33,7 @@ class OracleTasks(Method):
         return by_task[group_heads(sizes, allocate_in_size_order(sizes, count))]
 
 
+@METHODS.register
 class ImageCoverage(Method):
     """Farthest-first over the base model's picture embeddings: what needs no proxy, no attention and no text."""
 
@@ -49,6 +51,7 @@ class ImageCoverage(Method):
         return signals["ranked"][:count]
 
 
+@METHODS.register
 class TextCoverage(ImageCoverage):
     """Farthest-first over the base model's text embeddings."""
 
@@ -56,6 +59,7 @@ class TextCoverage(ImageCoverage):
     needs: ClassVar[frozenset[str]] = frozenset({"text_embedding"})
 
 
+@METHODS.register
 class EmbeddingDistinct(XmasDistinct):
     """The rule of ``xmas_distinct`` over the base model's picture and text embeddings: no proxy, no attention."""
 
@@ -68,6 +72,7 @@ class EmbeddingDistinct(XmasDistinct):
         return np.hstack([signals["image_embedding"][rows], signals["text_embedding"][rows]])
 
 
+@METHODS.register
 class XmasUnstable(Xmas):
     """XMAS with its ranking turned round: of every cluster the rows of largest instability."""
 
@@ -78,7 +83,3 @@ class XmasUnstable(Xmas):
         strata, sizes = strata_of(signals)
         stability = np.where(signals["has_trajectory"].astype(bool), -signals["instability"], 0)
         return {"ranked_rows": np.lexsort((stability, strata)), "sizes": sizes}
-
-
-_ADDED = (OracleTasks, ImageCoverage, TextCoverage, EmbeddingDistinct, XmasUnstable)
-METHODS.update({method.name: method for method in _ADDED})

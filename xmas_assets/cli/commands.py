@@ -172,6 +172,8 @@ def list_methods(*, markdown: bool) -> None:
             OUT.print(f"{name}: {parameter}", markup=False)
     for supply in supplies_of(METHODS):
         OUT.print(supply, markup=False)
+    for problem in METHODS.problems().values():
+        _ERR.print(problem, markup=False, soft_wrap=True)
 
 
 def status(dataset: str | None) -> None:

@@ -14,6 +14,10 @@ _HEX = r"^[0-9a-f]{64}$"
 _MAX_BYTES = 1 << 30
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class SourceFile(BaseModel):
     """One annotation file as it was when the dataset was read (its name without folders, and its hash)."""
 
@@ -33,6 +37,15 @@ class ExportedFile(BaseModel):
     format: str = Field(description="The format that was asked for; 'original' for the source's own records.")
 
 
+class MethodPackage(BaseModel):
+    """An installed package, other than this one, that a selection method comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    distribution: str = Field(description="Its name, as pip knows it.")
+    version: str = Field(description="Its version.")
+
+
 class Manifest(BaseModel):
     """What a subset is. Holds no time and no path: the same selection gives the same bytes.
 
@@ -47,6 +60,11 @@ class Manifest(BaseModel):
     source_files: tuple[SourceFile, ...] = Field(min_length=1, description="Annotation files, in registered order.")
     n_samples: int = Field(ge=1, description="Rows that were selected from.")
     method: str = Field(description="Name of the selection method.")
+    method_package: MethodPackage | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="The package that the method comes from; left out for methods of this one.",
+    )
     parameters: dict[str, Any] = Field(description="The method's parameters, all of them.")
     budget: str = Field(pattern=r"^\d+\.\d+$", description="Share of the rows, as the decimal in the selection key.")
     seed: int = Field(ge=0, description="Seed of the selection.")
@@ -59,7 +77,9 @@ class Manifest(BaseModel):
     proxy_checkpoints: tuple[str, ...] = Field(
         default=(), description="Digests of the proxy's checkpoints, in step order."
     )
-    export: ExportedFile | None = Field(default=None, description="The exported file; only in its own manifest.")
+    export: ExportedFile | None = Field(
+        default=None, exclude_if=_is_none, description="The exported file; only in its own manifest."
+    )
 
     @model_validator(mode="after")
     def _rows_fit_together(self) -> Self:
@@ -77,8 +97,7 @@ class Manifest(BaseModel):
 
     def to_bytes(self) -> bytes:
         """The file's bytes: JSON with sorted keys, so that equal manifests are equal byte for byte."""
-        content = self.model_dump(mode="json", exclude={"export"} if self.export is None else None)
-        text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode()
 
     @classmethod

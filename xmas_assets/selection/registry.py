@@ -1,4 +1,4 @@
-"""Every selection method by name, and the table of them that README and CLI show."""
+"""Every selection method by name, and the table of them that documents and CLI show."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.signals import SIGNALS
 from xmas_assets.selection.base import Method
+from xmas_assets.selection.method_registry import MethodRegistry
 from xmas_assets.selection.methods.balanced_random import BalancedRandom
 from xmas_assets.selection.methods.clip_score import ClipScore
 from xmas_assets.selection.methods.coincide import Coincide
@@ -33,7 +34,7 @@ from xmas_assets.selection.methods.xmas import Xmas
 from xmas_assets.selection.methods.xmas_coverage import XmasCoverage
 from xmas_assets.selection.methods.xmas_distinct import XmasDistinct
 
-METHODS: dict[str, type[Method]] = {
+BUILT_IN: dict[str, type[Method]] = {
     "xmas": Xmas,
     "xmas_coverage": XmasCoverage,
     "xmas_distinct": XmasDistinct,
@@ -59,16 +60,18 @@ METHODS: dict[str, type[Method]] = {
     "balanced_random": BalancedRandom,
     "full": Full,
 }
+METHODS = MethodRegistry(BUILT_IN)
 
 
 def make_method(name: str, parameters: Mapping[str, object]) -> Method:
     """The method of this name with these hyperparameters.
 
     Raises:
-        SelectionError: If there is no such method, or a parameter is unknown or out of bounds.
+        SelectionError: If there is no such method, its package is broken, or a parameter is unknown or out of bounds.
     """
     if name not in METHODS:
-        raise SelectionError(f"method {name[:80]!r} is not known; use one of {', '.join(METHODS)}")
+        known = f"method {name[:80]!r} is not known; use one of {', '.join(METHODS)}"
+        raise SelectionError(METHODS.problems().get(name, known))
     try:
         return METHODS[name].model_validate(parameters)
     except ValidationError as error:

@@ -14,6 +14,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import signal_digests, stored_signals
 from xmas_assets.home.stored_tables import combine
 from xmas_assets.selection.base import Method
+from xmas_assets.selection.registry import METHODS
 from xmas_assets.selection.signal_arrays import Array
 
 PREPARED = "prepared"
@@ -56,4 +57,6 @@ def _key(home: Home, dataset: str, method: Method) -> str:
     """Everything that the arrays depend on: the content of the signals, the parameters, the libraries."""
     content = signal_digests(home, dataset, {"sample_ids", *method.needs})
     libraries = [f"{name} {version(name)}" for name in _LIBRARIES]
+    package = METHODS.package(method.name)
+    libraries += [f"{package.distribution} {package.version}"] if package else []
     return combine(str(_VERSION), method.name, method.model_dump_json(), *content, *libraries)

@@ -21,7 +21,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import StoredTables, read_checkpoints, read_sources, stage
 from xmas_assets.selection.base import Method
-from xmas_assets.selection.registry import make_method
+from xmas_assets.selection.registry import METHODS, make_method
 from xmas_assets.selection.signal_arrays import Array
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "torch", "transformers", "peft", "polars", "xmas-assets")
@@ -91,7 +91,7 @@ def verify(home: Home, manifest: Manifest) -> str:
 
     Raises:
         SelectionError: If the dataset has changed, the rows come out differently, or anything else that the manifest
-            says (but for library versions) is not so.
+            says (but for versions of libraries and of the method's package) is not so, or that package is missing.
     """
     digest = dataset_digest(home.stored("raw_dataset", manifest.dataset)["samples"].arrow(DIGEST_COLUMNS))
     if digest != manifest.dataset_digest:
@@ -99,22 +99,41 @@ def verify(home: Home, manifest: Manifest) -> str:
             f"dataset {manifest.dataset!r} has changed since the selection (content {digest[:12]}, manifest "
             f"{manifest.dataset_digest[:12]}); verify on the dataset as it was, or select again"
         )
+    other_version = _other_version(manifest)
     key = SelectionKey.make(manifest.method, manifest.budget, manifest.seed)
     again = make_subset(home, manifest.dataset, key, method=make_method(manifest.method, manifest.parameters))
     if again.manifest.sample_ids != manifest.sample_ids:
         n_common = len(set(again.manifest.sample_ids) & set(manifest.sample_ids))
         raise SelectionError(
             f"the selection comes out differently: {n_common} of {manifest.n_selected} rows are the same; "
-            f"compare the manifest's parameters, upstream versions and libraries with this installation"
+            f"compare the manifest's parameters, upstream versions and libraries with this installation{other_version}"
         )
-    fields = sorted(set(Manifest.model_fields) - {"library_versions", "export"})
+    fields = sorted(set(Manifest.model_fields) - {"library_versions", "method_package", "export"})
     other = [name for name in fields if getattr(again.manifest, name) != getattr(manifest, name)]
     if other:
         raise SelectionError(
             f"the same samples come out, but {', '.join(other)} of the manifest are not those of this selection; "
             f"it was edited, or made from other files or models: export it again"
         )
-    return f"{manifest.n_selected} of {manifest.n_samples} rows of {manifest.dataset!r} come out the same"
+    return (
+        f"{manifest.n_selected} of {manifest.n_samples} rows of {manifest.dataset!r} come out the same{other_version}"
+    )
+
+
+def _other_version(manifest: Manifest) -> str:
+    """How the installed version of the method's package differs from the manifest's, in brackets; "" if it does not.
+
+    Raises:
+        SelectionError: If that package is not installed, or cannot be used.
+    """
+    made, here = manifest.method_package, METHODS.package(manifest.method)
+    if made is None or made == here:
+        return ""
+    if here is None or here.distribution != made.distribution:
+        needed = f"method {manifest.method!r} of this manifest is of package {made.distribution} {made.version}"
+        found = METHODS.problems().get(manifest.method, f"here it is of {here.distribution}" if here else "")
+        raise SelectionError(f"{needed}, which is not installed{found and f' ({found})'}; install it and verify again")
+    return f" ({made.distribution} {here.version} is installed, the manifest is of {made.version})"
 
 
 def stage_subset(workspace: Path, subset: Subset) -> StoredTables:
@@ -145,6 +164,7 @@ def _manifest(
         source_files=read_sources(raw["samples"]),
         n_samples=raw["samples"].n_rows,
         method=key.method,
+        method_package=METHODS.package(key.method),
         parameters=method.model_dump(mode="json"),
         budget=key.budget_text,
         seed=key.seed,

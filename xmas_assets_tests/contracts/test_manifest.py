@@ -43,7 +43,7 @@ def test_equal_manifests_are_equal_byte_for_byte_whatever_the_order_of_their_fie
 
 def test_every_field_is_in_the_file_and_the_exported_file_only_in_its_own_manifest(tmp_path):
     stored = Manifest.model_validate(FIELDS)
-    assert set(json.loads(stored.to_bytes())) == set(Manifest.model_fields) - {"export"}
+    assert set(json.loads(stored.to_bytes())) == set(Manifest.model_fields) - {"export", "method_package"}
     exported = {"file": "a.json", "sha256": "f" * 64, "format": "original"}
     beside = Manifest.model_validate(FIELDS | {"export": exported})
     (tmp_path / "a.manifest.json").write_bytes(beside.to_bytes())
@@ -55,6 +55,14 @@ def test_a_pipe_is_no_manifest_and_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.manifest.json")
     with pytest.raises(SelectionError, match="not a regular file"):
         Manifest.read(tmp_path / "a.manifest.json")
+
+
+def test_the_package_of_a_method_is_in_the_file_where_there_is_one():
+    package = {"distribution": "other", "version": "1.0"}
+    others = Manifest.model_validate(FIELDS | {"method_package": package})
+    assert json.loads(others.to_bytes()) == json.loads(Manifest.model_validate(FIELDS).to_bytes()) | {
+        "method_package": package
+    }
 
 
 @pytest.mark.parametrize(
