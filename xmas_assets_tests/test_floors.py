@@ -141,6 +141,12 @@ def test_only_the_tracking_and_the_server_know_mlflow():
     assert importers <= {"tracking.py", "mlflow_server.py"}
 
 
+def test_no_file_but_the_guarded_server_knows_dagsters_private_modules():
+    """Dagster has no hook in front of its web app; ``web/dagster_server.py`` says so."""
+    importers = {path.name for path in FILES for module, _ in imports_of(path) if module.startswith("dagster._")}
+    assert importers <= {"dagster_server.py"}
+
+
 def test_every_package_has_a_floor():
     assert {room_of(path) for path in FILES} <= set(FLOORS)
 

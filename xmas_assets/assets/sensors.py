@@ -2,10 +2,8 @@
 
 import dagster as dg
 
-from xmas_assets.contracts.errors import XmasError
-from xmas_assets.data.registration import registered_names
 from xmas_assets.home.home import Home
-from xmas_assets.resources.observations import observations
+from xmas_assets.resources.dataset_changes import look_for_changes
 
 
 @dg.sensor(
@@ -16,22 +14,10 @@ from xmas_assets.resources.observations import observations
 )
 def dataset_files(context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]) -> dg.SensorResult:
     """Add a partition for each registered dataset and observe what changed in its files and settings."""
-    events: list[dg.AssetObservation] = []
-    names: list[str] = []
-    refused: list[str] = []
-    for name in registered_names(home.path()):
-        try:
-            events.extend(observations(context.instance, home, name))
-            names.append(name)
-        except XmasError as error:  # one broken file must not hide the other datasets
-            refused.append(f"datasets/{name}.yaml is not used: {error}")
-            context.log.warning(refused[-1])
-    known = set(context.instance.get_dynamic_partitions("dataset"))
-    new = [name for name in names if name not in known]
-    changed = sorted({f"{event.asset_key.to_user_string()} of {event.partition}" for event in events})
-    said = [*refused, f"{len(names)} datasets" + (f"; new or changed: {', '.join(changed)}" if changed else "")]
+    changes = look_for_changes(context.instance, home, context.cursor)
     return dg.SensorResult(
-        skip_reason="\n".join(said),
-        asset_events=events,
-        dynamic_partitions_requests=[dg.AddDynamicPartitionsRequest("dataset", new)] if new else [],
+        skip_reason=changes.summary,
+        asset_events=changes.observations,
+        cursor=changes.cursor,
+        dynamic_partitions_requests=[dg.AddDynamicPartitionsRequest("dataset", changes.new)] if changes.new else [],
     )

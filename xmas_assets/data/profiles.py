@@ -29,14 +29,19 @@ def load_settings(profile: str, overrides: dict[str, Any]) -> Settings:
     Raises:
         SettingsError: If there is no such profile, or a value is unknown or out of bounds.
     """
-    merged = _merge(read_yaml(_profile_path(profile)), overrides)
+    merged = _merge(read_yaml(profile_path(profile)), overrides)
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
         raise SettingsError(f"profile {profile!r} with overrides: {describe_invalid(error)}") from None
 
 
-def _profile_path(profile: str) -> Path:
+def profile_path(profile: str) -> Path:
+    """File of a profile.
+
+    Raises:
+        SettingsError: If there is no packaged profile of this name.
+    """
     if profile.endswith((".yaml", ".yml")):
         return Path(profile)
     if profile not in profile_names():

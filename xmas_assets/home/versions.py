@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from xmas_assets.contracts.section import Section
+from xmas_assets.data.profiles import profile_path
+from xmas_assets.data.registration import registration_path
 from xmas_assets.home.home import Home
 
 _READ_FIELDS = {"images", "format", "duplicates"}
@@ -35,6 +37,19 @@ def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:
     return files | {name: section.model_dump(mode="json") for name, section in settings.items()}
 
 
+def watched_files(home: Home, dataset: str) -> list[Path]:
+    """Every file that ``current_versions`` depends on: the registration, its profile, and what they name."""
+    registration, ratings = home.registration(dataset), home.settings(dataset).quality.ratings
+    named = [path for fields in _FILES.values() for field in fields for path in getattr(registration, field)]
+    own = [registration_path(home.root, dataset), profile_path(registration.profile)]
+    return own + named + ([Path(ratings)] if ratings else [])
+
+
+def files_fingerprint(paths: Iterable[Path]) -> str:
+    """Hash of the files' names, sizes and times: another one means that something may have changed."""
+    return _files_version("", paths)
+
+
 def _by_name(settings: Section) -> dict[str, Section]:
     """The settings by section. Those of single signals are sections of their own, so that only one is stale."""
     sections = dict(settings)
@@ -49,6 +64,9 @@ def _files_version(described: str, paths: Iterable[Path]) -> str:
     """
     parts = [described]
     for path in paths:
-        status = path.stat() if path.exists() else None
-        parts.append(f"{path}:{status.st_size}:{status.st_mtime_ns}" if status else f"{path}:missing")
+        try:
+            status = path.stat()
+            parts.append(f"{path}:{status.st_size}:{status.st_mtime_ns}")
+        except OSError:
+            parts.append(f"{path}:missing")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

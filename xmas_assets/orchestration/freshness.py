@@ -1,106 +1,133 @@
-"""What of the stored assets is up to date: Dagster's judgement, and the three things that it does not look at."""
+"""What of the stored assets is up to date, by the versions in Dagster's event log; and three things it does not see."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-
-import dagster as dg
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
-
-# What the UI shows as "stale" and what the CLI runs must be the same, so this uses the resolver behind the UI's badge.
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCause, StaleStatus
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.loader import LoadingContextForTest
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.home.home import Home
+from xmas_assets.orchestration.asset_links import AssetLinks, is_settings
+from xmas_assets.orchestration.event_notes import EventNote, EventNotes
 from xmas_assets.selection.registry import METHODS, assets_read
 
-_DONE = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+FRESH, STALE, MISSING = "FRESH", "STALE", "MISSING"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Freshness:
     """Looks at the instance and at the disk as they are when it is made; make a new one after a run.
 
-    Beyond Dagster's own judgement, an asset whose tables are not on the disk is missing, and one whose blocking checks
-    did not all pass on its latest materialization is stale: they failed, or the run was killed before them. A selection
-    is not stale for a signal that its method does not read (the UI, which cannot know, shows it as "unsynced": to run
-    it there again costs only the choice, and changes nothing).
+    An asset's partition is stale if its code has a new version, or an input has another data version than the one that
+    it was made from: Dagster's own rule (a test compares the two), asked for all partitions of an asset at once.
+    Beyond that, an asset whose tables are not on the disk is missing, and one whose blocking checks did not all pass on
+    its latest materialization is stale: they failed, or the run was killed before them. A selection is not stale for a
+    signal that its method does not read (the UI, which cannot know, shows it as "unsynced": to run it there again costs
+    only the choice, and changes nothing). A leaderboard is stale for any of its selections, however many; Dagster stops
+    looking at a hundred.
     """
 
-    instance: dg.DagsterInstance
-    graph: AssetGraph
     home: Home
+    links: AssetLinks
+    notes: EventNotes
+    _latest: dict[str, dict[str, EventNote]] = field(default_factory=dict)
+    _versions: dict[tuple[str, str, int], str | None] = field(default_factory=dict)
 
     def states(self, assets: Iterable[str], partitions: Iterable[str]) -> dict[str, dict[str, str]]:
         """FRESH, STALE or MISSING by asset, in topological order, and by partition."""
-        resolver = CachingStaleStatusResolver(self.instance, self.graph, LoadingContextForTest(self.instance))
         wanted, partitions = set(assets), list(partitions)
-        return {
-            key.to_user_string(): {partition: self._state(resolver, key, partition) for partition in partitions}
-            for key in self.graph.toposorted_asset_keys
-            if key.to_user_string() in wanted
+        states = {
+            asset: {partition: self._state(asset, partition) for partition in partitions}
+            for asset in self.links.parents
+            if asset in wanted
         }
+        self.notes.save()
+        return states
 
     def stale(self, assets: Iterable[str], partition: str) -> list[str]:
         """Those of ``assets`` that are stale or missing, and those of them that follow, in topological order."""
-        found: list[str] = []
-        for asset, states in self.states(assets, [partition]).items():
-            before = {key.to_user_string() for key in self.graph.get_ancestor_asset_keys(dg.AssetKey(asset))}
-            if states[partition] != StaleStatus.FRESH.name or before.intersection(found):
-                found.append(asset)
+        return self.stale_by_partition(assets, [partition])[partition]
+
+    def stale_by_partition(self, assets: Iterable[str], partitions: Iterable[str]) -> dict[str, list[str]]:
+        """``stale`` of several partitions at once."""
+        partitions = list(partitions)
+        states = self.states(assets, partitions)
+        behind = {asset: set(self.links.behind([asset])) for asset in states}
+        found: dict[str, list[str]] = {partition: [] for partition in partitions}
+        for asset, by_partition in states.items():
+            for partition, state in by_partition.items():
+                if state != FRESH or behind[asset].intersection(found[partition]):
+                    found[partition].append(asset)
         return found
 
     def counts(self, dataset: str) -> dict[str, Counter[str]]:
         """Per asset, how many of a dataset's partitions are FRESH, STALE or MISSING; selections that were made only."""
-        made = self.instance.get_materialized_partitions(dg.AssetKey("selected_subset"))
-        selections = sorted(partition for partition in made if partition.startswith(f"{dataset}|"))
+        selections = sorted(key for key in self._events("selected_subset") if key.startswith(f"{dataset}|"))
         counts: dict[str, Counter[str]] = {}
-        for key in self.graph.toposorted_asset_keys:
-            node = self.graph.get(key)
-            if not node.is_external:
-                by_selection = isinstance(node.partitions_def, dg.MultiPartitionsDefinition)
-                states = self.states([key.to_user_string()], selections if by_selection else [dataset])
-                counts |= {asset: Counter(partitions.values()) for asset, partitions in states.items()}
+        for asset in self.links.parents:
+            partitions = selections if asset in self.links.by_selection else [dataset]
+            counts[asset] = Counter(self.states([asset], partitions)[asset].values())
         return counts
 
-    def _state(self, resolver: CachingStaleStatusResolver, key: dg.AssetKey, partition: str) -> str:
-        if not self.home.is_stored(key.to_user_string(), partition):
-            return StaleStatus.MISSING.name
-        state = resolver.get_status(key, partition)
-        if state == StaleStatus.STALE and not self._concerns(resolver.get_stale_causes(key, partition), partition):
-            state = StaleStatus.FRESH
-        if state == StaleStatus.FRESH and not self._has_passed(key, partition):
-            return StaleStatus.STALE.name
-        return state.name
-
-    def _concerns(self, causes: Sequence[StaleCause], partition: str) -> bool:
-        """Whether any of the causes is one for this partition: a selection cares for what its method reads only."""
-        if "|" not in partition:
-            return True
-        _, selection = parse_partition(partition)
-        if selection.method not in METHODS:
-            return True
-        unread = {dg.AssetKey(asset) for asset in assets_read(METHODS) - assets_read([selection.method])}
-        return any(cause.dependency is None or cause.dependency.asset_key not in unread for cause in causes)
-
-    def _has_passed(self, key: dg.AssetKey, partition: str) -> bool:
-        """Whether every blocking check passed on the latest materialization."""
-        made = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition])
-        latest = self.instance.fetch_materializations(made, limit=1).records[0].storage_id
-        checks = [check for check in self.graph.get_check_keys_for_assets({key}) if self.graph.get(check).blocking]
-        return all(self._passed_on(check, partition) == latest for check in checks)
-
-    def _passed_on(self, check: dg.AssetCheckKey, partition: str) -> int | None:
-        """Storage id of the materialization that a check's last completed evaluation passed on, if it passed."""
-        history = self.instance.event_log_storage.get_asset_check_execution_history(
-            check, limit=1, status=_DONE, partition_filter=PartitionKeyFilter(key=partition)
+    def _state(self, asset: str, partition: str) -> str:
+        note = self._events(asset).get(partition)
+        if note is None or not self.home.is_stored(asset, partition):
+            return MISSING
+        is_fresh = (
+            note.code_version == self.links.code_versions[asset]
+            and self._has_the_same_inputs(asset, partition, note)
+            and self.notes.have_passed(self.links.blocking_checks.get(asset, ()), note)
         )
-        for record in history:
-            assert record.event is not None and record.event.dagster_event is not None
-            evaluation = record.event.dagster_event.asset_check_evaluation_data
-            if evaluation.passed and evaluation.target_materialization_data is not None:
-                return evaluation.target_materialization_data.storage_id
-        return None
+        return FRESH if is_fresh else STALE
+
+    def _has_the_same_inputs(self, asset: str, partition: str, note: EventNote) -> bool:
+        """Whether every input that concerns this partition is there, and has the version that it was made from."""
+        unread = self._unread(asset, partition)
+        parents = set(self.links.parents[asset])
+        if (note.inputs.keys() ^ parents) - unread:
+            return False
+        return not any(self._is_updated(parent, partition, note) for parent in sorted(parents - unread))
+
+    def _unread(self, asset: str, partition: str) -> set[str]:
+        """Inputs of a selection that its method does not read."""
+        if asset not in self.links.by_selection:
+            return set()
+        _, selection = parse_partition(partition)
+        if asset != "selected_subset" or selection.method not in METHODS:
+            return set()
+        return assets_read(METHODS) - assets_read([selection.method])
+
+    def _is_updated(self, parent: str, partition: str, note: EventNote) -> bool:
+        """Whether an input has another version now than at the place in the log up to which it was seen."""
+        pointer = note.pointers.get(parent)
+        if pointer is None:  # there was no event of it, in any partition; as Dagster, a first one is no update
+            return False
+        now = self._inputs_of(parent, partition)
+        later = {key: event for key, event in now.items() if event.storage_id > pointer}
+        if not later or note.inputs[parent] == _combined(now):
+            return False
+        return any(self._version_at(parent, key, pointer) != event.data_version for key, event in later.items())
+
+    def _inputs_of(self, parent: str, partition: str) -> Mapping[str, EventNote]:
+        """The latest events of the partitions of an input that a partition is made from."""
+        events = self._events(parent)
+        if parent in self.links.by_selection and "|" not in partition:
+            return {key: event for key, event in events.items() if key.startswith(f"{partition}|")}
+        key = partition if parent in self.links.by_selection else partition.partition("|")[0]
+        return {key: events[key]} if key in events else {}
+
+    def _events(self, asset: str) -> dict[str, EventNote]:
+        if asset not in self._latest:
+            self._latest[asset] = self.notes.latest(asset, observed=is_settings(asset))
+        return self._latest[asset]
+
+    def _version_at(self, asset: str, partition: str, pointer: int) -> str | None:
+        place = (asset, partition, pointer)
+        if place not in self._versions:
+            self._versions[place] = self.notes.version_at(asset, partition, pointer, observed=is_settings(asset))
+        return self._versions[place]
+
+
+def _combined(events: Mapping[str, EventNote]) -> str:
+    """The version that Dagster records of an input that is partitioned: a hash over its partitions, by key."""
+    return sha256("".join(events[key].data_version or "" for key in sorted(events)).encode()).hexdigest()

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +13,8 @@ from xmas_assets.contracts.errors import XmasError
 from xmas_assets.definitions import build_defs
 from xmas_assets.files.whole import replacing
 from xmas_assets.home.home import Home
+from xmas_assets.orchestration.asset_links import AssetLinks
+from xmas_assets.orchestration.event_notes import EventNotes
 from xmas_assets.orchestration.freshness import Freshness
 from xmas_assets.orchestration.process_claims import PROCESS_TAG, process_claim
 from xmas_assets.resources.dagster_home import home_resource
@@ -24,7 +27,7 @@ class RunFailedError(XmasError):
     """A Dagster run that failed; the message names the step and its error."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Platform:
     """The definitions and the instance they run on."""
 
@@ -37,6 +40,11 @@ class Platform:
         """Open (and on first use create) the Dagster instance below the home."""
         return cls(build_defs({"home": home_resource.configured({"root": str(home.root)})}), open_instance(home), home)
 
+    @cached_property
+    def links(self) -> AssetLinks:
+        """How the assets hang together."""
+        return AssetLinks.of(self.defs)
+
     def observe(self, dataset: str) -> None:
         """Tell Dagster the current versions of the dataset's files and settings; unchanged ones are left alone."""
         self.instance.add_dynamic_partitions("dataset", [dataset])
@@ -45,7 +53,8 @@ class Platform:
 
     def freshness(self) -> Freshness:
         """What is up to date now."""
-        return Freshness(self.instance, self.defs.resolve_asset_graph(), self.home)
+        notes = EventNotes.open(self.instance, self.home.path("dagster") / "latest_events.json")
+        return Freshness(self.home, self.links, notes)
 
     def stale(self, assets: Iterable[str], partition: str) -> list[str]:
         """Those of ``assets`` that are missing or stale in ``partition``, with those among them that follow."""

@@ -60,9 +60,9 @@ def run_selections(
     for method, reason in impossible.items():
         say(f"{method} cannot run: {reason}")
     failures = {key: impossible[key.method] for key in keys if key.method in impossible}
-    freshness = platform.freshness()
-    stale = {key: freshness.stale(stages, _partition(dataset, key)) for key in keys if key not in failures}
-    todo = {key: assets for key, assets in stale.items() if assets}
+    partitions = {key: _partition(dataset, key) for key in keys if key not in failures}
+    stale = platform.freshness().stale_by_partition(stages, partitions.values())
+    todo = {key: stale[partition] for key, partition in partitions.items() if stale[partition]}
     say(f"{len(todo)} of {len(keys)} selections to run")
     failures |= _run_parallel(platform, dataset, todo, workers=workers)
     if "benchmark_scores" in stages and failures.keys() != set(keys):
@@ -80,7 +80,7 @@ def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Calla
     """
     end_killed_runs(platform.instance, platform.home.path("locks"))
     platform.observe(dataset)
-    for together in _passes(_stages_behind(platform, [asset])):
+    for together in _passes(platform.links.behind([asset])):
         failures = _materialize(platform, dataset, platform.stale(together, dataset), say=say)
         if failures:
             raise RunFailedError(next(iter(failures.values())))
@@ -95,26 +95,16 @@ def _prepare(
         RunFailedError: If a stage that every method stands on fails.
     """
     failures: dict[str, str] = {}  # by stage
-    for together in _passes(_stages_behind(platform, {*always, *assets_read(methods)})):
-        sound = [asset for asset in together if not failures.keys() & set(_stages_behind(platform, [asset]))]
+    for together in _passes(platform.links.behind({*always, *assets_read(methods)})):
+        sound = [asset for asset in together if not failures.keys() & set(platform.links.behind([asset]))]
         # Asked stage by stage: a stage that comes out as before leaves those after it fresh.
         stale = platform.stale(sound, dataset)
         failures |= _materialize(platform, dataset, stale, say=say)
         if failures.keys() & always:
             raise RunFailedError(next(iter(failures.values())))
-    needed = {method: _stages_behind(platform, assets_read([method])) for method in methods}
+    needed = {method: platform.links.behind(assets_read([method])) for method in methods}
     roots = {method: [stage for stage in stages if stage in failures] for method, stages in needed.items()}
     return {method: failures[stages[0]] for method, stages in roots.items() if stages}
-
-
-def _stages_behind(platform: Platform, assets: Iterable[str]) -> list[str]:
-    """These assets and all that they are made from, but for settings, in topological order."""
-    graph = platform.defs.resolve_asset_graph()
-    keys = {dg.AssetKey(asset) for asset in assets}
-    keys |= {ancestor for key in keys for ancestor in graph.get_ancestor_asset_keys(key)}
-    return [
-        key.to_user_string() for key in graph.toposorted_asset_keys if key in keys and not graph.get(key).is_external
-    ]
 
 
 def _passes(stages: Sequence[str]) -> list[list[str]]:
