@@ -9,9 +9,8 @@ import polars as pl
 from study.bases import base_directory
 from study.datasets import MAKERS
 from study.design import Experiment
-from xmas_assets.cli.dataset_commands import add_dataset
 from xmas_assets.contracts.artifacts import SelectionKey
-from xmas_assets.data.registration import registration_path
+from xmas_assets.data.registration import Registration, registration_path
 from xmas_assets.evaluation.baselines import blind_scores
 from xmas_assets.files.whole import write_whole
 from xmas_assets.home.home import Home
@@ -87,15 +86,15 @@ def register(experiment: Experiment, unit: int, home_root: Path) -> None:
         overrides[section]["source"] = base_directory(overrides[section]["source"], home_root)
     for section in _SEEDED:
         overrides[section] = {"seed": unit} | overrides.get(section, {})
-    add_dataset(
+    registration = Registration.create(
         name,
-        annotations=[folder / "train.json"],
-        embedded=False,
+        [folder / "train.json"],
         test=[folder / "test.json"],
         images=images,
         profile="tiny",
         overrides=overrides,
     )
+    Home.open(home_root).register(registration)
 
 
 def _made(dataset: str, home_root: Path) -> tuple[Path, Path]:

@@ -31,9 +31,9 @@ FLOORS = {
     "assets": 7,
     "definitions": 8,
     "orchestration": 9,
-    "web": 9,
-    "cli": 10,
-    "__main__": 11,
+    "web": 10,
+    "cli": 11,
+    "__main__": 12,
 }
 ALONE = {"core", "contracts"}  # these import nothing of ours but themselves
 SHARED_BY_ASSETS = {"partitions"}  # the one module that asset files have in common
@@ -111,6 +111,8 @@ def _inside(path: Path, parts: list[str]) -> list[str]:
     if there == here:
         if here == "assets" and parts[2] not in SHARED_BY_ASSETS:
             return [f"{path.name}: asset files do not import each other, only {sorted(SHARED_BY_ASSETS)}"]
+        return []
+    if there == "__version__":
         return []
     if there not in FLOORS:
         return [f"{path.name}: xmas_assets.{there} has no floor; give it one in FLOORS"]

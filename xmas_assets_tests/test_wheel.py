@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from xmas_assets import __version__
 from xmas_assets_tests.e2e.platforms import QUICK, row, write_dataset
 
 ROOT = Path(__file__).parent.parent
@@ -77,6 +78,7 @@ def test_a_dataset_comes_to_its_leaderboard_outside_the_checkout(command, tmp_pa
     origin = [command.parent / "python", "-c", "import xmas_assets; print(xmas_assets.__file__)"]
     found = subprocess.run(origin, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
     assert Path(found.strip()).is_relative_to(command.parents[1])
+    assert xmas("--version") == f"xmas-assets {__version__}\n"
     xmas("dataset", "add", "mine", *words)
     registration = tmp_path / "home" / "datasets" / "mine.yaml"
     registration.write_text(registration.read_text().replace("overrides: {}", f"overrides: {json.dumps(QUICK)}"))

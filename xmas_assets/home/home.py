@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 from PIL import Image
 
-from xmas_assets.contracts.errors import StoreError
+from xmas_assets.contracts.errors import SettingsError, StoreError
 from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.profiles import load_settings
@@ -44,14 +44,18 @@ class Home:
         Raises:
             StoreError: If the folder cannot be made or written, or its name cannot stand in a SQLite address.
         """
-        folder = Path(root or os.environ.get("XMAS_HOME") or ".xmas").absolute()
-        if set("?%") & set(str(folder)):
+        home = cls.locate(root)
+        if set("?%") & set(str(home.root)):
             raise StoreError(
-                f"{folder} holds '?' or '%', which the addresses of SQLite files cannot; set another XMAS_HOME"
+                f"{home.root} holds '?' or '%', which the addresses of SQLite files cannot; set another XMAS_HOME"
             )
-        home = cls(folder)
         home.path()
         return home
+
+    @classmethod
+    def locate(cls, root: str | Path = "") -> Self:
+        """The home as ``open`` finds it, to look only: it is neither made nor checked."""
+        return cls(Path(root or os.environ.get("XMAS_HOME") or ".xmas").absolute())
 
     def path(self, *parts: str) -> Path:
         """A folder below the root; it is made.
@@ -81,6 +85,36 @@ class Home:
             SettingsError: If there is none, or it is not valid.
         """
         return load_registration(self.root, dataset)
+
+    def registration_path(self, dataset: str) -> Path:
+        """The file of a dataset's registration, which a person may edit.
+
+        Raises:
+            SettingsError: If there is none, or it is not valid.
+        """
+        return registration_path(self.root, self.registration(dataset).name)
+
+    def check_new(self, dataset: str) -> None:
+        """Refuse a name that no new dataset can have.
+
+        Raises:
+            SettingsError: If it is not allowed, or there is a dataset of this name.
+        """
+        path = registration_path(self.root, dataset)
+        if path.exists():
+            raise SettingsError(f"dataset {dataset!r} is there already; edit {path}, or remove it first")
+
+    def register(self, registration: Registration) -> Path:
+        """Add a dataset, after a look that its name, files and settings can be used; returns its registration's file.
+
+        Raises:
+            SettingsError: If there is a dataset of this name, or the profile or an override is not allowed.
+            DatasetError: If a file or the image folder is not there.
+        """
+        self.check_new(registration.name)
+        registration.check_sources()
+        load_settings(registration.profile, registration.overrides)
+        return registration.save(self.root)
 
     def settings(self, dataset: str) -> Settings:
         """The dataset's settings: its profile with its overrides.
@@ -137,7 +171,7 @@ class Home:
 
     def forget(self, dataset: str) -> None:
         """Delete a dataset's registration and everything made from it; never a user's own files."""
-        registration = registration_path(self.root, self.registration(dataset).name)
+        registration = self.registration_path(dataset)
         partitions = (quote(dataset, safe=""), f"{quote(dataset + '|', safe='')}*")
         patterns = [f"tables/*/dataset={dataset}", f"embedded/{dataset}", f"reports/{dataset}"]
         patterns += [f"work/*/{partition}" for partition in partitions]

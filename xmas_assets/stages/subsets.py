@@ -1,7 +1,7 @@
 """Make a subset from stored signals, with the manifest that says how; and make it again to check it."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -84,6 +84,26 @@ def resolve_method(key: SelectionKey, settings: MethodsSettings) -> Method:
     if key.method == "full" and key.budget != 1:
         raise SettingsError(f"'full' keeps everything, so its budget is 1.00; write full_b1.00_s{key.seed}, not {key}")
     return method
+
+
+def selection_keys(
+    methods: Sequence[str], budgets: Sequence[str], seeds: int, *, settings: MethodsSettings
+) -> list[SelectionKey]:
+    """Every method at every budget and each of the seeds 0..seeds-1; ``full`` once per seed.
+
+    Raises:
+        SelectionError: If there is no such method, or a parameter of it in the settings is not allowed.
+        SettingsError: If a budget is not allowed.
+    """
+    keys = [
+        SelectionKey.make(method, "1" if method == "full" else budget, seed)
+        for method in methods
+        for budget in (budgets if method != "full" else budgets[:1])
+        for seed in range(seeds)
+    ]
+    for key in keys:
+        resolve_method(key, settings)
+    return list(dict.fromkeys(keys))
 
 
 def verify(home: Home, manifest: Manifest) -> str:

@@ -68,15 +68,19 @@ def query(
         ) from None
 
 
+def query_names() -> list[str]:
+    """Names of the queries in ``sql/``, sorted."""
+    return sorted(path.stem for path in SQL.glob("*.sql"))
+
+
 def run_query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: object) -> pl.DataFrame:
     """The result of ``sql/<name>.sql``, with its parameters bound.
 
     Raises:
         StoreError: If there is no such query, or an asset that it reads has not been made yet.
     """
-    known = sorted(path.stem for path in SQL.glob("*.sql"))
-    if name not in known:
-        raise StoreError(f"query {name[:80]!r} is not known; use one of {', '.join(known)}")
+    if name not in query_names():
+        raise StoreError(f"query {name[:80]!r} is not known; use one of {', '.join(query_names())}")
     sql = (SQL / f"{name}.sql").read_text()
     missing = _missing_inputs(connection, sql)
     if missing:

@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from xmas_assets.cli.serving import check_host, serve
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
+from xmas_assets.web.serving import check_host, serve
 from xmas_assets_tests.browser.served import free_port
 
 

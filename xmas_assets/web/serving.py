@@ -1,9 +1,7 @@
-"""Serve the UIs on this machine, and look what is missing on it."""
+"""Run the servers of ``xmas ui`` on this machine, until they are stopped."""
 
-import importlib.util
 import ipaddress
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,29 +12,20 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from xmas_assets.contracts.errors import SettingsError, XmasError
 from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
+from xmas_assets.orchestration.platform import open_instance
 from xmas_assets.resources.tracking import Tracking
 from xmas_assets.web.commands import server_commands
 
-_MIN_FREE_BYTES = 2 << 30
 _GRACE_SECONDS = 20.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ServerEndedError(XmasError):
     """A UI server that ended by itself; the message names its log."""
-
-
-class Finding(NamedTuple):
-    """One look at the machine: whether it is fine, what was seen, and what to do if not."""
-
-    ok: bool
-    seen: str
-    remedy: str = ""
 
 
 def serve(
@@ -58,8 +47,6 @@ def serve(
     commands = server_commands(
         host, port=port, mlflow_port=mlflow_port, allowed_hosts=allowed_hosts, store=tracking.tracking_uri()
     )
-    from xmas_assets.orchestration.platform import open_instance
-
     open_instance(home)
     tracking.prepare()
     tracking.deliver(log=print)
@@ -93,37 +80,6 @@ def check_host(host: str, *, allow_remote: bool) -> None:
             f"address {host} can be reached by others, and the UIs have no login; use 127.0.0.1, or say --allow-remote "
             "and put a proxy with authentication in front"
         )
-
-
-def findings(home: Home) -> Iterator[Finding]:
-    """Look at this machine: Python, libraries, memory, disk, home, GPU, MLflow."""
-    import psutil
-
-    yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")
-    for name in ("torch", "transformers", "peft", "dagster", "mlflow", "duckdb"):
-        found = importlib.util.find_spec(name) is not None
-        yield Finding(
-            found, f"{name} {'is' if found else 'is not'} installed", "run: make demo   (installs everything)"
-        )
-    root = home.path()
-    free = shutil.disk_usage(root).free
-    yield Finding(
-        free > _MIN_FREE_BYTES, f"{free >> 30} GiB free at {root}", "free some space, or set XMAS_HOME elsewhere"
-    )
-    memory = psutil.virtual_memory().available
-    yield Finding(memory > _MIN_FREE_BYTES, f"{memory >> 30} GiB of memory available", "close other programs")
-    import torch
-
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU (fine for the tiny profile)"
-    yield Finding(True, f"{gpu}; {os.cpu_count()} CPU cores")
-    tracking = Tracking(home=home)
-    tracking.deliver(log=print)
-    waiting = tracking.waiting()
-    yield Finding(
-        waiting == 0,
-        f"{waiting} MLflow records wait for delivery to {tracking.tracking_uri()}",
-        "look at the message above; 'xmas doctor' delivers them when the store is back",
-    )
 
 
 def _check_free(host: str, port: int) -> None:

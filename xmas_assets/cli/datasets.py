@@ -1,0 +1,135 @@
+"""``xmas dataset``: register, list, show and remove datasets."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xmas_assets.cli.groups import Commands
+from xmas_assets.cli.options import Dataset, format_names, open_home
+from xmas_assets.cli.output import print_frame, print_table
+
+if TYPE_CHECKING:
+    from xmas_assets.home.home import Home
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, help="Register, list, show and remove datasets.")
+_NO_FILES: list[Path] = []
+
+
+def _profile_names() -> list[str]:
+    from xmas_assets.data.profiles import profile_names
+
+    return profile_names()
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="New name: a-z, 0-9, '_', '-', '.'.")],
+    annotations: Annotated[list[Path], typer.Option(help="Annotation file; several times for shards.")] = _NO_FILES,
+    test: Annotated[list[Path], typer.Option(help="Held-out records to score on.")] = _NO_FILES,
+    validation: Annotated[list[Path], typer.Option(help="Records of target tasks, for less and icons.")] = _NO_FILES,
+    images: Annotated[Path | None, typer.Option(help="Folder that image references are relative to.")] = None,
+    format: Annotated[  # noqa: A002
+        str | None,
+        typer.Option(help="llava_json, llava_jsonl, sharegpt or parquet.", autocompletion=format_names),
+    ] = None,
+    profile: Annotated[
+        str, typer.Option(help="Packaged profile, or path of a YAML file.", autocompletion=_profile_names)
+    ] = "tiny",
+    duplicates: Annotated[str, typer.Option(help="keep, or quarantine, for repeated id and content.")] = "keep",
+    embedded: Annotated[bool, typer.Option("--embedded", help="Generate the embedded dataset.")] = False,
+) -> None:
+    """Register a dataset: writes XMAS_HOME/datasets/NAME.yaml, which you may edit.
+
+    Example: xmas dataset add mine --annotations train.json --test test.json --images pictures
+    """
+    options = {"profile": profile, "duplicates": duplicates, "format": format, "validation": validation}
+    if embedded:
+        add_embedded(open_home(), name, **options)
+    else:
+        register(open_home(), name, annotations, test=test, images=images, **options)
+
+
+@app.command("list")
+def list_all() -> None:
+    """List registered datasets.
+
+    Example: xmas dataset list
+    """
+    home = open_home()
+    rows = []
+    for name in home.datasets():
+        selections = len(home.stored_partitions("benchmark_scores", name))
+        rows.append((name, *_counts(home, name), selections, home.registration(name).profile))
+    print_table(("dataset", "rows", "quarantined", "selections", "profile"), rows)
+
+
+@app.command()
+def show(dataset: Dataset) -> None:
+    """Show a dataset's registration, its rows and what was quarantined.
+
+    Example: xmas dataset show mine
+    """
+    home = open_home()
+    print(home.registration_path(dataset).read_text())
+    if not home.is_stored("raw_dataset", dataset):
+        print(f"not read yet; run: xmas run {dataset} --method random")
+        return
+    tables = home.stored("raw_dataset", dataset)
+    ledger = tables["ledger"].frame()
+    print_frame(ledger.drop("notices"))
+    print(f"accepted, but worth knowing: {ledger['notices'][0]}")
+    quarantined = tables["quarantine"].frame(["split", "reason"])
+    counts = quarantined.group_by("split", "reason", maintain_order=True).len("rows")
+    print_frame(counts.sort("split", "reason", maintain_order=True))
+
+
+@app.command()
+def remove(
+    dataset: Dataset,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Forget a dataset: its registration and stored tables; never the source files, and not the MLflow runs.
+
+    Example: xmas dataset remove mine --yes
+    """
+    home = open_home()
+    home.registration(dataset)
+    if not yes:
+        typer.confirm(f"Remove the registration and all stored tables of {dataset}?", abort=True)
+    home.forget(dataset)
+    from xmas_assets.orchestration.platform import open_instance
+
+    open_instance(home).delete_dynamic_partition("dataset", dataset)
+    print(f"removed {dataset}; its source files are where they were")
+
+
+def register(home: "Home", name: str, annotations: list[Path], **options: Any) -> None:
+    """Register a dataset, and say where."""
+    from xmas_assets.contracts.errors import SettingsError
+    from xmas_assets.data.registration import Registration
+
+    home.check_new(name)
+    if not annotations:
+        raise SettingsError("no annotation file was given; add --annotations FILE, or --embedded")
+    print(f"registered {name}: {home.register(Registration.create(name, annotations, **options))}")
+
+
+def add_embedded(home: "Home", name: str, **options: Any) -> None:
+    """Generate the embedded dataset and register it."""
+    from xmas_assets.toy.dataset import SyntheticSettings, generate
+
+    home.check_new(name)
+    folder = home.path("embedded", name)
+    shutil.rmtree(folder)  # what an interrupted command left of a dataset that is not registered
+    generate(SyntheticSettings(), folder)
+    register(home, name, [folder / "train.json"], test=[folder / "test.json"], images=folder, **options)
+
+
+def _counts(home: "Home", dataset: str) -> tuple[int | str, int | str]:
+    """Rows read and rows quarantined."""
+    if not home.is_stored("raw_dataset", dataset):
+        return "not read yet", "-"
+    tables = home.stored("raw_dataset", dataset)
+    return tables["samples"].n_rows, tables["quarantine"].n_rows

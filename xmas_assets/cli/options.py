@@ -1,0 +1,74 @@
+"""The arguments and options that several commands share, how they are completed, and the home that commands open."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xmas_assets.cli.output import note
+
+if TYPE_CHECKING:
+    from xmas_assets.home.home import Home
+
+
+def open_home() -> "Home":
+    """The home of this command, after a line that says where it is."""
+    from xmas_assets.home.home import Home
+
+    home = Home.open()
+    note(f"XMAS_HOME {home.root}")
+    return home
+
+
+def dataset_names() -> list[str]:
+    """Completions of a dataset."""
+    from xmas_assets.home.home import Home
+
+    return Home.locate().datasets()
+
+
+def method_names() -> list[str]:
+    """Completions of a method."""
+    from xmas_assets.selection.registry import METHODS
+
+    return list(METHODS)
+
+
+def format_names() -> tuple[str, ...]:
+    """Completions of a dataset's format."""
+    from xmas_assets.data.registration import FORMATS
+
+    return FORMATS
+
+
+def selection_names(context: typer.Context) -> list[str]:
+    """Completions of a selection key: those that the dataset has."""
+    return [selection for selection, _ in _selections(context, "selected_subset")]
+
+
+def method_budgets(context: typer.Context) -> list[str]:
+    """Completions of METHOD@BUDGET: those that the dataset has scores of."""
+    return list(dict.fromkeys(compared for _, compared in _selections(context, "benchmark_scores")))
+
+
+def _selections(context: typer.Context, asset: str) -> Iterator[tuple[str, str]]:
+    from xmas_assets.contracts.artifacts import parse_partition
+    from xmas_assets.home.home import Home
+
+    dataset = context.params.get("dataset")
+    for partition in Home.locate().stored_partitions(asset, dataset) if dataset else []:
+        _, key = parse_partition(partition)
+        yield str(key), f"{key.method}@{key.budget_text}"
+
+
+Dataset = Annotated[str, typer.Argument(help="Name of a registered dataset.", autocompletion=dataset_names)]
+Methods = Annotated[
+    list[str],
+    typer.Option("--method", help="Selection method; may be given several times.", autocompletion=method_names),
+]
+Budgets = Annotated[
+    list[str], typer.Option("--budget", help="Share of the rows, such as 0.05; may be given several times.")
+]
+DEFAULT_BUDGETS = ["0.1"]
+Seeds = Annotated[int, typer.Option(min=1, help="Seeds 0..N-1, of the selection and of the target's training.")]
+Workers = Annotated[int, typer.Option(min=1, help="Selections trained side by side; changes no result.")]

@@ -1,0 +1,179 @@
+"""``xmas leaderboard``, ``compare``, ``export``, ``verify``, ``sql`` and ``methods``: what came out, and from what."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xmas_assets.cli.options import Dataset, format_names, method_budgets, open_home, selection_names
+from xmas_assets.cli.output import draw, is_drawn, note, print_frame, print_table
+
+if TYPE_CHECKING:
+    from xmas_assets.home.home import Home
+
+app = typer.Typer()
+
+
+def _query_names() -> list[str]:
+    from xmas_assets.store.database import query_names
+
+    return query_names()
+
+
+@app.command()
+def leaderboard(dataset: Dataset) -> None:
+    """Print score, Rel%, interval and cost per method and budget, and where the report is.
+
+    Example: xmas leaderboard mine
+    """
+    print_leaderboard(open_home(), dataset)
+
+
+@app.command()
+def compare(
+    dataset: Dataset,
+    first: Annotated[str, typer.Argument(help="METHOD@BUDGET, for example xmas@0.20.", autocompletion=method_budgets)],
+    second: Annotated[
+        str, typer.Argument(help="METHOD@BUDGET, for example random@0.20.", autocompletion=method_budgets)
+    ],
+) -> None:
+    """Compare two methods on the same seeds and questions: the difference with its interval, per task too.
+
+    Example: xmas compare mine xmas@0.20 random@0.20
+    """
+    from xmas_assets.evaluation.leaderboard import compare_selections
+    from xmas_assets.stages.publishing import scored_answers
+
+    home = open_home()
+    answers = scored_answers(home, home.registration(dataset).name)
+    print_frame(compare_selections(answers, _method_budget(first), _method_budget(second)))
+
+
+@app.command()
+def export(
+    dataset: Dataset,
+    selection: Annotated[
+        str, typer.Argument(help="Selection key, for example xmas_b0.20_s0.", autocompletion=selection_names)
+    ],
+    to: Annotated[
+        Path, typer.Option(help="File to write, .json, .jsonl or .parquet; its manifest is written next to it.")
+    ],
+    format: Annotated[  # noqa: A002
+        str | None, typer.Option(help="Write the records anew, as this format.", autocompletion=format_names)
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is no earlier export; never an input.")
+    ] = False,
+) -> None:
+    """Write a subset's original records, unchanged and in order, with the manifest to replay it.
+
+    Example: xmas export mine xmas_b0.20_s0 --to subset.json
+    """
+    from xmas_assets.contracts.artifacts import SelectionKey
+    from xmas_assets.stages.exporting import export_selection
+
+    manifest, written = export_selection(
+        open_home(), dataset, SelectionKey.parse(selection), to=to, file_format=format, force=force
+    )
+    print(f"{manifest.n_selected:,} records in {to}, manifest in {written}")
+
+
+@app.command()
+def verify(manifest: Annotated[Path, typer.Argument(help="A *.manifest.json.")]) -> None:
+    """Replay a manifest's selection and check that the same rows come out.
+
+    Example: xmas verify subset.manifest.json
+    """
+    from xmas_assets.contracts.manifest import Manifest
+    from xmas_assets.stages.subsets import verify as verify_manifest
+
+    home = open_home()
+    print(f"verified: {verify_manifest(home, Manifest.read(manifest))}")
+
+
+@app.command()
+def sql(
+    statement: Annotated[str | None, typer.Argument(help="One SELECT; SHOW ALL TABLES lists what there is.")] = None,
+    query: Annotated[
+        str | None, typer.Option(help="A query that comes with xmas, by its name.", autocompletion=_query_names)
+    ] = None,
+    set: Annotated[  # noqa: A002
+        list[str] | None, typer.Option(help="NAME=VALUE of a parameter of the query; may be given several times.")
+    ] = None,
+) -> None:
+    """Query all stored tables with DuckDB, read-only.
+
+    Example: xmas sql --query cluster_sizes --set dataset=mine
+    """
+    from xmas_assets.contracts.errors import SettingsError
+    from xmas_assets.store import database
+
+    if (statement is None) == (query is None):
+        raise SettingsError(f"give either one SELECT, or --query with one of {', '.join(_query_names())}")
+    parameters = dict(_name_value(text) for text in set or [])
+    with database.connect(open_home().tables()) as connection:
+        if query is not None:
+            print_frame(database.run_query(connection, query, **parameters))
+        else:
+            print_frame(database.query(connection, statement or "", parameters))
+
+
+@app.command()
+def methods(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+) -> None:
+    """List the selection methods: paper, what each needs, cost, parameters.
+
+    Example: xmas methods
+    """
+    from xmas_assets.selection.registry import METHODS, method_table, parameters_of, supplies_of
+
+    if markdown:
+        print(method_table())
+        return
+    rows = [
+        (name, method.paper, ", ".join(sorted(method.needs)) or "-", method.cost, "yes" if method.nested else "no")
+        for name, method in METHODS.items()
+    ]
+    print_table(("method", "paper", "needs", "cost", "nested"), rows)
+    print("")
+    for name, method in METHODS.items():
+        for parameter in parameters_of(method):
+            print(f"{name}: {parameter}")
+    print(*supplies_of(METHODS), sep="\n")
+    for problem in METHODS.problems().values():
+        note(problem)
+
+
+def print_leaderboard(home: "Home", dataset: str) -> None:
+    """Print the stored leaderboard: drawn with intervals on a terminal, else as the table with every column."""
+    from xmas_assets.report.tables import leaderboard_notes, render_text
+
+    board = home.stored("leaderboard", home.registration(dataset).name)["leaderboard"].frame()
+    if is_drawn():
+        draw(render_text(board, title=f"Leaderboard of {dataset}"))
+    else:
+        print_frame(board)
+        for line in leaderboard_notes(board):
+            note(line)
+    note(f"Report: {home.report(dataset)}")
+    note("Open the UI: xmas ui")
+
+
+def _method_budget(text: str) -> tuple[str, str]:
+    from xmas_assets.contracts.artifacts import SelectionKey
+    from xmas_assets.contracts.errors import SettingsError
+
+    method, _, budget = text.partition("@")
+    if not budget:
+        raise SettingsError(f"{text!r} is not understood; write METHOD@BUDGET, for example xmas@0.20")
+    return method, SelectionKey.make(method, budget, 0).budget_text
+
+
+def _name_value(text: str) -> tuple[str, str]:
+    from xmas_assets.contracts.errors import SettingsError
+
+    name, separator, value = text.partition("=")
+    if not (name.isidentifier() and separator):
+        raise SettingsError(f"--set {text!r} is not understood; write NAME=VALUE, for example dataset=mine")
+    return name, value

@@ -1,0 +1,104 @@
+"""``xmas run``, ``select``, ``status`` and ``demo``: bring selections up to date, and say what is."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xmas_assets.cli.datasets import add_embedded
+from xmas_assets.cli.options import (
+    DEFAULT_BUDGETS,
+    Budgets,
+    Dataset,
+    Methods,
+    Seeds,
+    Workers,
+    dataset_names,
+    open_home,
+)
+from xmas_assets.cli.output import note, print_table
+from xmas_assets.cli.results import print_leaderboard
+
+if TYPE_CHECKING:
+    from xmas_assets.home.home import Home
+
+app = typer.Typer()
+_DEMO = "demo"
+
+
+@app.command()
+def run(
+    dataset: Dataset,
+    method: Methods,
+    budget: Budgets = DEFAULT_BUDGETS,
+    seeds: Seeds = 1,
+    workers: Workers = 1,
+) -> None:
+    """Select, train and score: bring these selections, and what they stand on, up to date.
+
+    Example: xmas run mine --method xmas --method random --method full --budget 0.2 --seeds 3
+    """
+    _run(open_home(), dataset, methods=method, budgets=budget, seeds=seeds, workers=workers)
+
+
+@app.command()
+def select(dataset: Dataset, method: Methods, budget: Budgets = DEFAULT_BUDGETS, seeds: Seeds = 1) -> None:
+    """Select only: no target model is trained.
+
+    Example: xmas select mine --method xmas --budget 0.2
+    """
+    from xmas_assets.orchestration.platform import Platform
+    from xmas_assets.orchestration.selection_runs import run_selections
+    from xmas_assets.stages.subsets import selection_keys
+
+    home = open_home()
+    keys = selection_keys(method, budget, seeds, settings=home.settings(dataset).methods)
+    run_selections(Platform.open(home), dataset, keys, stages=("selected_subset",), say=note)
+    for key in keys:
+        print(f"{key}  {home.stored('selected_subset', f'{dataset}|{key}')['subset'].n_rows:,} rows")
+
+
+@app.command()
+def status(
+    dataset: Annotated[
+        str | None, typer.Argument(help="One dataset; default all.", autocompletion=dataset_names)
+    ] = None,
+) -> None:
+    """Say what is made, what is stale and what is missing.
+
+    Example: xmas status mine
+    """
+    home = open_home()
+    names = home.datasets() if dataset is None else [home.registration(dataset).name]
+    from xmas_assets.orchestration.platform import Platform
+
+    platform = Platform.open(home)
+    states = ("FRESH", "STALE", "MISSING")
+    rows: list[tuple[object, ...]] = []
+    for name in names:
+        platform.observe(name)
+        for asset, counts in platform.freshness().counts(name).items():
+            rows.append((name, asset, *(counts[state] for state in states)))
+    print_table(("dataset", "asset", *map(str.lower, states)), rows)
+
+
+@app.command()
+def demo(workers: Workers = 2) -> None:
+    """Embedded dataset to leaderboard: xmas, random and full data, two budgets, three seeds.
+
+    Example: xmas demo
+    """
+    home = open_home()
+    if _DEMO not in home.datasets():
+        add_embedded(home, _DEMO)
+    _run(home, _DEMO, methods=["xmas", "random", "full"], budgets=["0.05", "0.2"], seeds=3, workers=workers)
+
+
+def _run(home: "Home", dataset: str, *, methods: list[str], budgets: list[str], seeds: int, workers: int) -> None:
+    from xmas_assets.stages.subsets import selection_keys
+
+    keys = selection_keys(methods, budgets, seeds, settings=home.settings(dataset).methods)
+    from xmas_assets.orchestration.platform import Platform
+    from xmas_assets.orchestration.selection_runs import run_selections
+
+    run_selections(Platform.open(home), dataset, keys, workers=workers, say=note)
+    print_leaderboard(home, dataset)
