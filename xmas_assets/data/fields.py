@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.data.export import Place
 from xmas_assets.data.readers import read_records
 from xmas_assets.data.registration import Registration
@@ -25,7 +26,8 @@ def field_values(registration: Registration, places: Iterable[Place], field: str
     for place in places:
         record = next((record for record in records if (record.source_file, record.source_row) == place), None)
         if record is None:
-            raise DatasetError(f"record {place[1]} of source file {place[0]} is gone; materialize raw_dataset again")
+            remedy = how_to_make("raw_dataset", dataset=registration.name)
+            raise DatasetError(f"record {place[1]} of source file {place[0]} is gone; {remedy}")
         has_field = isinstance(record.value, dict) and field in record.value
         is_known |= has_field
         yield record.value[field] if has_field else None

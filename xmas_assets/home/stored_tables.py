@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from xmas_assets.contracts.artifacts import AttentionTrajectories, Checkpoint, ScalarTrajectories
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.manifest import SourceFile
+from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.data.registration import Registration
 from xmas_assets.store.reading import Table, open_tables
@@ -89,7 +90,8 @@ def read_sources(table: Table) -> tuple[SourceFile, ...]:
         StoreError: If the table does not say.
     """
     if _SOURCES not in table.metadata:
-        raise StoreError(f"{table.path} was made by an older version of xmas_assets; materialize raw_dataset again")
+        remedy = how_to_make_again("raw_dataset", folder=str(table.path.parent))
+        raise StoreError(f"{table.path} was made by an older version of xmas_assets; {remedy}")
     return tuple(SourceFile(name=name, sha256=sha256) for name, sha256 in json.loads(table.metadata[_SOURCES]))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.report.text import Markdown, markdown_cell
 from xmas_assets.store.reading import Table
 
@@ -51,7 +52,7 @@ def describe_ratings(ratings: pl.DataFrame) -> dict[str, object]:
 def check_lengths(lengths: Table) -> list[str]:
     """No row without an answer token."""
     n_empty = int((lengths.column("n_answer_tokens") < 1).sum())
-    return [f"{n_empty} rows have no answer token; materialize raw_dataset again"] if n_empty else []
+    return [f"{n_empty} rows have no answer token; {how_to_make_again('text_lengths')}"] if n_empty else []
 
 
 def check_tags(tags: Table, samples: Table) -> list[str]:
@@ -59,7 +60,7 @@ def check_tags(tags: Table, samples: Table) -> list[str]:
     frame = tags.frame(["sample_id", "tags"])
     problems = []
     if frame["sample_id"].to_list() != samples.frame(["sample_id"])["sample_id"].to_list():
-        problems.append("the rows are not those of the dataset; materialize the tags again")
+        problems.append(f"the rows are not those of the dataset; {how_to_make_again('tags')}")
     if not any(frame["tags"].to_list()):
         problems.append("no row has a tag; lower tags.min_count, or look at the source of the tags")
     return problems

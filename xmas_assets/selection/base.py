@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from xmas_assets.contracts.artifacts import budget_count
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.contracts.remedies import how_to_make, how_to_make_again
 from xmas_assets.contracts.signals import SIGNALS
 from xmas_assets.selection.signal_arrays import ID_ORDER, Array, OrderedSignals, id_order
 
@@ -139,7 +140,7 @@ class Method(BaseModel):
             supplies = [f"; {name}: {SIGNALS[name].supply}" for name in missing if SIGNALS[name].supply]
             raise SelectionError(
                 f"method {self.name!r} needs {', '.join(missing)}, which this dataset does not have yet; "
-                f"materialize {', '.join(assets)} first{''.join(supplies)}"
+                f"{how_to_make(*assets, method=self.name)}{''.join(supplies)}"
             )
 
     def _unread(self, signals: Mapping[str, Array], order: IntArray) -> IntArray:
@@ -181,7 +182,7 @@ def _lacking(ordered: OrderedSignals, name: str) -> NDArray[np.bool_]:
     source = SIGNALS[name]
     if not source.per_row:
         if _not_finite(ordered[name]).any():
-            raise SelectionError(f"signal {name!r} holds NaN or infinity; materialize {source.asset} again")
+            raise SelectionError(f"signal {name!r} holds NaN or infinity; {how_to_make_again(source.asset)}")
         return np.zeros(ordered.n_samples, dtype=bool)
     blocks = [(_not_finite(block), _all_nan(block)) for block in ordered.blocks(name)]
     bad, empty = (np.concatenate(parts) for parts in zip(*blocks, strict=True)) if blocks else np.zeros((2, 0), bool)
@@ -194,7 +195,7 @@ def _lacking(ordered: OrderedSignals, name: str) -> NDArray[np.bool_]:
         ids = ", ".join(str(sample_id) for sample_id in ordered["sample_ids"][np.flatnonzero(shown)[:_N_SHOWN]])
         raise SelectionError(
             f"signal {name!r} is {what} in {int(shown.sum())} of {len(bad)} rows (first: {ids}); "
-            f"materialize {source.asset} again, raise base_model.max_tokens, or remove these rows from the dataset"
+            f"raise base_model.max_tokens, remove these rows from the dataset, or {how_to_make_again(source.asset)}"
         )
     return bad
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.contracts.signals import SIGNALS
 
 Array = NDArray[Any]
@@ -115,9 +116,10 @@ class OrderedSignals(Mapping[str, Array]):
         if name not in self._opened:
             values = np.asarray(self._signals[name])
             if _is_per_row(name) and len(values) != self._dataset_rows:
+                remedy = how_to_make(SIGNALS[name].asset if name in SIGNALS else "raw_dataset")
                 raise SelectionError(
                     f"signal {name!r} has {len(values)} rows, the dataset {self._dataset_rows}; "
-                    "it is from another version of the dataset, so materialize its asset again"
+                    f"it is from another version of the dataset; {remedy}"
                 )
             self._opened[name] = values
         return self._opened[name]

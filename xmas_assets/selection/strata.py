@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.core.allocation import allocate_by_weight
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
@@ -31,7 +32,8 @@ def strata_of(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
         )
     n_unlabelled = int((labels[has_trajectory] < 0).sum())
     if n_unlabelled:
-        raise SelectionError(f"{n_unlabelled} rows with a trajectory have no cluster; materialize clusters again")
+        remedy = how_to_make_again("clusters", method="xmas")
+        raise SelectionError(f"{n_unlabelled} rows with a trajectory have no cluster; {remedy}")
     text_only = int(labels[has_trajectory].max()) + 1
     strata = np.where(has_trajectory, labels, text_only).astype(np.int64)
     return strata, np.bincount(strata, minlength=text_only + 1)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.core.influence import validation_influence
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
@@ -24,10 +25,11 @@ def task_influence(signals: OrderedSignals) -> NDArray[np.float64]:
     for gradients in signals.blocks("adam_gradients"):
         shape = gradients.shape[1:]
         if len(validation) == 0 or validation.shape[1:] != shape or rates.shape != shape[:1]:
+            remedy = how_to_make("adam_gradients", "validation_gradients", method="less")
             raise SelectionError(
                 f"gradients of the training rows have shape {shape} (checkpoints, width), those of "
                 f"{len(validation)} target tasks {validation.shape[1:]}, and there are {len(rates)} learning rates; "
-                "materialize gradients and validation_gradients from the same checkpoints"
+                f"they must be of the same checkpoints; {remedy}"
             )
         influences.append(validation_influence(gradients, validation, weights=rates))
     return np.concatenate(influences)

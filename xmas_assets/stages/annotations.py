@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.data.fields import field_values
 from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
@@ -61,9 +62,8 @@ def column_of_source(registration: Registration, samples: Table, field: str) -> 
     then = [file.sha256 for file in read_sources(samples)]
     now = registration.source_hashes()[: len(registration.annotations)]
     if then[: len(now)] != list(now):
-        raise DatasetError(
-            f"the source files changed since {registration.name!r} was read; materialize raw_dataset again"
-        )
+        remedy = how_to_make("raw_dataset", dataset=registration.name)
+        raise DatasetError(f"the source files changed since {registration.name!r} was read; {remedy}")
     places = samples.frame(["source_file", "source_row"]).iter_rows()
     return list(field_values(registration, ((int(file), int(row)) for file, row in places), field))
 

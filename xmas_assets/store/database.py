@@ -1,13 +1,14 @@
 """DuckDB over the stored tables, for reading only: one view per table, and the queries in ``sql/``."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
 from xmas_assets.contracts.errors import StoreError
+from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.store.reading import SUFFIX
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
@@ -38,7 +39,8 @@ def connect(root: Path) -> duckdb.DuckDBPyConnection:
         _lock(connection, root.absolute())
     except duckdb.Error as error:
         raise StoreError(
-            f"tables below {root} cannot be opened: {_first_line(error)}; materialize them again"
+            f"tables below {root} cannot be opened: {_first_line(error)}; delete the folder of the table that is "
+            "named, and run: xmas run DATASET --method METHOD"
         ) from None
     return connection
 
@@ -84,8 +86,8 @@ def run_query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: ob
     sql = (SQL / f"{name}.sql").read_text()
     missing = _missing_inputs(connection, sql)
     if missing:
-        assets = sorted({table.split(".")[0] for table in missing})
-        raise StoreError(f"query {name!r} reads {', '.join(missing)}, not there yet; materialize {', '.join(assets)}")
+        remedy = how_to_make(*sorted(set(_assets_of(missing))))
+        raise StoreError(f"query {name!r} reads {', '.join(missing)}, not there yet; {remedy}")
     return query(connection, sql, parameters)
 
 
@@ -133,9 +135,23 @@ def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _missing_inputs(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
     """What the ``-- inputs:`` line of a query names and the database does not have."""
-    header = _INPUTS.search(sql)
     present = _views(connection)
-    return [name for name in (header[1].split(", ") if header else []) if name not in present]
+    return [name for name in _inputs(sql) if name not in present]
+
+
+def _assets_of(tables: Iterable[str]) -> Iterator[str]:
+    """The assets that tables belong to, and those that views are made of."""
+    for table in tables:
+        asset, dot, _ = table.partition(".")
+        if dot:
+            yield asset
+        else:
+            yield from _assets_of(_inputs((SQL / "views" / f"{table}.sql").read_text()))
+
+
+def _inputs(sql: str) -> list[str]:
+    header = _INPUTS.search(sql)
+    return header[1].split(", ") if header else []
 
 
 def _identifier(name: str) -> str:

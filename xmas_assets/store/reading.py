@@ -14,7 +14,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import StoreError
+from xmas_assets.contracts.remedies import how_to_make, how_to_make_again
 from xmas_assets.store.digests import ContentHasher
 
 SUFFIX = ".parquet"
@@ -127,12 +129,14 @@ def open_tables(directory: Path) -> dict[str, Table]:
         StoreError: If nothing was written yet, a table is damaged, or a write was killed half-way through its renames.
     """
     paths = sorted(directory.glob(f"*{SUFFIX}"))
-    asset, partition = _describe(directory)
+    asset, keys = _read_off(directory)
+    partition = f" of {', '.join(f'{name} {key!r}' for name, key in keys.items())}" if keys else ""
     if not paths:
-        raise StoreError(f"{asset}{partition} has not been made yet; materialize {asset}{partition} first")
+        raise StoreError(f"{asset}{partition} has not been made yet; {how_to_make(asset, **_known(keys))}")
     tables = {path.name.removesuffix(SUFFIX): Table.open(path) for path in paths}
     if len({table.notes.get(WRITE_KEY) for table in tables.values()}) > 1:
-        raise StoreError(f"{asset}{partition} was interrupted while it was replaced; materialize it again")
+        remedy = how_to_make_again(asset, folder=str(directory), **_known(keys))
+        raise StoreError(f"{asset}{partition} was interrupted while it was replaced; {remedy}")
     return tables
 
 
@@ -142,19 +146,30 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error.strerror or error}); materialize its asset again") from error
+        raise StoreError(f"{path} cannot be read ({error.strerror or error}); {_again(path)}") from error
     except pa.ArrowInvalid as error:
-        raise StoreError(f"{path} is damaged ({_first_line(error)}); materialize its asset again") from error
+        raise StoreError(f"{path} is damaged ({_first_line(error)}); {_again(path)}") from error
 
 
-def _describe(directory: Path) -> tuple[str, str]:
-    """Asset name, and its partition in words, read off the path."""
-    keys: list[str] = []
+def _again(path: Path) -> str:
+    asset, keys = _read_off(path.parent)
+    return how_to_make_again(asset, folder=str(path.parent), **_known(keys))
+
+
+def _known(keys: Mapping[str, str]) -> dict[str, Any]:
+    """A partition's keys as ``how_to_make`` takes them."""
+    known: dict[str, Any] = {"dataset": keys["dataset"]} if "dataset" in keys else {}
+    return known | ({"selection": SelectionKey.parse(keys["selection"])} if "selection" in keys else {})
+
+
+def _read_off(directory: Path) -> tuple[str, dict[str, str]]:
+    """Asset name, and the keys of its partition, read off the path."""
+    keys: dict[str, str] = {}
     while "=" in directory.name:
         name, _, key = directory.name.partition("=")
-        keys.insert(0, f"{name} {unquote(key)!r}")
+        keys = {name: unquote(key)} | keys
         directory = directory.parent
-    return directory.name, f" of {', '.join(keys)}" if keys else ""
+    return directory.name, keys
 
 
 def _first_line(error: Exception) -> str:

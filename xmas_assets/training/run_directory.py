@@ -145,7 +145,7 @@ def read_record(output: Path) -> TrainingRecord:
     """
     path = output / "done.json"
     if not path.is_file():
-        raise ModelError(f"{output} holds no finished training run; materialize it first")
+        raise ModelError(f"{output} holds no finished training run; run the command again, and it goes on")
     values = _read(path)
     checkpoints = tuple((step, digest) for step, digest in values.pop("checkpoints"))
     return TrainingRecord(checkpoints=checkpoints, losses=tuple(values.pop("losses")), **values)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, DifficultySettings
 from xmas_assets.training.objective import Objective
@@ -52,7 +53,7 @@ class ScoreNet(Objective):
         """
         super().__init__()
         if not np.isfinite(features).all():
-            raise ModelError("a feature of the score net is not finite; materialize clip_embeddings again")
+            raise ModelError(f"a feature of the score net is not finite; {how_to_make_again('clip_embeddings')}")
         self.linear = nn.Linear(features.shape[1], 1, bias=False)
         nn.init.zeros_(self.linear.weight)
         self._features = features.astype(np.float32, copy=False)

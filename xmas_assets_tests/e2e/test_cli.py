@@ -329,7 +329,10 @@ def test_a_changed_dataset_fails_export_and_verify(own):
         (("run", "nothing", "--method", "xmas"), "xmas: dataset 'nothing' is not registered; registered: shapes"),
         (("export", "shapes", "xmas_0.2", "--to", "x.json"), "xmas: selection key 'xmas_0.2' is not understood; write"),
         (("export", "shapes", "xmas_b0.2_s0", "--to", "x.json"), "is not in its canonical form; write xmas_b0.20_s0"),
-        (("export", "shapes", "xmas_b0.90_s0", "--to", "x.json"), "has not been made yet; materialize"),
+        (
+            ("export", "shapes", "xmas_b0.90_s0", "--to", "x.json"),
+            "run: xmas select shapes --method xmas --budget 0.90",
+        ),
         (("export", "shapes", KEY, "--to", "x.json", "--format", "csv"), "xmas: format 'csv' is not known; use one of"),
         (("leaderboard", "nothing"), "xmas: dataset 'nothing' is not registered"),
     ],

@@ -79,7 +79,7 @@ def test_the_files_that_a_table_was_read_from_are_noted_as_they_were_then(tmp_pa
 
 def test_a_table_of_an_older_version_that_does_not_say_its_sources_is_refused(tmp_path):
     table = stage(tmp_path, {"t": pl.DataFrame({"row": [0]})})["t"]
-    with pytest.raises(StoreError, match="older version of xmas_assets; materialize raw_dataset again"):
+    with pytest.raises(StoreError, match="older version of .*; delete .* run: xmas select DATASET --method random$"):
         read_sources(table)
 
 

@@ -73,7 +73,10 @@ def test_a_person_sees_path_rows_and_columns(home):
 
 
 def test_what_was_never_made_is_said_in_one_line(home):
-    with pytest.raises(StoreError, match=r"^numbers of dataset 'a' has not been made yet; materialize .*$"):
+    with pytest.raises(
+        StoreError,
+        match=r"^numbers of dataset 'a' has not been made yet; .* run: xmas select a --method METHOD$",
+    ):
         make(home, assets_of(home, {}), "parts", dg.MultiPartitionKey({"dataset": "a", "selection": "s"}))
 
 

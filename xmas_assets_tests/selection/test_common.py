@@ -123,7 +123,10 @@ def test_what_is_prepared_does_not_depend_on_the_order_of_the_rows(name):
 def test_a_missing_signal_names_the_asset_that_makes_it(name):
     for signal in METHODS[name].needs:
         signals = {key: values for key, values in make_signals(20).items() if key != signal}
-        with pytest.raises(SelectionError, match=f"needs {signal}, .*materialize {SIGNALS[signal].asset} first"):
+        with pytest.raises(
+            SelectionError,
+            match=f"needs {signal}, .*materialize {SIGNALS[signal].asset} in the UI",
+        ):
             select(name, signals, 1.0)
 
 
@@ -194,7 +197,7 @@ def test_a_shared_value_that_is_not_finite_is_refused(name):
     signals = make_signals(50)
     for signal in METHODS[name].needs - set(by_row(dict.fromkeys(METHODS[name].needs))):
         spoiled = signals | {signal: signals[signal] * np.nan}
-        with pytest.raises(SelectionError, match=f"{signal!r} holds NaN or infinity; materialize"):
+        with pytest.raises(SelectionError, match=f"{signal!r} holds NaN or infinity; delete .* materialize"):
             select(name, spoiled, 5)
 
 

@@ -123,9 +123,11 @@ def test_what_it_cost_is_noted_once(home):
 
 
 def test_a_missing_signal_is_named_with_its_asset_before_anything_is_opened(home):
-    with pytest.raises(SelectionError, match=r"'d2_pruning' needs pooled_features, .*materialize features first$"):
+    with pytest.raises(
+        SelectionError, match=r"'d2_pruning' needs pooled_features, .*xmas select DATASET --method d2_pruning$"
+    ):
         prepared_arrays(home, "ds", make_method("d2_pruning", {}))
-    with pytest.raises(SelectionError, match=r"materialize tags first; tags: .*which you must name$"):
+    with pytest.raises(SelectionError, match=r"run: xmas select DATASET --method instag; tags: .*which you must name$"):
         prepared_arrays(home, "ds", make_method("instag", {}))
 
 

@@ -190,7 +190,10 @@ def test_a_kill_between_two_renames_is_noticed(tmp_path):
     directory = partition_directory(tmp_path, "clusters", dataset="shapes")
     write_tables(directory, {"a": FRAME, "b": FRAME})
     write_and_die(directory, "second rename")
-    with pytest.raises(StoreError, match="clusters of dataset 'shapes' was interrupted .* materialize it again"):
+    with pytest.raises(
+        StoreError,
+        match="clusters of dataset 'shapes' was interrupted .*; delete .*xmas select shapes --method METHOD$",
+    ):
         open_tables(directory)
 
 
@@ -293,7 +296,7 @@ def test_a_damaged_file_is_refused(tmp_path):
     write_tables(tmp_path, {"t": FRAME})
     path = tmp_path / "t.parquet"
     path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(StoreError, match="t.parquet is damaged .* materialize its asset again"):
+    with pytest.raises(StoreError, match="t.parquet is damaged .*; delete .*, then materialize"):
         open_tables(tmp_path)
 
 

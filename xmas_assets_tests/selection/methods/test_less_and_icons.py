@@ -67,5 +67,5 @@ def test_a_missing_validation_set_is_refused_with_what_to_provide(method):
     ],
 )
 def test_gradients_of_other_checkpoints_or_width_are_refused(change):
-    with pytest.raises(SelectionError, match="from the same checkpoints"):
+    with pytest.raises(SelectionError, match="of the same checkpoints; .* --method less$"):
         Less().select(signals_of([[1, 0], [0, 1]], [[1, 0]]) | change, 1, 0)

@@ -1,0 +1,73 @@
+"""What messages tell a person to do can be done: the commands and options that they name exist."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from xmas_assets.cli.app import app
+from xmas_assets.cli.groups import command_paths
+
+PACKAGE = Path(__file__).parent.parent / "xmas_assets"
+FILES = sorted(PACKAGE.rglob("*.py"))
+COMMANDS = dict(command_paths(get_command(app)))  # pyright: ignore[reportArgumentType] it is a group
+COMMAND = re.compile(r"\bxmas ((?:dataset )?[a-z]+)\b([^;'\"]*)")
+NOT_COMMANDS = {"dataset"}  # a group: its commands follow
+
+
+def texts(source: str) -> Iterator[str]:
+    """Every text in the code, f-strings with X for what is filled in; docstrings of commands among them."""
+    tree = ast.parse(source)
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            yield node.value
+
+
+def wrong_commands(text: str) -> list[str]:
+    """The commands in a text that do not exist, and the options that their command does not have."""
+    wrong = []
+    for path, rest in COMMAND.findall(text):
+        if path not in COMMANDS:
+            wrong.append(path)
+            continue
+        known = {option for parameter in COMMANDS[path].params for option in parameter.opts}
+        wrong += [f"{path} {option}" for option in re.findall(r"--[a-z-]+", rest) if option not in {*known, "--help"}]
+    return wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_command_that_a_text_names_exists(path):
+    assert [wrong for text in texts(path.read_text()) for wrong in wrong_commands(text)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_text_names_a_fixed_port_or_a_make_target(path):
+    """Users of the wheel have no Makefile, and the UI runs on the port it was given."""
+    allowed = {"http://127.0.0.1:3000", "http://127.0.0.1:5000"} if path.name == "addresses.py" else set()
+    found = [text for text in texts(path.read_text()) if re.search(r":3000|\bmake (demo|ui|test|install)\b", text)]
+    assert set(found) <= allowed
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_materializing_is_advised_together_with_a_command(path):
+    advised = [text for text in texts(path.read_text()) if re.search(r"\bmateriali[sz]e \w", text)]
+    assert [text for text in advised if "xmas " not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("run: xmas lits", ["lits"]),
+        ("run: xmas run mine --metod x", ["run --metod"]),
+        ("run: xmas dataset lst", ["dataset lst"]),
+        ("run: xmas run X --method random; or xmas dataset list", []),
+    ],
+)
+def test_the_rule_finds_what_it_should(text, wrong):
+    assert wrong_commands(text) == wrong
