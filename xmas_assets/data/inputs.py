@@ -57,7 +57,7 @@ class Inputs:
             if identity in self._sources:
                 return f"is a source file of dataset {self._sources[identity]!r}"
         if any(self._home & folder for folder in list(_folders(path))[1:]):
-            return "is inside a folder of XMAS_HOME, which xmas alone writes"
+            return "is inside a folder of XMAS_HOME, which xmas_assets alone writes"
         return None
 
     def why_not_replaced(self, path: Path) -> str | None:

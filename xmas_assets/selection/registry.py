@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.contracts.section import bounds
 from xmas_assets.contracts.signals import SIGNALS
 from xmas_assets.selection.base import Method
 from xmas_assets.selection.method_registry import MethodRegistry
@@ -107,7 +107,7 @@ def method_table() -> str:
 def parameters_of(method: type[Method]) -> list[str]:
     """The method's hyperparameters, each with default, bounds, and what it is in which unit, from which source."""
     return [
-        f"`{name}` = {info.default}{_bounds(info)}: {info.description}" for name, info in method.model_fields.items()
+        f"`{name}` = {info.default}{bounds(info)}: {info.description}" for name, info in method.model_fields.items()
     ]
 
 
@@ -115,12 +115,3 @@ def supplies_of(methods: Iterable[str]) -> list[str]:
     """What a person must provide, signal by signal of those that these methods need, as sentences."""
     needed = sorted({need for name in methods for need in METHODS[name].needs if SIGNALS[need].supply})
     return [f"`{need}`: {SIGNALS[need].supply}." for need in needed]
-
-
-def _bounds(info: FieldInfo) -> str:
-    """Numeric bounds of a parameter, such as `` (>= 0, < 1)``."""
-    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    said = [
-        f"{sign} {getattr(rule, name)}" for rule in info.metadata for name, sign in signs.items() if hasattr(rule, name)
-    ]
-    return f" ({', '.join(said)})" if said else ""

@@ -1,0 +1,119 @@
+"""Writes ``docs/cli.md`` from the commands and ``docs/settings.md`` from the settings.
+
+Run ``python -m xmas_assets.cli.reference`` in a checkout after a change of either; a test compares.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from xmas_assets.cli.app import app
+from xmas_assets.cli.groups import command_paths
+from xmas_assets.contracts.section import Section, bounds
+from xmas_assets.contracts.settings import Settings
+
+_MADE = "<!-- Made by: python -m xmas_assets.cli.reference -->"
+_ON_COMMANDS = """\
+Every command takes `-h`. Results go to standard output: tables on a terminal, tab-separated lines elsewhere.
+Everything else goes to standard error. Exit code 2 stands for a mistake of the user, said in one line.
+`xmas --install-completion` makes the shell complete commands, datasets, methods, selections and queries."""
+_ON_SETTINGS = """\
+A profile is a YAML file of these; `overrides` in `XMAS_HOME/datasets/NAME.yaml` replaces single values.
+The packaged profiles, `tiny` and `llava15_7b`, set some of them to other values than the defaults."""
+
+
+def cli_page() -> str:
+    """Every command with its arguments, options, defaults and an example, as Markdown."""
+    lines = ["# The command line", "", _MADE, "", _ON_COMMANDS, ""]
+    for path, command in command_paths(get_command(app)):  # pyright: ignore[reportArgumentType] it is a group
+        if not isinstance(command, TyperGroup):
+            lines += _command(path, command)
+    return "\n".join(lines)
+
+
+def settings_page() -> str:
+    """Every section of the settings with its fields, as Markdown."""
+    lines = ["# Settings", "", _MADE, "", _ON_SETTINGS, ""]
+    for name, section in _sections(Settings):
+        lines += [f"## {name}", "", " ".join((inspect.getdoc(section) or "").split()), ""]
+        lines += ["| field | type | default | meaning |", "|---|---|---|---|"]
+        lines += [_field(key, info) for key, info in section.model_fields.items() if not _is_section(info)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+PAGES = {"docs/cli.md": cli_page, "docs/settings.md": settings_page}
+
+
+def _command(path: str, command: Any) -> Iterator[str]:
+    text, _, example = inspect.cleandoc(command.help).partition("Example: ")
+    words = ["xmas", path]
+    words += [parameter.name.upper() for parameter in command.params if parameter.param_type_name == "argument"]
+    yield from (f"## xmas {path}", "", " ".join(text.split()), "", "```", f"{' '.join(words)} [OPTIONS]", "```", "")
+    if command.params:
+        yield from ("| argument or option | default | meaning |", "|---|---|---|")
+        yield from (_parameter(parameter) for parameter in command.params)
+        yield ""
+    yield from (f"Example: `{' '.join(example.split())}`", "")
+
+
+def _parameter(parameter: Any) -> str:
+    name = parameter.name.upper() if parameter.param_type_name == "argument" else ", ".join(parameter.opts)
+    given = parameter.default
+    default = "required" if parameter.required else _shown(None if given in ([], ()) or given is False else given)
+    return _row(f"`{name}`", default, parameter.help or "")
+
+
+def _sections(section: type[Section], before: str = "") -> Iterator[tuple[str, type[Section]]]:
+    """Every section that holds values of its own, by its dotted name, in the order of the settings."""
+    for name, info in section.model_fields.items():
+        if (inner := _section_of(info)) is not None:
+            path = f"{before}{name}"
+            if not all(_is_section(field) for field in inner.model_fields.values()):
+                yield path, inner
+            yield from _sections(inner, f"{path}.")
+
+
+def _section_of(info: FieldInfo) -> type[Section] | None:
+    kinds = getattr(info.annotation, "__args__", (info.annotation,))
+    return next((kind for kind in kinds if inspect.isclass(kind) and issubclass(kind, Section)), None)
+
+
+def _is_section(info: FieldInfo) -> bool:
+    return _section_of(info) is not None and info.default is not None
+
+
+def _field(name: str, info: FieldInfo) -> str:
+    kind = info.annotation.__name__ if inspect.isclass(info.annotation) else str(info.annotation)
+    kind = kind.replace("typing.", "").replace(f"{Section.__module__.rpartition('.')[0]}.settings.", "")
+    default = info.get_default(call_default_factory=True)
+    shown = default.model_dump() if isinstance(default, BaseModel) else default
+    return _row(f"`{name}`", f"`{kind}`{bounds(info)}", _shown(shown), info.description)
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return "-"
+    return f"`{', '.join(map(str, default)) if isinstance(default, list | tuple) else default}`"
+
+
+def _row(*cells: str | None) -> str:
+    return f"| {' | '.join((cell or '').replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def main() -> None:
+    """Write the pages below the checkout that is the current directory."""
+    for path, page in PAGES.items():
+        Path(path).write_text(page(), encoding="utf-8")
+        print(path, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
