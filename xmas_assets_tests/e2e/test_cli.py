@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -288,6 +289,46 @@ def test_a_manifest_of_an_export_is_verified_and_an_edited_one_refused(copied, t
     manifest.write_text("{")
     assert "not a manifest" in xmas(copied, "verify", manifest).message
     assert "cannot be read" in xmas(copied, "verify", tmp_path / "none.json").message
+
+
+def test_verify_says_how_many_rows_are_the_same_and_what_differs(copied, tmp_path):
+    assert xmas(copied, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
+    manifest = tmp_path / "subset.manifest.json"
+    stated = json.loads(manifest.read_text())
+    one_other = {"rows": [*stated["rows"][:-1], 239], "sample_ids": [*stated["sample_ids"][:-1], "another"]}
+    signals = {"upstream": stated["upstream"] | {"clusters": "0" * 64, "raw_dataset": "0" * 64}}
+    numpy = {"library_versions": stated["library_versions"] | {"numpy": "1.26.4"}}
+    made = "clusters, raw_dataset stored here have other content (another processor, library or setting made them)"
+    numpy_here = f"numpy 1.26.4 there, {stated['library_versions']['numpy']} here"
+    for edit, start, reason in (
+        (one_other, "the selection comes out differently: 47 of 48 rows (97.9%) are the same; ", "it was edited"),
+        (one_other | signals, "the selection comes out differently: 47 of 48 rows (97.9%) are the same; ", made),
+        (one_other | numpy, "the selection comes out differently: 47 of 48 rows (97.9%) are the same; ", numpy_here),
+        (signals, "the same 48 of 240 rows come out, but the manifest has another upstream; ", made),
+        (signals | numpy, "the same 48 of 240 rows come out, but the manifest has another upstream; ", numpy_here),
+        (
+            {"n_samples": 241},
+            "the same 48 of 240 rows come out, but the manifest has another n_samples; ",
+            "it was edited",
+        ),
+    ):
+        manifest.write_text(json.dumps(stated | edit))
+        message = xmas(copied, "verify", manifest).message
+        assert message.startswith(f"xmas: {start}"), message
+        assert reason in message
+        assert "export it again" in message
+
+
+@pytest.mark.timeout(600)
+def test_a_manifest_of_other_signals_is_refused_with_their_names(built, tmp_path):
+    """Clusters made again with another seed stand for those of another processor."""
+    home = shutil.copytree(built, tmp_path / "home")
+    assert xmas(home, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
+    registration = load_registration(home, "shapes")
+    registration.model_copy(update={"overrides": registration.overrides | {"clusters": {"n_clusters": 5}}}).save(home)
+    assert xmas(home, "select", "shapes", "--method", "xmas", "--budget", "0.2").code == 0
+    message = xmas(home, "verify", tmp_path / "subset.manifest.json").message
+    assert re.search(r"comes out differently: \d+ of 48 rows \(\d+\.\d%\) are the same; clusters stored here", message)
 
 
 def test_verify_replays_the_manifests_parameters_whatever_the_settings_say_now(copied, tmp_path):
