@@ -88,7 +88,7 @@ class OrderedSignals(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         if name not in self._known:
             values = self._open(name)
-            self._known[name] = values[self._order] if _is_per_row(name) else values
+            self._known[name] = values[self._order] if is_per_row(name) else values
             del self._opened[name]
         return self._known[name]
 
@@ -115,7 +115,7 @@ class OrderedSignals(Mapping[str, Array]):
         """The array in the dataset's own order."""
         if name not in self._opened:
             values = np.asarray(self._signals[name])
-            if _is_per_row(name) and len(values) != self._dataset_rows:
+            if is_per_row(name) and len(values) != self._dataset_rows:
                 remedy = how_to_make(SIGNALS[name].asset if name in SIGNALS else "raw_dataset")
                 raise SelectionError(
                     f"signal {name!r} has {len(values)} rows, the dataset {self._dataset_rows}; "
@@ -134,5 +134,6 @@ class OrderedSignals(Mapping[str, Array]):
         return name in self._known or name in self._signals
 
 
-def _is_per_row(name: str) -> bool:
+def is_per_row(name: str) -> bool:
+    """Whether an array of this name has one entry per row of the dataset; names that are no signals do."""
     return name not in SIGNALS or SIGNALS[name].per_row
