@@ -11,11 +11,13 @@ import pytest
 from typer.main import get_command
 
 from xmas_assets.cli.app import app
-from xmas_assets.selection.registry import method_table
+from xmas_assets.selection.registry import BUILT_IN, method_table
 from xmas_assets.toy.dataset import SyntheticSettings, generate
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 def console_commands(text: str) -> list[list[str]]:
@@ -24,12 +26,13 @@ def console_commands(text: str) -> list[list[str]]:
 
 
 @pytest.mark.timeout(600)
-def test_the_readmes_commands_run(tmp_path):
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if console_commands(page.read_text())], ids=lambda page: page.name
+)
+def test_the_commands_of_a_page_run_in_their_order(page, tmp_path):
     generate(SyntheticSettings(n_train=160, n_test=40), tmp_path / "mine")
     environment = {name: value for name, value in os.environ.items() if name != "XMAS_HOME"}
-    commands = console_commands(README)
-    assert len(commands) >= 10
-    for command in commands:
+    for command in console_commands(page.read_text()):
         assert command[0] == "xmas"
         done = subprocess.run(
             [sys.executable, "-m", "xmas_assets", *command[1:]],
@@ -40,19 +43,51 @@ def test_the_readmes_commands_run(tmp_path):
             timeout=300,
         )
         assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
-    assert len(re.findall(r'"id"', (tmp_path / "subset.json").read_text())) == 32
+    if page.name == "getting_started.md":
+        assert len(re.findall(r'"id"', (tmp_path / "subset.json").read_text())) == 32
+    if page.name == "README.md":
+        assert f"```\n{done.stdout}```" in README  # of the last command
 
 
-def test_every_command_is_in_the_readme():
+def test_the_library_example_of_the_readme_gives_the_output_that_is_shown():
+    code, output = re.findall(r"^```python\n(.*?)^```\n\n```\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)[0]
+    assert len(code.splitlines()) <= 7
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == output
+
+
+@pytest.mark.timeout(600)
+def test_the_examples_run_in_their_order_and_stand_in_the_librarys_page(tmp_path):
+    page = (ROOT / "docs" / "library.md").read_text()
+    shown = re.findall(r"^<!-- examples/(\w+\.py) -->\n```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    assert dict(shown) == {path.name: path.read_text() for path in EXAMPLES}
+    for name, code in shown:
+        assert len(code.splitlines()) < 60
+        run = [sys.executable, ROOT / "examples" / name]
+        done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, f"{name}\n{done.stderr}"
+        assert done.stdout, name
+
+
+def test_lines_of_the_readme_are_at_most_120_characters():
+    assert [line for line in README.splitlines() if len(line) > 120] == []
+
+
+def test_every_method_is_in_the_readme():
+    assert re.findall(r"^- `(\w+)`: ", README, flags=re.MULTILINE) == list(BUILT_IN)
+
+
+def test_every_command_is_in_a_page_for_readers():
+    pages = "".join(page.read_text() for page in PAGES if page.name != "cli.md")
     group = get_command(app)
-    named = {name for name in group.commands if name not in {"demo", "ui", "select"}}  # pyright: ignore
-    missing = {name for name in named if f"xmas {name}" not in README}
+    missing = {name for name in group.commands if f"xmas {name}" not in pages}  # pyright: ignore
     assert missing == set()
 
 
 def test_the_method_table_is_current():
-    table = README.split("<!-- methods: xmas methods --markdown -->")[1].split("<!-- /methods -->")[0]
-    assert table.strip() == method_table().strip()
+    page = (ROOT / "docs" / "methods.md").read_text()
+    table = page.split("<!-- methods: xmas methods --markdown -->")[1].split("<!-- /methods -->")[0]
+    assert table.strip() == method_table(BUILT_IN).strip()
 
 
 def test_every_test_named_in_the_reliability_document_exists():

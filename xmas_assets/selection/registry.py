@@ -88,10 +88,10 @@ def assets_read(methods: Iterable[str]) -> set[str]:
     return {"raw_dataset"} | {SIGNALS[name].asset for method in methods for name in METHODS[method].needs}
 
 
-def method_table() -> str:
-    """All methods as a Markdown table, one row each, in the order of the registry."""
+def method_table(methods: Mapping[str, type[Method]] = METHODS) -> str:
+    """Methods as a Markdown table, one row each, in their order."""
     lines = ["| method | paper | needs | cost | nested | parameters |", "|---|---|---|---|---|---|"]
-    for name, method in METHODS.items():
+    for name, method in methods.items():
         cells = (
             f"`{name}`",
             method.paper,
@@ -101,7 +101,7 @@ def method_table() -> str:
             "; ".join(text.rstrip(".") for text in parameters_of(method)) or "-",
         )
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *(f"- {supply}" for supply in supplies_of(METHODS))])
+    return "\n".join([*lines, "", *(f"- {supply}" for supply in supplies_of(methods))])
 
 
 def parameters_of(method: type[Method]) -> list[str]:

@@ -182,7 +182,7 @@ def test_sql_answers_in_a_table_and_refuses_in_one_line(copied):
     assert "leaderboard.leaderboard" in xmas(copied, "sql", "SELECT * FROM nothing").message
 
 
-def test_methods_lists_all_and_prints_the_readme_table(copied):
+def test_methods_lists_all_and_prints_the_markdown_table(copied):
     assert all(name in xmas(copied, "methods").out for name in ("xmas", "random", "balanced_random", "full"))
     assert xmas(copied, "methods", "--markdown").out.startswith("| method | paper | needs |")
 
