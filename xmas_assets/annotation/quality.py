@@ -5,11 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from xmas_assets.annotation.chat_endpoint import quality_prompt, read_score
 from xmas_assets.annotation.row_answers import ask_rows, endpoint, failed_notice
@@ -18,12 +16,11 @@ from xmas_assets.contracts.errors import DatasetError, ModelError, SettingsError
 from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.scale.row_tables import Listener
 
 _VERSION = 1  # raised when the same inputs would give other answers
 _COLUMNS = ("subset", "rating")
-FloatArray = NDArray[Any]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

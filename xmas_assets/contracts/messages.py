@@ -1,8 +1,18 @@
-"""How a pydantic validation error becomes our one line: field, what was seen, what is allowed."""
+"""How errors of other libraries become our one line."""
 
 import reprlib
 
 from pydantic import ValidationError
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    r"""An error of another library as one bounded line; its type's name where it has no message.
+
+    Example:
+        >>> one_line(ValueError("first\n  second")), one_line(KeyError())
+        ('first second', 'KeyError')
+    """
+    return " ".join(str(error).split())[:limit] or type(error).__name__
 
 
 def describe_invalid(error: ValidationError) -> str:

@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from xmas_assets.core.arrays import FloatArray
 from xmas_assets.core.similarity import unit_rows
-
-FloatArray = NDArray[np.floating]
 
 
 def activation_features(image_means: FloatArray, text_means: FloatArray) -> NDArray[np.float32]:

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.core.trajectories import leading_sums
-
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
 
 _PERCENTILES = (2.5, 97.5)
 _MOST_LEVELS = 10_000  # of more distinct distances, neighbours in rank count as equal: a resample costs a third

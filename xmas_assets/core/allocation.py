@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
+from xmas_assets.core.arrays import IntArray
 
 
 def allocate_in_size_order(sizes: IntArray, count: int, *, order: IntArray | None = None) -> IntArray:

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.similarity import first_of_equal, unit_rows
 
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
 _PRODUCTS = 2**23  # inner products held at once
 _TRAINED_PER_CENTROID = 256  # distinct samples, as faiss has it
 _BLOCK_ROWS = 2**16

@@ -6,11 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.clustering import nearest_centroid
 from xmas_assets.core.similarity import first_of_equal
-
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
 
 _CANDIDATES = 512  # farthest rows among which the next ones are looked for
 _DISTANCES = 2**21  # held at once: 8 MiB

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
+from xmas_assets.core.arrays import FloatArray, IntArray
+
 SCORE_FLOOR = 1e-7  # published code: a neighbour's score counts as at least this much
 
 

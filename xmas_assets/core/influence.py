@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.similarity import unit_rows
-
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
 
 
 def mean_cosines(blocks: Callable[[], Iterable[NDArray[Any]]], groups: IntArray) -> NDArray[np.float64]:

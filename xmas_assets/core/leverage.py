@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating]
-
 
 class Leverage(NamedTuple):
     """Leverage scores and the rank that they refer to.

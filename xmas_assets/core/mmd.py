@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
+from xmas_assets.core.arrays import FloatArray, IntArray
 
 LARGEST_PART = 4096  # rows; its kernel is 128 MiB
 _BATCH = 2**22  # numbers held at once in small clusters' kernels and vectors: 32 MiB

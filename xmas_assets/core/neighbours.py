@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
+from xmas_assets.core.arrays import IntArray
+
 _DISTANCES = 2**24  # held at once: 64 MiB
 _DIFFERENCES = 2**22  # held at once: 32 MiB
 _ROUNDING = 8 * float(np.finfo(np.float32).eps)  # of a product of two rows, for each root of a feature

@@ -6,11 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.clustering import default_n_clusters, kmeans
 from xmas_assets.core.similarity import NEAR_SHARE, median_distance
-
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
 
 N_COMPONENTS = 5
 

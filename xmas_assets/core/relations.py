@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.similarity import unit_rows
 
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
 _TILE = 2048  # rows and columns of a block of distances: 32 MiB
 
 

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from xmas_assets.core.arrays import FloatArray, IntArray
 
 _CONFIDENCE = 0.95
 _CHUNK = 256  # resamples weighted at once: 256 x 10,000 questions are 20 MB

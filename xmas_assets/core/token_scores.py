@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
+from xmas_assets.core.arrays import FloatArray, IntArray
 
 
 def el2n(logits: NDArray[Any], labels: NDArray[np.integer]) -> float:

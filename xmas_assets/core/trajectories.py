@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
+from xmas_assets.core.arrays import FloatArray, IntArray
 
 
 def leading_sums(values: FloatArray, n_values: int | None = None) -> NDArray[np.float32]:

@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.relations import group_means
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 _TILE = 512  # rows whose distances are held beside the result
 _POWER_STEPS = 10  # enough for a direction along which the rows spread; it need not be the leading one
 

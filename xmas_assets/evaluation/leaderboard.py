@@ -9,13 +9,8 @@ import numpy as np
 import polars as pl
 
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.core.statistics import (
-    FloatArray,
-    Interval,
-    paired_difference_interval,
-    ratio_interval,
-    score_interval,
-)
+from xmas_assets.core.arrays import FloatArray
+from xmas_assets.core.statistics import Interval, paired_difference_interval, ratio_interval, score_interval
 
 _SCHEMA = {
     "method": pl.String,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.samples import IMAGE_MARK, Sample
 from xmas_assets.contracts.settings import BaseModelSettings, ClipSettings
+from xmas_assets.core.arrays import FloatArray
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.files.whole import write_whole
 from xmas_assets.scale.row_tables import Listener, RowTable, make_row_table, vectors
@@ -23,7 +24,6 @@ from xmas_assets.vlm.loading import model_digest
 from xmas_assets.vlm.model_files import resolve_model
 
 _VERSION = 1  # raised when the same inputs would give other values
-FloatArray = NDArray[np.float32]
 
 
 def embed_dataset(

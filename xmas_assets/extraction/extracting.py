@@ -17,11 +17,12 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import DatasetError, ModelError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import Extracted, note_too_long
 from xmas_assets.extraction.passes import SignalReader
-from xmas_assets.extraction.shard_arrays import FloatArray, IntArray, Part, bytes_to_come
+from xmas_assets.extraction.shard_arrays import Part, bytes_to_come
 from xmas_assets.files.space import require_space
 from xmas_assets.files.whole import write_whole
 from xmas_assets.scale.row_tables import samples_digest

@@ -9,13 +9,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
+from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.sample_gradients import GradientReader
@@ -26,7 +26,6 @@ from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
 from xmas_assets.vlm.vision_features import TowerFeatures, has_separate_tower
 
 _LOG = logging.getLogger(__name__)
-FloatArray = NDArray[np.float32]
 Direction = Literal["last_gradient", "gradient", "adam"]
 
 

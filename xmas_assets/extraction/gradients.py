@@ -14,10 +14,11 @@ import numpy as np
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
+from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import note_too_long
 from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read_gradients
-from xmas_assets.extraction.shard_arrays import FloatArray, Part, bytes_to_come, in_dataset_order
+from xmas_assets.extraction.shard_arrays import Part, bytes_to_come, in_dataset_order
 from xmas_assets.files.space import require_space
 from xmas_assets.scale.row_tables import samples_digest
 from xmas_assets.scale.shards import Progress, ProgressReport, Shard, open_shards, run_shards, shards_of_groups

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample, Turn
+from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.batching import ahead, batches_of, images_of, new_images
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
-from xmas_assets.extraction.shard_arrays import FloatArray, split_columns
+from xmas_assets.extraction.shard_arrays import split_columns
 from xmas_assets.vlm.capture import Layer, Wants
 from xmas_assets.vlm.forward import ImageInputs, can_pack, observe
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures

@@ -5,12 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.scale.shards import Shard
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float32]
 Part = tuple[IntArray, Path]
 """Rows, and the file that holds their values in that order: shape (n_rows, *shape of a row's value), float32."""
 

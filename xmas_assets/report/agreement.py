@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from xmas_assets.core.arrays import FloatArray
 from xmas_assets.report.canvas import COLOURS, INK, LINES, MARKERS, draw, markdown_image
 from xmas_assets.report.text import Markdown, markdown_cell
 
-FloatArray = NDArray[np.floating]
 _BIN_EDGES = np.array([0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1])  # shares of the pairs, the nearest first
 
 

@@ -18,6 +18,7 @@ from filelock import FileLock
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from xmas_assets.contracts.messages import one_line
 from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
 
@@ -134,7 +135,7 @@ class Tracking(dg.ConfigurableResource):
             try:
                 sent[record.key] = _Delivery.open(self.tracking_uri(), self._artifacts).deliver(record)
             except (MlflowException, SQLAlchemyError, OSError) as error:
-                log(f"MLflow did not take '{record.name}' ({_first_line(error)}); it waits in {self._outbox}")
+                log(f"MLflow did not take '{record.name}' ({one_line(error)}); it waits in {self._outbox}")
                 break
             path.unlink()
         return sent
@@ -233,7 +234,3 @@ class _Delivery:
         if record.alias:
             self.client.set_registered_model_alias(record.experiment, record.alias, version.version)
         self.client.set_tag(run_id, "xmas.model_version", version.version)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -14,9 +14,9 @@ from xmas_assets.contracts.artifacts import budget_count
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.remedies import how_to_make, how_to_make_again
 from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.selection.signal_arrays import ID_ORDER, Array, OrderedSignals, id_order
 
-IntArray = NDArray[np.int64]
 Cost = Literal["none", "text", "forward", "proxy", "gradient", "external"]
 _N_SHOWN = 3  # ids named in a message
 _UNREAD = "rows that could not be read"

@@ -4,13 +4,11 @@ from abc import abstractmethod
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.selection.base import Method
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
-
-IntArray = NDArray[np.int64]
 
 
 class RankedMethod(Method):

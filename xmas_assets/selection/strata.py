@@ -6,9 +6,8 @@ from numpy.typing import NDArray
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.core.allocation import allocate_by_weight
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.selection.signal_arrays import OrderedSignals
-
-IntArray = NDArray[np.int64]
 
 
 def strata_of(signals: OrderedSignals) -> tuple[IntArray, IntArray]:

@@ -7,13 +7,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import DatasetError
-from xmas_assets.core.agreement import (
-    FloatArray,
-    IntArray,
-    attention_distances,
-    gradient_distances,
-    measure_agreement,
-)
+from xmas_assets.core.agreement import attention_distances, gradient_distances, measure_agreement
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.home.stored_tables import StoredTables, noted_shape
 from xmas_assets.report.signal_pages import row_lengths
 from xmas_assets.selection.signal_arrays import id_order

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import StoreError
+from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.remedies import how_to_make, how_to_make_again
 from xmas_assets.store.digests import ContentHasher
 
@@ -148,7 +149,7 @@ def _reading(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror or error}); {_again(path)}") from error
     except pa.ArrowInvalid as error:
-        raise StoreError(f"{path} is damaged ({_first_line(error)}); {_again(path)}") from error
+        raise StoreError(f"{path} is damaged ({one_line(error)}); {_again(path)}") from error
 
 
 def _again(path: Path) -> str:
@@ -170,7 +171,3 @@ def _read_off(directory: Path) -> tuple[str, dict[str, str]]:
         keys = {name: unquote(key)} | keys
         directory = directory.parent
     return directory.name, keys
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -16,6 +16,7 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, DifficultySettings
+from xmas_assets.core.arrays import FloatArray
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.trainer import Progress, fine_tune
 from xmas_assets.vlm.answers import answer_logits
@@ -24,7 +25,6 @@ from xmas_assets.vlm.prompts import Encoded
 
 _FILE = "score_net.safetensors"
 _ROWS = "rows_of_features"
-FloatArray = NDArray[np.floating[Any]]
 
 
 class ScoreNet(Objective):

@@ -4,19 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModel
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.core.arrays import FloatArray
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import LOCAL, check_device, check_files, load_processor, load_vlm, readable
 from xmas_assets.vlm.templates import ChatTemplate
-
-FloatArray = NDArray[np.float32]
 
 
 class Embedder(Protocol):

@@ -16,6 +16,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.vlm.devices import device_failures
 
@@ -223,8 +224,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}, not an object; copy or download the model again")
     return content
-
-
-def one_line(error: BaseException) -> str:
-    """An error's message without line breaks, cut to 300 characters."""
-    return " ".join(str(error).split())[:300]

@@ -8,8 +8,9 @@ from huggingface_hub import model_info, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.vlm.loading import MODEL_FILES, check_files, one_line
+from xmas_assets.vlm.loading import MODEL_FILES, check_files
 
 SHIPPED_BASE = Path(__file__).parents[1] / "profiles" / "tiny_base"
 _EMBEDDED = {"embedded:tiny": SHIPPED_BASE}

@@ -3,18 +3,16 @@
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from xmas_assets.core.allocation import allocate_by_weight, group_heads
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.clustering import fine_n_clusters, spherical_kmeans
 from xmas_assets.core.mmd import mmd_ranks
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
-FloatArray = NDArray[np.floating]
-IntArray = NDArray[np.int64]
 _NEAR_DUPLICATE = 0.9  # cosine above which the published code leaves a pair of clusters out
 _BLOCK = 1024  # clusters compared at once
 

@@ -7,14 +7,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from xmas_assets.core.allocation import allocate_by_weight, allocate_in_size_order, group_heads
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.relations import centroid_affinity, group_means, uniqueness
 from xmas_assets.core.ward import ward_labels
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import tasks_of
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.floating]
 
 
 class DataTailor(Method):

@@ -3,18 +3,15 @@
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.core.allocation import allocate_by_weight, group_heads
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.clustering import kmeans
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.ranking import rows_with_image
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 class InstructionGpt4(Method):

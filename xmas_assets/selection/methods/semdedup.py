@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.core.clustering import fine_n_clusters, spherical_kmeans
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
-IntArray = NDArray[np.int64]
 _BLOCK = 1024  # rows compared at once
 _ALONE = -1.0  # similarity of a row with none before it
 

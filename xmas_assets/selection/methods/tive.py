@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from xmas_assets.core.allocation import allocate_by_weight, group_heads
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.influence import mean_cosines
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import tasks_of
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.floating]
 _EXCLUDED = "textcaps"  # task that the published code leaves out
 
 

@@ -4,15 +4,14 @@ import random
 from typing import ClassVar, Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from xmas_assets.core.allocation import allocate_in_size_order, group_heads
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import strata_of
 
-IntArray = NDArray[np.int64]
 _LARGEST_DROPPED = 2  # rows; the published code discards clusters up to this size
 
 
