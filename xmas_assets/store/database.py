@@ -18,7 +18,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "python_enable_replacements": False,  # a table name must never mean a variable of the calling code
 }
-_INPUTS = re.compile(r"^-- inputs: (.+)$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (inputs|parameters): (.+)$", re.MULTILINE)
 
 
 def connect(root: Path) -> duckdb.DuckDBPyConnection:
@@ -74,15 +74,24 @@ def query_names() -> list[str]:
     return sorted(path.stem for path in SQL.glob("*.sql"))
 
 
-def run_query(connection: duckdb.DuckDBPyConnection, name: str, **parameters: object) -> pl.DataFrame:
+def run_query(connection: duckdb.DuckDBPyConnection, name: str, /, **parameters: object) -> pl.DataFrame:
     """The result of ``sql/<name>.sql``, with its parameters bound.
 
     Raises:
-        StoreError: If there is no such query, or an asset that it reads has not been made yet.
+        StoreError: If there is no such query, its parameters are not those given, or an asset that it reads has not
+            been made yet.
     """
     if name not in query_names():
         raise StoreError(f"query {name[:80]!r} is not known; use one of {', '.join(query_names())}")
     sql = (SQL / f"{name}.sql").read_text()
+    taken = [entry.removeprefix("$") for entry in _listed(sql, "parameters") if entry != "none"]
+    if set(parameters) != set(taken):
+        given = ", ".join(sorted(parameters)) or "none"
+        example = " ".join(f"--set {parameter}=VALUE" for parameter in taken)
+        raise StoreError(
+            f"query {name!r} takes the parameters {', '.join(taken) or 'none'}, given: {given}; "
+            f"run: xmas sql --query {name} {example}"
+        )
     missing = _missing_inputs(connection, sql)
     if missing:
         remedy = how_to_make(*sorted(set(_assets_of(missing))))
@@ -135,7 +144,7 @@ def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def _missing_inputs(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
     """What the ``-- inputs:`` line of a query names and the database does not have."""
     present = _views(connection)
-    return [name for name in _inputs(sql) if name not in present]
+    return [name for name in _listed(sql, "inputs") if name not in present]
 
 
 def _assets_of(tables: Iterable[str]) -> Iterator[str]:
@@ -145,12 +154,12 @@ def _assets_of(tables: Iterable[str]) -> Iterator[str]:
         if dot:
             yield asset
         else:
-            yield from _assets_of(_inputs((SQL / "views" / f"{table}.sql").read_text()))
+            yield from _assets_of(_listed((SQL / "views" / f"{table}.sql").read_text(), "inputs"))
 
 
-def _inputs(sql: str) -> list[str]:
-    header = _INPUTS.search(sql)
-    return header[1].split(", ") if header else []
+def _listed(sql: str, entry: str) -> list[str]:
+    """What an entry of a query's header lists, ``inputs`` or ``parameters``."""
+    return dict(_HEADER.findall(sql)).get(entry, "").split(", ")
 
 
 def _identifier(name: str) -> str:

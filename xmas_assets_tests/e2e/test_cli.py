@@ -182,6 +182,32 @@ def test_sql_answers_in_a_table_and_refuses_in_one_line(copied):
     assert "leaderboard.leaderboard" in xmas(copied, "sql", "SELECT * FROM nothing").message
 
 
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("cluster_sizes", "label"),
+        ("duplicate_images", "image_hash"),
+        ("quarantine_counts", "split"),
+        ("scores_by_skill", "method"),
+        ("subset_by_cluster", "label"),
+        ("subset_composition", "task"),
+    ],
+)
+def test_every_query_that_comes_with_xmas_answers(copied, query, first):
+    selection = ["--set", f"selection={KEY}"] if query.startswith("subset_") else []
+    said = xmas(copied, "sql", "--query", query, "--set", "dataset=shapes", *selection)
+    assert (said.code, len(lines(said.out, first))) == (0, 1)
+
+
+def test_a_mistaken_query_is_told_what_there_is(copied):
+    assert xmas(copied, "sql", "--query", "clusters").message.endswith(
+        "use one of cluster_sizes, duplicate_images, quarantine_counts, scores_by_skill, subset_by_cluster, "
+        "subset_composition"
+    )
+    assert "takes the parameters dataset, given: none" in xmas(copied, "sql", "--query", "cluster_sizes").message
+    assert "--set 'dataset'" in xmas(copied, "sql", "--query", "cluster_sizes", "--set", "dataset").err
+
+
 def test_methods_lists_all_and_prints_the_markdown_table(copied):
     assert all(name in xmas(copied, "methods").out for name in ("xmas", "random", "balanced_random", "full"))
     assert xmas(copied, "methods", "--markdown").out.startswith("| method | paper | needs |")

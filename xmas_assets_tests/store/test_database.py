@@ -1,3 +1,4 @@
+import re
 import threading
 from pathlib import Path
 
@@ -187,6 +188,31 @@ def test_a_query_without_its_tables_names_the_asset_to_materialize(tmp_path):
         match=r"reads clusters\.clusters, not there yet; .*xmas select DATASET --method METHOD$",
     ):
         run_query(connect(tmp_path), "cluster_sizes", dataset="shapes")
+
+
+@pytest.mark.parametrize(
+    ("given", "listed"),
+    [
+        ({}, "none"),
+        ({"dataset": "shapes"}, "dataset"),
+        ({"dataset": "shapes", "selektion": "x"}, "dataset, selektion"),
+        ({"dataset": "shapes", "selection": "x", "name": "y"}, "dataset, name, selection"),
+    ],
+)
+def test_parameters_that_a_query_does_not_take_are_refused_with_the_command(connection, given, listed):
+    with pytest.raises(StoreError) as caught:
+        run_query(connection, "subset_by_cluster", **given)
+    assert str(caught.value) == (
+        f"query 'subset_by_cluster' takes the parameters dataset, selection, given: {listed}; "
+        "run: xmas sql --query subset_by_cluster --set dataset=VALUE --set selection=VALUE"
+    )
+
+
+def test_the_header_of_a_query_names_its_parameters():
+    for path in SQL.glob("*.sql"):
+        header, statement = path.read_text().split("SELECT", 1)
+        (line,) = (line for line in header.splitlines() if line.startswith("-- parameters: "))
+        assert line.removeprefix("-- parameters: ").split(", ") == sorted(set(re.findall(r"\$\w+", statement)))
 
 
 def test_every_sql_file_says_what_it_reads_takes_and_gives():
