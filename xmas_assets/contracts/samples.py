@@ -15,6 +15,11 @@ class Turn(NamedTuple):
 IMAGE_MARK = "<image>"
 
 
+def without_image_marks(text: str) -> str:
+    """The words of a turn, each run of white space and image marks between them as one space."""
+    return " ".join(text.replace(IMAGE_MARK, " ").split())
+
+
 @dataclass(frozen=True)
 class Sample:
     """One validated example.

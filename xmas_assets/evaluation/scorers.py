@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
-from xmas_assets.contracts.samples import IMAGE_MARK, Sample
+from xmas_assets.contracts.samples import Sample, without_image_marks
 
 
 def exact_match(answer: str, reference: str) -> int:
@@ -21,7 +21,7 @@ def exact_match(answer: str, reference: str) -> int:
 
 def question_of(sample: Sample, turn: int) -> str:
     """Return the text of the question that an assistant turn answers, without image marks."""
-    return " ".join(sample.turns[turn - 1].text.replace(IMAGE_MARK, " ").split())
+    return without_image_marks(sample.turns[turn - 1].text)
 
 
 def question_id(sample: Sample, turn: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xmas_assets.contracts.samples import IMAGE_MARK, Sample
+from xmas_assets.contracts.samples import Sample, without_image_marks
 from xmas_assets.contracts.settings import BaseModelSettings, ClipSettings
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.core.similarity import unit_rows
@@ -156,8 +156,7 @@ def _embed_rows(
 
 def text_of(sample: Sample) -> str:
     """What is said in a sample, one turn per line, without image marks."""
-    turns = (turn.text.replace(IMAGE_MARK, " ") if turn.role == "user" else turn.text for turn in sample.turns)
-    return "\n".join(" ".join(turn.split()) for turn in turns)
+    return "\n".join(without_image_marks(turn.text) for turn in sample.turns)
 
 
 def _cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xmas_assets.contracts.artifacts import AttentionTrajectories, ScalarTrajectories, TrainingRecord
+from xmas_assets.contracts.samples import without_image_marks
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.report.canvas import markdown_image
 from xmas_assets.report.figures import (
@@ -194,7 +195,7 @@ def sample_figure(samples: Table, groups: Mapping[str, NDArray[np.integer]], ope
     columns = samples.scan().select("row", "images", "turns").filter(pl.col("row").is_in(wanted.tolist())).collect()
     shown = {}
     for row, images, turns in columns.iter_rows():
-        caption = " / ".join(turn["text"].replace("<image>", "").strip() for turn in turns[-2:])
+        caption = " / ".join(without_image_marks(turn["text"]) for turn in turns[-2:])
         shown[row] = (open_image(images[0]) if images else None, caption)
     return cluster_sample_figure([(title, [shown[row] for row in rows]) for title, rows in groups.items() if len(rows)])
 
