@@ -9,6 +9,7 @@ from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.core.allocation import allocate_by_weight, group_heads
 from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.clustering import kmeans
+from xmas_assets.core.regression import ridge_predictions
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.ranking import rows_with_image
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
@@ -64,10 +65,9 @@ def predict_quality(indicators: FloatArray, rated: FloatArray, ratings: FloatArr
 
     Args:
         indicators: Of the rows, shape (n_rows, n_indicators).
-        rated: Mean indicators of the rated subsets, shape (n_subsets, n_indicators); they are scaled to variance 1, and
-            one that does not vary says nothing.
+        rated: Mean indicators of the rated subsets, shape (n_subsets, n_indicators).
         ratings: Of the subsets, shape (n_subsets,), larger is better.
-        ridge: Added to the diagonal of the scaled indicators' Gram matrix, > 0.
+        ridge: As in ``core.regression.ridge_predictions``.
 
     Raises:
         SelectionError: If fewer than two subsets are rated, or indicators and ratings do not fit together.
@@ -77,9 +77,4 @@ def predict_quality(indicators: FloatArray, rated: FloatArray, ratings: FloatArr
             f"{len(ratings)} ratings stand against indicators of shape {rated.shape}, the rows have "
             f"{indicators.shape[1]} indicators; give at least two rated subsets, with the rows' indicators"
         )
-    spread = rated.std(axis=0)
-    scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
-    scaled = (rated - rated.mean(axis=0)) * scale
-    gram = scaled.T @ scaled + ridge * np.eye(len(scale))
-    slopes = np.linalg.solve(gram, scaled.T @ (ratings - ratings.mean()))
-    return ratings.mean() + ((indicators - rated.mean(axis=0)) * scale) @ slopes
+    return ridge_predictions(indicators, rated, ratings, ridge=ridge)
