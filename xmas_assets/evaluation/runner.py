@@ -4,11 +4,11 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BenchmarkSettings
+from xmas_assets.evaluation.answers import Answer
 from xmas_assets.evaluation.scorers import exact_match, question_id, question_of
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.generation import generate, stop_token_ids
@@ -17,30 +17,6 @@ from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.prompts import Encoder, Question
 
 _LOG = logging.getLogger(__name__)
-
-
-class Answer(NamedTuple):
-    """One question and what the model said.
-
-    Attributes:
-        question_id: ``sample_id``, or ``sample_id#turn`` where a sample has several assistant turns.
-        sample_id: Whose question it is.
-        image_hash: SHA-256 (hex) of the sample's first image, "" without one; answers on one image are not independent.
-        task: The source's task name, if it has one.
-        question: The question alone, without image marks and earlier turns.
-        reference: The right answer.
-        answer: What the model said; None if it could not be asked (longer than ``max_tokens``).
-        score: 1 if right, 0 if wrong, None if it could not be asked.
-    """
-
-    question_id: str
-    sample_id: str
-    image_hash: str
-    task: str | None
-    question: str
-    reference: str
-    answer: str | None
-    score: int | None
 
 
 def answer_questions(

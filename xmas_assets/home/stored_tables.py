@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,16 +17,12 @@ from xmas_assets.contracts.manifest import SourceFile
 from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.data.registration import Registration
+from xmas_assets.evaluation.answers import Answer
 from xmas_assets.store.reading import Table, open_tables
 from xmas_assets.store.tables import Frame, write_tables
 
-if TYPE_CHECKING:
-    from xmas_assets.evaluation.runner import Answer
-
-
 _SOURCES = "source_files"
 _SHAPES = "shapes"
-_ANSWER_COLUMNS = ("question_id", "sample_id", "image_hash", "task", "question", "reference", "answer", "score")
 
 
 class StoredTables(dict[str, Table]):
@@ -112,9 +108,9 @@ def stage_checkpoints(
     return stage(workspace, {"checkpoints": pl.DataFrame(rows, schema=schema, orient="row").with_columns(more)})
 
 
-def stage_answers(workspace: Path, answers: Sequence["Answer"]) -> StoredTables:
+def stage_answers(workspace: Path, answers: Sequence[Answer]) -> StoredTables:
     """Stage a model's answers, one row each."""
-    schema = dict.fromkeys(_ANSWER_COLUMNS, pl.String) | {"score": pl.Float64}
+    schema = dict.fromkeys(Answer._fields, pl.String) | {"score": pl.Float64}
     return stage(workspace, {"answers": pl.DataFrame(answers, schema=schema, orient="row")})
 
 

@@ -8,7 +8,8 @@ from PIL import Image
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings, BenchmarkSettings
-from xmas_assets.evaluation.runner import Answer, answer_questions, coverage, generate, stop_token_ids
+from xmas_assets.evaluation.answers import Answer
+from xmas_assets.evaluation.runner import answer_questions, coverage, generate, stop_token_ids
 from xmas_assets.toy.model import build_untrained
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_vlm
