@@ -12,6 +12,7 @@ from xmas_assets.annotation.chat_endpoint import Answer, read_tags, tags_prompt
 from xmas_assets.annotation.row_answers import Asker, LocalAsker, ask_rows, endpoint, failed_notice
 from xmas_assets.contracts.annotation import TagSettings
 from xmas_assets.contracts.errors import ModelError, SettingsError
+from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.contracts.signals import SIGNALS
@@ -77,7 +78,13 @@ def _asker(settings: TagSettings, base: Path, base_settings: BaseModelSettings) 
         raise ModelError(f"tags.source {settings.source!r} is nobody to ask; set it to endpoint or model")
     directory = base if settings.model == "base" else resolve_model(settings.model, settings.revision, section="tags")
     chat = LocalChat(directory, base_settings, max_new_tokens=settings.max_new_tokens)
-    decides = (model_digest(directory), base_settings.dtype, base_settings.device, settings.max_new_tokens)
+    decides = (
+        library_versions(READING),
+        model_digest(directory),
+        base_settings.dtype,
+        base_settings.device,
+        settings.max_new_tokens,
+    )
     return LocalAsker(chat, threads=settings.threads), repr((*decides, settings.threads))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.samples import Sample, without_image_marks
 from xmas_assets.contracts.settings import BaseModelSettings, ClipSettings
 from xmas_assets.core.arrays import FloatArray
@@ -166,5 +166,5 @@ def _cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
 def _key(digest: str, base_settings: BaseModelSettings, settings: ClipSettings) -> str:
     """Everything that the values depend on beside the samples."""
     own = (settings.batch_size, settings.threads, settings.source == "base")
-    versions = (_VERSION, version("torch"), version("transformers"))
+    versions = (_VERSION, library_versions(READING))
     return repr(("embeddings", versions, digest, base_settings.dtype, base_settings.device, own))

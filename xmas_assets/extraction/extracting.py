@@ -7,7 +7,6 @@ is that of one shard and one model, plus 16 bytes per row; the results are files
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import DatasetError, ModelError
+from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.core.arrays import FloatArray, IntArray
@@ -174,7 +174,7 @@ def _shards_of_images(
 
 def _open_files(signal: Signal, shards: list[Shard], workspace: Path, inputs: tuple[Any, ...]) -> Files:
     """The files of a signal's shards; of those in the workspace only such as were made from the same inputs stay."""
-    versions = (_VERSION, version("torch"), version("transformers"), signal.name, signal.version)
+    versions = (_VERSION, library_versions(READING), signal.name, signal.version)
     key = repr((versions, repr(signal), inputs))
     return dict(zip(shards, open_shards(workspace, shards, key=key), strict=True))
 

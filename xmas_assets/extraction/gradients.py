@@ -6,12 +6,12 @@ vision tower once; checkpoints are the inner loop. Memory is that of one shard, 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
 from xmas_assets.core.arrays import FloatArray
@@ -104,7 +104,7 @@ def extract_gradients(
     shards = shards_of_groups(sizes.tolist(), settings.shard_size)
     meter = Progress(len(rows), progress)
     digests = [(checkpoint.step, checkpoint.digest) for checkpoint in ordered]
-    versions = (_VERSION, version("torch"), version("transformers"))
+    versions = (_VERSION, library_versions(READING))
     key = repr((versions, digests, samples_digest(samples), direction, base_settings.digest(), settings.digest()))
     files = dict(zip(shards, open_shards(workspace, shards, key=key), strict=True))
     n_bytes = bytes_to_come(files, len(rows), len(ordered) * (1 + settings.n_projected))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 from PIL import Image
 
+from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.scale.row_tables import Listener, RowTable, make_row_table
 from xmas_assets.vlm.image_inputs import Pictures
@@ -47,7 +48,7 @@ def measure_lengths(
         count,
         workspace=workspace,
         shard_size=_SHARD_SIZE,
-        key=repr(("lengths", _VERSION, model_digest(base))),
+        key=repr(("lengths", _VERSION, library_versions(READING), model_digest(base))),
         progress=progress,
     )
 

@@ -4,11 +4,11 @@ It is no asset: whether it is current follows from its name, a hash of everythin
 """
 
 import time
-from importlib.metadata import version
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from xmas_assets.contracts.libraries import CHOOSING, library_versions
 from xmas_assets.files.whole import write_whole
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import signal_digests, stored_signals
@@ -19,7 +19,6 @@ from xmas_assets.selection.signal_arrays import Array
 
 PREPARED = "prepared"
 _VERSION = 2  # raised when the same signals and parameters would give other arrays
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "xmas-assets")
 
 
 def prepared_arrays(home: Home, dataset: str, method: Method) -> dict[str, Array]:
@@ -56,7 +55,7 @@ def partition_of(dataset: str, method: str) -> str:
 def _key(home: Home, dataset: str, method: Method) -> str:
     """Everything that the arrays depend on: the content of the signals, the parameters, the libraries."""
     content = signal_digests(home, dataset, {"sample_ids", *method.needs})
-    libraries = [f"{name} {version(name)}" for name in _LIBRARIES]
+    libraries = [f"{name} {version}" for name, version in library_versions(CHOOSING).items()]
     package = METHODS.package(method.name)
     libraries += [f"{package.distribution} {package.version}"] if package else []
     return combine(str(_VERSION), method.name, method.model_dump_json(), *content, *libraries)

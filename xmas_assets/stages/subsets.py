@@ -3,7 +3,6 @@
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import SelectionError, SettingsError
+from xmas_assets.contracts.libraries import CHOOSING, READING, library_versions
 from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.contracts.signals import SIGNALS, stages_behind
@@ -23,8 +23,6 @@ from xmas_assets.home.stored_tables import StoredTables, read_checkpoints, read_
 from xmas_assets.selection.base import Method
 from xmas_assets.selection.registry import METHODS, make_method
 from xmas_assets.selection.signal_arrays import Array
-
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "torch", "transformers", "peft", "polars", "xmas-assets")
 
 
 @dataclass(frozen=True)
@@ -201,6 +199,8 @@ def _manifest(
     behind = set(stages_behind(method.needs))
     models = {"base_model", *(behind & {"warmup_checkpoints"})} if behind else set()
     assets = sorted({"raw_dataset", *(SIGNALS[name].asset for name in method.needs), *models})
+    # A reader also wants to know which release of ours chose.
+    libraries = ("xmas-assets", *CHOOSING, *(READING if behind else ()))
     proxy: dict[str, Any] = {}
     if "proxy_checkpoints" in behind:
         checkpoints = read_checkpoints(home.stored("proxy_checkpoints", dataset)["checkpoints"], home.path())
@@ -219,7 +219,7 @@ def _manifest(
         n_selected=len(rows),
         rows=tuple(int(row) for row in rows),
         sample_ids=tuple(str(sample_id) for sample_id in sample_ids),
-        library_versions={name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
+        library_versions=library_versions(libraries) | {"python": platform.python_version()},
         upstream={asset: home.stored(asset, dataset).version for asset in assets},
         **proxy,
     )

@@ -242,7 +242,9 @@ def test_an_export_holds_the_original_records_byte_for_byte(own):
     assert (said.code, said.out) == (0, f"4 records in {out}, manifest in {own}/all.manifest.json\n")
     assert out.read_bytes() == ("[" + ",\n".join(RECORDS) + "]\n").encode()
     xmas(own, "export", "own", "random_b0.50_s0", "--to", own / "half.json")
-    rows = json.loads((own / "half.manifest.json").read_text())["rows"]
+    stated = json.loads((own / "half.manifest.json").read_text())
+    rows, libraries = stated["rows"], set(stated["library_versions"])
+    assert libraries == {"python", "xmas-assets", "numpy", "scipy", "scikit-learn", "faiss-cpu"}  # no model was read
     assert len(rows) == 2
     assert (own / "half.json").read_bytes() == ("[" + ",\n".join(RECORDS[row] for row in rows) + "]\n").encode()
 
@@ -300,6 +302,7 @@ def test_a_manifest_of_an_export_is_verified_and_an_edited_one_refused(copied, t
     said = xmas(copied, "verify", manifest)
     assert (said.code, said.out) == (0, "verified: 48 of 240 rows of 'shapes' come out the same\n")
     stated = json.loads(manifest.read_text())
+    assert {"numpy", "torch", "transformers", "xmas-assets"} <= set(stated["library_versions"])
     other = next(row for row in range(240) if row not in stated["rows"])
     edits = {
         "rows": sorted([*stated["rows"][1:], other]),

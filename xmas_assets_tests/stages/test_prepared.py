@@ -4,11 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from unittest import mock
 
 import polars as pl
 import pytest
 
+from xmas_assets.contracts import libraries
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.home.home import Home
@@ -93,6 +95,17 @@ def test_another_signal_prepares_anew_and_the_same_one_made_again_does_not(home,
     store(home, "answer_scores", "answer_scores", el2n=[0.2, 0.1, 0.3, 0.5])
     assert prepared_arrays(home, "ds", method)["ranking"].tolist() == [3, 2, 0, 1]
     assert prepares.call_count == 2
+
+
+@pytest.mark.parametrize(("library", "n_prepared"), [("numpy", 2), ("faiss-cpu", 2), ("polars", 1), ("xmas-assets", 1)])
+def test_another_version_prepares_anew_if_the_library_decides_the_arrays(
+    home, prepares, monkeypatch, library, n_prepared
+):
+    method = make_method("el2n", {})
+    prepared_arrays(home, "ds", method)
+    monkeypatch.setattr(libraries, "version", lambda name: "99" if name == library else version(name))
+    prepared_arrays(home, "ds", method)
+    assert prepares.call_count == n_prepared
 
 
 def test_a_kill_while_it_is_written_leaves_nothing_that_is_read(home, prepares):
