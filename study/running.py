@@ -37,7 +37,7 @@ def run(experiment: Experiment, home_root: Path, units: Iterable[int]) -> None:
                 run_selections(platform, experiment.registration(unit), missing)
             except RunFailedError as error:
                 print(f"{experiment.registration(unit)}: {error}; run again", flush=True)
-            if any(platform.home.tables().glob(f"leaderboard/dataset={experiment.registration(unit)}")):
+            if platform.home.is_stored("leaderboard", experiment.registration(unit)):
                 _collect(platform.home, experiment, unit)
 
 

@@ -20,7 +20,7 @@ class Interval:
         estimate: The point estimate from all answers.
         low: Lower end; NaN where no interval can be given (one image, or a ratio to a score that may be 0).
         high: Upper end, likewise.
-        n_seeds: Seeds used. With one, the interval holds for that one trained model only (``covers_seeds``).
+        n_seeds: Seeds used. With one, the interval holds for that one trained model only.
         coverage: Share of the (seed, question) pairs that have an answer, in [0, 1].
     """
 
@@ -29,11 +29,6 @@ class Interval:
     high: float
     n_seeds: int
     coverage: float
-
-    @property
-    def covers_seeds(self) -> bool:
-        """Whether the interval contains the variation from one training seed to another."""
-        return self.n_seeds > 1
 
 
 @dataclass(frozen=True)

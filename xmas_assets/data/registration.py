@@ -1,6 +1,5 @@
 """A dataset's registration: the small YAML file that says where its records and images are. Not their content."""
 
-import hashlib
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -148,15 +147,6 @@ class Registration(BaseModel):
         """
         return tuple(file_sha256(path) for path in (*self.annotations, *self.test))
 
-    def source_digest(self) -> str:
-        """Hex SHA-256 over the content of all annotation and test files, and how they are read.
-
-        Moving a file changes nothing; one changed byte, another split of the files, or another way of treating
-        duplicates does.
-        """
-        parts = (str(len(self.annotations)), self.format or "detect", self.duplicates, *self.source_hashes())
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
 
 def registration_path(home: Path, name: str) -> Path:
     """Where the registration of a dataset lies.
@@ -183,15 +173,6 @@ def load_registration(home: Path, name: str) -> Registration:
 def registered_names(home: Path) -> list[str]:
     """Names of the registered datasets, sorted, without opening their files."""
     return sorted(path.stem for path in (home / "datasets").glob("*.yaml") if not path.name.startswith("."))
-
-
-def list_registrations(home: Path) -> list[Registration]:
-    """All registrations, sorted by name.
-
-    Raises:
-        SettingsError: If one of the files is not valid.
-    """
-    return [Registration.load(home / "datasets" / f"{name}.yaml") for name in registered_names(home)]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
