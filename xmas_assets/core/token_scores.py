@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xmas_assets.core.arrays import FloatArray, IntArray
+from xmas_assets.core.arrays import FloatArray
 
 
 def el2n(logits: NDArray[Any], labels: NDArray[np.integer]) -> float:
@@ -91,29 +91,3 @@ def spectrum_of(singular_values: NDArray[Any]) -> Spectrum:
     shares = values / values.sum(axis=-1, keepdims=True)
     logarithms = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
     return Spectrum(-(shares * logarithms).sum(axis=-1), shares.max(axis=-1))
-
-
-def attended_tokens(attention: NDArray[Any], *, share: float = 0.9) -> IntArray:
-    """Image tokens that hold a share of the instruction's attention, most attended first, as few as exceed it.
-
-    Args:
-        attention: Mean over the instruction's tokens of their attention to each image token, shape (n_tokens,), >= 0.
-            All zero counts as equal.
-        share: Of the attention on image tokens, in (0, 1).
-
-    Returns:
-        Positions; of equally attended tokens the lower position comes first.
-
-    Source:
-        ScalSelect (arXiv 2602.11636), published code ``extract_user_attended_vision``; there equal ones are in no
-        defined order.
-
-    Example:
-        >>> attended_tokens(np.array([0.0, 0.2, 0.7, 0.1]), share=0.8).tolist()
-        [2, 1]
-    """
-    weights = attention.astype(np.float64)
-    total = weights.sum()
-    weights = weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
-    order = np.argsort(-weights, kind="stable")
-    return order[: int((np.cumsum(weights[order]) <= share).sum()) + 1]

@@ -124,7 +124,7 @@ class AttendedFeatures:
     """Mean first-layer output of the image tokens that hold most of the instruction's attention in that layer.
 
     The instruction is the text that is no answer; where none of it follows an image, all image tokens count alike, as
-    in the published code. Which tokens are kept: ``core.token_scores.attended_tokens``.
+    in the published code. Which tokens are kept: ``hold_share``.
 
     Source:
         ScalSelect (arXiv 2602.11636).
@@ -152,7 +152,7 @@ class AttendedFeatures:
         (hidden,) = observed.hidden_states.values()
         is_instruction = attention.is_row & ~observed.is_answer.gather(1, attention.rows)
         weights = (weights * is_instruction[:, :, None]).sum(1, dtype=torch.float64)
-        is_kept = _hold_share(weights, attention.is_column, self.settings.attention_share)
+        is_kept = hold_share(weights, attention.is_column, self.settings.attention_share)
         places = attention.columns[:, :, None].expand(-1, -1, hidden.shape[2])
         return {"features": _means(hidden.gather(1, places), is_kept).cpu().numpy()}
 
@@ -174,13 +174,17 @@ def _means(values: Tensor, is_chosen: Tensor) -> Tensor:
     return sums / is_chosen.sum(1, keepdim=True)
 
 
-def _hold_share(weights: Tensor, is_column: Tensor, share: float) -> Tensor:
-    """Which columns hold a share of each row's weight, as ``core.token_scores.attended_tokens`` has it, for a batch.
+def hold_share(weights: Tensor, is_column: Tensor, share: float) -> Tensor:
+    """Which columns hold a share of each row's weight: the heaviest, as few as exceed it. Bool, as ``weights``.
 
     Args:
-        weights: Shape (batch, n_columns), >= 0, float64, zeros beyond a row's own.
+        weights: Shape (batch, n_columns), >= 0, float64, zeros beyond a row's own. All zero counts as equal.
         is_column: Which are a row's own.
         share: In (0, 1).
+
+    Source:
+        ScalSelect (arXiv 2602.11636), published code ``extract_user_attended_vision``; there equal ones are in no
+        defined order, here the first come first.
     """
     weights = weights.where(weights.sum(1, keepdim=True) > 0, is_column.double())
     shares = weights / weights.sum(1, keepdim=True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xmas_assets.core.token_scores import attended_tokens, aum, el2n, spectrum_of
+from xmas_assets.core.token_scores import aum, el2n, spectrum_of
 
 
 def test_el2n_of_a_certain_and_right_token_is_0_and_of_a_certain_and_wrong_one_the_root_of_2():
@@ -31,14 +31,3 @@ def test_equal_singular_values_have_the_entropy_of_their_number_and_padding_adds
     spectrum = spectrum_of(np.array([[3.0, 3.0, 3.0, 0.0], [5.0, 0.0, 0.0, 0.0]]))
     np.testing.assert_allclose(spectrum.entropy, [np.log(3), 0])
     np.testing.assert_allclose(spectrum.leading_share, [1 / 3, 1])
-
-
-def test_tokens_are_kept_up_to_the_first_that_exceeds_the_share():
-    """.5 + .25 = .75 is not more than .75, so .125 is needed too; with .7 it is not."""
-    attention = np.array([0.125, 0.5, 0.125, 0.25])
-    assert attended_tokens(attention, share=0.75).tolist() == [1, 3, 0]
-    assert attended_tokens(attention, share=0.7).tolist() == [1, 3]
-
-
-def test_without_any_attention_all_tokens_count_alike():
-    assert attended_tokens(np.zeros(10), share=0.55).tolist() == [0, 1, 2, 3, 4, 5]

@@ -7,8 +7,13 @@ from scipy.stats import entropy
 from transformers import LlamaConfig
 
 from xmas_assets.contracts.settings import AttendedFeatureSettings, BlockActivationSettings
-from xmas_assets.core.token_scores import attended_tokens
-from xmas_assets.extraction.activations import AttendedFeatures, BlockActivations, PooledFeatures, TokenSpectra
+from xmas_assets.extraction.activations import (
+    AttendedFeatures,
+    BlockActivations,
+    PooledFeatures,
+    TokenSpectra,
+    hold_share,
+)
 from xmas_assets.vlm.capture import Attention, Observed
 from xmas_assets_tests.extraction.observations import WIDTH, make_model, marks, observe, sequences
 from xmas_assets_tests.vlm.models import make_batch
@@ -116,7 +121,9 @@ def test_attended_features_are_those_of_the_tokens_that_the_instruction_looks_at
         is_answer = marks([sequences()[row]])[2][0].numpy()
         attention = output.attentions[0][0].mean(0).numpy()
         weights = attention[~is_image & ~is_answer][:, is_image].mean(0)  # text before the image attends to none of it
-        chosen = np.flatnonzero(is_image)[attended_tokens(weights, share=0.9)]
+        order = np.argsort(-weights)
+        n_needed = np.flatnonzero(np.cumsum(weights[order]) > 0.9 * weights.sum())[0] + 1
+        chosen = np.flatnonzero(is_image)[order[:n_needed]]
         n_kept.append(len(chosen) / is_image.sum())
         np.testing.assert_allclose(found[row], output.hidden_states[1][0][chosen].mean(0), rtol=1e-4, atol=1e-6)
     assert max(n_kept) < 0.9  # the choice matters
@@ -147,3 +154,18 @@ def test_as_few_image_tokens_as_exceed_the_share_are_averaged(weights: list[floa
     signal = AttendedFeatures(AttendedFeatureSettings(attention_share=0.9))
     found = signal.read(handmade(weights, n_answer=2))["features"]
     np.testing.assert_allclose(found, [[expected]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [
+        (0.75, [[0, 1, 3], [0, 1, 2, 3]]),  # .5 + .25 = .75 is not more than .75, so .125 is needed too
+        (0.7, [[1, 3], [0, 1, 2]]),  # without any weight a row's own columns count alike: 3 of 4 are more than .7
+    ],
+)
+def test_columns_are_kept_up_to_the_first_that_exceeds_the_share(share: float, expected: list[list[int]]):
+    """The last column is no row's own, and of two equal ones the first comes first."""
+    weights = torch.tensor([[0.125, 0.5, 0.125, 0.25, 0.0], [0.0] * 5], dtype=torch.float64)
+    is_column = torch.tensor([[True] * 4 + [False]] * 2)
+    kept = [torch.nonzero(row).ravel().tolist() for row in hold_share(weights, is_column, share)]
+    assert kept == expected

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from xmas_assets.core.leverage import leverage_scores
-from xmas_assets.core.token_scores import attended_tokens
+from xmas_assets.extraction.activations import hold_share
 from xmas_assets.selection.methods.scalselect import ScalSelect
 from xmas_assets_tests.golden.vectors import load
 
@@ -19,11 +20,13 @@ AS_THE_METHOD = [name for name, case in CASES.items() if case["center"] and not 
 def test_attended_features_are_the_published_ones(sample):
     vision = TOKENS["vision_idx"]
     attention = TOKENS["attn_mean"][sample][np.ix_(TOKENS["user_idx"], vision)].mean(axis=0)
-    chosen = attended_tokens(attention, share=TOKEN_PARAMETERS["cumulative_threshold"])
+    weights = torch.tensor(attention, dtype=torch.float64)[None]
+    is_kept = hold_share(weights, torch.ones_like(weights, dtype=torch.bool), TOKEN_PARAMETERS["cumulative_threshold"])
+    chosen = np.flatnonzero(is_kept[0].numpy())
     assert len(chosen) == TOKENS["n_selected"][sample]
     if len(np.unique(attention)) < len(attention):
         return  # equal attention: the published order, and so the choice, is arbitrary
-    assert chosen.tolist() == TOKENS["selected"][sample, : len(chosen)].tolist()
+    assert chosen.tolist() == sorted(TOKENS["selected"][sample, : len(chosen)].tolist())
     features = TOKENS["hidden"][sample, vision[chosen]].mean(axis=0)
     np.testing.assert_allclose(features, TOKENS["repr"][sample], rtol=1e-5, atol=1e-6)
 
