@@ -1,12 +1,9 @@
 """Regression on a few examples."""
 
-import numpy as np
-from numpy.typing import NDArray
+from xmas_assets.core.arrays import FloatArray
 
 
-def ridge_predictions(
-    values: NDArray[np.float64], known: NDArray[np.float64], targets: NDArray[np.float64], *, ridge: float
-) -> NDArray[np.float64]:
+def ridge_predictions(values: FloatArray, known: FloatArray, targets: FloatArray, *, ridge: float) -> FloatArray:
     """Targets expected of rows, shape (n_rows,), by ridge regression with an intercept.
 
     Args:
@@ -17,6 +14,7 @@ def ridge_predictions(
         ridge: Added to the diagonal of the scaled features' Gram matrix, > 0.
 
     Example:
+        >>> import numpy as np
         >>> known, targets = np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 2.0, 3.0])
         >>> ridge_predictions(np.array([[3.0]]), known, targets, ridge=1.0).round(6).tolist()
         [3.5]
