@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from xmas_assets.contracts.section import Section
+from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.profiles import profile_path
 from xmas_assets.data.registration import registration_path
 from xmas_assets.home.home import Home
@@ -35,6 +36,11 @@ def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:
     }
     settings = _by_name(home.settings(dataset))
     return files | {name: section.model_dump(mode="json") for name, section in settings.items()}
+
+
+def section_names() -> list[str]:
+    """Every section of a dataset's files and settings."""
+    return [*_FILES, *_by_name(Settings())]
 
 
 def watched_files(home: Home, dataset: str) -> list[Path]:

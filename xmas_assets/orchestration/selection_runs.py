@@ -1,7 +1,7 @@
 """Run the assets on the Dagster instance from Python: what is stale, in which order, in how many processes.
 
 The CLI's runs are ordinary Dagster runs on the same instance as the UI's, so they show up there. Nothing that is
-fresh (Dagster's own judgement, per partition) is run again.
+fresh (by the versions in Dagster's event log, per partition) is run again.
 """
 
 import os

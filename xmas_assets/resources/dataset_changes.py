@@ -8,7 +8,7 @@ import dagster as dg
 
 from xmas_assets.contracts.errors import XmasError
 from xmas_assets.home.home import Home
-from xmas_assets.home.versions import files_fingerprint, watched_files
+from xmas_assets.home.versions import files_fingerprint, section_names, watched_files
 from xmas_assets.resources.observations import observations
 
 
@@ -34,9 +34,7 @@ def look_for_changes(instance: dg.DagsterInstance, home: Home, cursor: str | Non
     A broken registration hides no other; it is looked at again each time, and named.
     """
     before: dict[str, list[str]] = json.loads(cursor) if cursor else {}
-    observed = instance.get_latest_storage_id_by_partition(
-        dg.AssetKey(["settings", "source"]), dg.DagsterEventType.ASSET_OBSERVATION
-    )
+    observed = _observed(instance)
     known, names = set(instance.get_dynamic_partitions("dataset")), home.datasets()
     seen: dict[str, list[str]] = {}
     events: list[dg.AssetObservation] = []
@@ -62,3 +60,10 @@ def look_for_changes(instance: dg.DagsterInstance, home: Home, cursor: str | Non
         summary="\n".join([*refused, total]),
         cursor=json.dumps(seen),
     )
+
+
+def _observed(instance: dg.DagsterInstance) -> set[str]:
+    """Datasets of which the log holds an observation of every section; one may have been wiped in the UI."""
+    kind = dg.DagsterEventType.ASSET_OBSERVATION
+    sections = [dg.AssetKey(["settings", section]) for section in section_names()]
+    return set.intersection(*(set(instance.get_latest_storage_id_by_partition(key, kind)) for key in sections))
