@@ -5,14 +5,25 @@ import reprlib
 from pydantic import ValidationError
 
 
-def one_line(error: BaseException, limit: int = 300) -> str:
-    r"""An error of another library as one bounded line; its type's name where it has no message.
+def first_line(error: BaseException, limit: int = 300) -> str:
+    r"""The first line of another library's error, cut short; its type's name where it has no message.
 
     Example:
-        >>> one_line(ValueError("first\n  second")), one_line(KeyError())
-        ('first second', 'KeyError')
+        >>> first_line(ValueError("first\n  second")), first_line(KeyError())
+        ('first', 'KeyError')
     """
-    return " ".join(str(error).split())[:limit] or type(error).__name__
+    lines = str(error).strip().splitlines()
+    return lines[0][:limit] if lines else type(error).__name__
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    r"""All of another library's error as one line, cut short, where its first line does not say enough.
+
+    Example:
+        >>> one_line(ValueError("first\n  second"))
+        'first second'
+    """
+    return " ".join(str(error).split())[:limit]
 
 
 def describe_invalid(error: ValidationError) -> str:

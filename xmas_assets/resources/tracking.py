@@ -18,7 +18,7 @@ from filelock import FileLock
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from xmas_assets.contracts.messages import one_line
+from xmas_assets.contracts.messages import first_line
 from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
 
@@ -135,7 +135,7 @@ class Tracking(dg.ConfigurableResource):
             try:
                 sent[record.key] = _Delivery.open(self.tracking_uri(), self._artifacts).deliver(record)
             except (MlflowException, SQLAlchemyError, OSError) as error:
-                log(f"MLflow did not take '{record.name}' ({one_line(error)}); it waits in {self._outbox}")
+                log(f"MLflow did not take '{record.name}' ({first_line(error)}); it waits in {self._outbox}")
                 break
             path.unlink()
         return sent

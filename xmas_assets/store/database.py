@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.contracts.messages import one_line
+from xmas_assets.contracts.messages import first_line
 from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.store.reading import SUFFIX
 
@@ -40,7 +40,7 @@ def connect(root: Path) -> duckdb.DuckDBPyConnection:
         _lock(connection, root.absolute())
     except duckdb.Error as error:
         raise StoreError(
-            f"tables below {root} cannot be opened: {one_line(error)}; delete the folder of the table that is "
+            f"tables below {root} cannot be opened: {first_line(error)}; delete the folder of the table that is "
             "named, and run: xmas run DATASET --method METHOD"
         ) from None
     return connection
@@ -66,7 +66,7 @@ def query(
             raise StoreError(f"only a single SELECT is allowed here, because tables are read-only; this is {seen}")
         return pl.DataFrame(connection.sql(sql, params=parameters or None).to_arrow_table())
     except duckdb.Error as error:
-        raise StoreError(f"{one_line(error)}; tables: {', '.join(_views(connection)) or 'none yet'}") from None
+        raise StoreError(f"{first_line(error)}; tables: {', '.join(_views(connection)) or 'none yet'}") from None
 
 
 def query_names() -> list[str]:

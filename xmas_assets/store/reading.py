@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.contracts.messages import one_line
+from xmas_assets.contracts.messages import first_line
 from xmas_assets.contracts.remedies import how_to_make, how_to_make_again
 from xmas_assets.store.digests import ContentHasher
 
@@ -149,7 +149,7 @@ def _reading(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror or error}); {_again(path)}") from error
     except pa.ArrowInvalid as error:
-        raise StoreError(f"{path} is damaged ({one_line(error)}); {_again(path)}") from error
+        raise StoreError(f"{path} is damaged ({first_line(error)}); {_again(path)}") from error
 
 
 def _again(path: Path) -> str:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from xmas_assets.contracts.errors import DeviceError, ModelError
-from xmas_assets.contracts.messages import one_line
+from xmas_assets.contracts.messages import first_line
 
 # Raised by the libraries on a CUDA device, as a plain RuntimeError, where torch itself raises an AcceleratorError.
 _LIBRARY_ERRORS = ("CUDA error", "cuDNN error")
@@ -27,7 +27,7 @@ def model_work(threads: int) -> Iterator[None]:
             yield
     except torch.OutOfMemoryError as error:
         raise ModelError(
-            f"the device's memory does not hold this work ({one_line(error)}); lower the batch size in the settings "
+            f"the device's memory does not hold this work ({first_line(error)}); lower the batch size in the settings "
             "of this stage (micro_batch_size, where it trains), or use a larger device"
         ) from error
     finally:
@@ -43,6 +43,6 @@ def device_failures() -> Iterator[None]:
         if not isinstance(error, torch.AcceleratorError) and not str(error).startswith(_LIBRARY_ERRORS):
             raise
         raise DeviceError(
-            f"the device failed ({one_line(error)}); run again: it goes on from the last finished shard or saved "
+            f"the device failed ({first_line(error)}); run again: it goes on from the last finished shard or saved "
             "state; if it fails again, look at the device's own log"
         ) from error
