@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xmas_assets.cli.groups import Commands
-from xmas_assets.cli.options import Dataset, format_names, open_home
+from xmas_assets.cli.options import Dataset, duplicate_rules, format_names, open_home
 from xmas_assets.cli.output import print_frame, print_table
 
 if TYPE_CHECKING:
@@ -26,18 +26,23 @@ def _profile_names() -> list[str]:
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="New name: a-z, 0-9, '_', '-', '.'.")],
-    annotations: Annotated[list[Path], typer.Option(help="Annotation file; several times for shards.")] = _NO_FILES,
+    annotations: Annotated[
+        list[Path], typer.Option(help="Annotation file; several times for shards. Required unless --embedded.")
+    ] = _NO_FILES,
     test: Annotated[list[Path], typer.Option(help="Held-out records to score on.")] = _NO_FILES,
     validation: Annotated[list[Path], typer.Option(help="Records of target tasks, for less and icons.")] = _NO_FILES,
     images: Annotated[Path | None, typer.Option(help="Folder that image references are relative to.")] = None,
     format: Annotated[  # noqa: A002
         str | None,
-        typer.Option(help="llava_json, llava_jsonl, sharegpt or parquet.", autocompletion=format_names),
+        typer.Option(help="Format of the files; found out file by file if left out.", autocompletion=format_names),
     ] = None,
     profile: Annotated[
         str, typer.Option(help="Packaged profile, or path of a YAML file.", autocompletion=_profile_names)
     ] = "tiny",
-    duplicates: Annotated[str, typer.Option(help="keep, or quarantine, for repeated id and content.")] = "keep",
+    duplicates: Annotated[
+        str,
+        typer.Option(help="What to do with records whose id and content came before.", autocompletion=duplicate_rules),
+    ] = "keep",
     embedded: Annotated[bool, typer.Option("--embedded", help="Generate the embedded dataset.")] = False,
 ) -> None:
     """Register a dataset: writes XMAS_HOME/datasets/NAME.yaml, which you may edit.

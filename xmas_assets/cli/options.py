@@ -41,6 +41,20 @@ def format_names() -> tuple[str, ...]:
     return FORMATS
 
 
+def duplicate_rules() -> tuple[str, ...]:
+    """Completions of what is done with duplicates."""
+    from xmas_assets.data.registration import DUPLICATE_RULES
+
+    return DUPLICATE_RULES
+
+
+def query_names() -> list[str]:
+    """Completions of a query that comes with the package."""
+    from xmas_assets.store.database import query_names as stored_names
+
+    return stored_names()
+
+
 def selection_names(context: typer.Context) -> list[str]:
     """Completions of a selection key: those that the dataset has."""
     return [selection for selection, _ in _selections(context, "selected_subset")]
@@ -64,10 +78,13 @@ def _selections(context: typer.Context, asset: str) -> Iterator[tuple[str, str]]
 Dataset = Annotated[str, typer.Argument(help="Name of a registered dataset.", autocompletion=dataset_names)]
 Methods = Annotated[
     list[str],
-    typer.Option("--method", help="Selection method; may be given several times.", autocompletion=method_names),
+    typer.Option(
+        "--method", help="A method that xmas methods lists; may be given several times.", autocompletion=method_names
+    ),
 ]
 Budgets = Annotated[
-    list[str], typer.Option("--budget", help="Share of the rows, such as 0.05; may be given several times.")
+    list[str],
+    typer.Option("--budget", help="Share of the rows, above 0 and at most 1; may be given several times."),
 ]
 DEFAULT_BUDGETS = ["0.1"]
 Seeds = Annotated[int, typer.Option(min=1, help="Seeds 0..N-1, of the selection and of the target's training.")]

@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from xmas_assets.cli.app import app
 from xmas_assets.cli.groups import command_paths
+from xmas_assets.cli.options import duplicate_rules, format_names, query_names
 from xmas_assets.contracts.section import Section, bounds
 from xmas_assets.contracts.settings import Settings
 
@@ -23,7 +24,17 @@ _MADE = "<!-- Made by: python -m xmas_assets.cli.reference -->"
 _ON_COMMANDS = """\
 Every command takes `-h`. Results go to standard output: tables on a terminal, tab-separated lines elsewhere.
 Everything else goes to standard error. Exit code 2 stands for a mistake of the user, said in one line.
-`xmas --install-completion` makes the shell complete commands, datasets, methods, selections and queries."""
+`xmas --version` prints the version. `xmas --install-completion` makes bash, zsh or fish complete commands, datasets,
+methods, selections and queries; `xmas --show-completion` prints the script instead."""
+_COMPLETE_LISTS = (duplicate_rules, format_names, query_names)  # completions that name all that is allowed
+_TYPES = {
+    bool: "flag",
+    int: "integer",
+    str: "text",
+    Path: "path",
+    list[str]: "text, several times",
+    list[Path]: "path, several times",
+}
 _ON_SETTINGS = """\
 A profile is a YAML file of these; `overrides` in `XMAS_HOME/datasets/NAME.yaml` replaces single values.
 The packaged profiles, `tiny` and `llava15_7b`, set some of them to other values than the defaults."""
@@ -54,21 +65,35 @@ PAGES = {"docs/cli.md": cli_page, "docs/settings.md": settings_page}
 
 def _command(path: str, command: Any) -> Iterator[str]:
     text, _, example = inspect.cleandoc(command.help).partition("Example: ")
-    words = ["xmas", path]
-    words += [parameter.name.upper() for parameter in command.params if parameter.param_type_name == "argument"]
-    yield from (f"## xmas {path}", "", " ".join(text.split()), "", "```", f"{' '.join(words)} [OPTIONS]", "```", "")
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    words = [_name(argument) if argument.required else f"[{_name(argument)}]" for argument in arguments]
+    usage = " ".join(("xmas", path, *words, "[OPTIONS]"))
+    yield from (f"## xmas {path}", "", " ".join(text.split()), "", "```", usage, "```", "")
     if command.params:
-        yield from ("| argument or option | default | meaning |", "|---|---|---|")
+        yield from ("| argument or option | value | default | meaning |", "|---|---|---|---|")
         yield from (_parameter(parameter) for parameter in command.params)
         yield ""
     yield from (f"Example: `{' '.join(example.split())}`", "")
 
 
 def _parameter(parameter: Any) -> str:
-    name = parameter.name.upper() if parameter.param_type_name == "argument" else ", ".join(parameter.opts)
-    given = parameter.default
-    default = "required" if parameter.required else _shown(None if given in ([], ()) or given is False else given)
-    return _row(f"`{name}`", default, parameter.help or "")
+    given = None if parameter.default in ([], ()) else parameter.default
+    default = "required" if parameter.required else "off" if given is False else _shown(given)
+    return _row(f"`{_name(parameter)}`", _value(parameter), default, parameter.help or "")
+
+
+def _name(parameter: Any) -> str:
+    return parameter.name.upper() if parameter.param_type_name == "argument" else ", ".join(parameter.opts)
+
+
+def _value(parameter: Any) -> str:
+    """What may be given: all that is allowed, where there is a list of it; else the type with its bounds."""
+    described = parameter.type_descriptor
+    completion = described.parameter_info.autocompletion
+    if completion in _COMPLETE_LISTS:
+        return ", ".join(f"`{choice}`" for choice in completion())
+    limits = [f"{sign} {limit}" for sign, limit in ((">=", parameter.min), ("<=", parameter.max)) if limit is not None]
+    return _TYPES[described.annotation] + (f" ({', '.join(limits)})" if limits else "")
 
 
 def _sections(section: type[Section], before: str = "") -> Iterator[tuple[str, type[Section]]]:

@@ -5,19 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xmas_assets.cli.options import Dataset, format_names, method_budgets, open_home, selection_names
+from xmas_assets.cli.options import Dataset, format_names, method_budgets, open_home, query_names, selection_names
 from xmas_assets.cli.output import draw, is_drawn, note, print_frame, print_table
 
 if TYPE_CHECKING:
     from xmas_assets.home.home import Home
 
 app = typer.Typer()
-
-
-def _query_names() -> list[str]:
-    from xmas_assets.store.database import query_names
-
-    return query_names()
 
 
 @app.command()
@@ -93,9 +87,11 @@ def verify(manifest: Annotated[Path, typer.Argument(help="A *.manifest.json.")])
 
 @app.command()
 def sql(
-    statement: Annotated[str | None, typer.Argument(help="One SELECT; SHOW ALL TABLES lists what there is.")] = None,
+    statement: Annotated[
+        str | None, typer.Argument(help="One SELECT, unless --query is given; SHOW ALL TABLES lists what there is.")
+    ] = None,
     query: Annotated[
-        str | None, typer.Option(help="A query that comes with xmas, by its name.", autocompletion=_query_names)
+        str | None, typer.Option(help="A query that comes with xmas, by its name.", autocompletion=query_names)
     ] = None,
     set: Annotated[  # noqa: A002
         list[str] | None, typer.Option(help="NAME=VALUE of a parameter of the query; may be given several times.")
@@ -109,7 +105,7 @@ def sql(
     from xmas_assets.store import database
 
     if (statement is None) == (query is None):
-        raise SettingsError(f"give either one SELECT, or --query with one of {', '.join(_query_names())}")
+        raise SettingsError(f"give either one SELECT, or --query with one of {', '.join(query_names())}")
     parameters = dict(_name_value(text) for text in set or [])
     with database.connect(open_home().tables()) as connection:
         if query is not None:

@@ -1,7 +1,7 @@
 """A dataset's registration: the small YAML file that says where its records and images are. Not their content."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -11,7 +11,10 @@ from xmas_assets.contracts.errors import DatasetError, SettingsError
 from xmas_assets.contracts.messages import describe_invalid
 from xmas_assets.files.whole import check_readable, file_sha256, replacing
 
-FORMATS = ("llava_json", "llava_jsonl", "sharegpt", "parquet")
+Format = Literal["llava_json", "llava_jsonl", "sharegpt", "parquet"]
+FORMATS: tuple[str, ...] = get_args(Format)
+DuplicateRule = Literal["keep", "quarantine"]
+DUPLICATE_RULES: tuple[str, ...] = get_args(DuplicateRule)
 _MAX_YAML_BYTES = 1_000_000
 
 
@@ -32,12 +35,10 @@ class Registration(BaseModel):
         "records; only methods that select for target tasks (less, icons) read them.",
     )
     images: Path | None = Field(default=None, description="Folder that image references are relative to.")
-    format: Literal["llava_json", "llava_jsonl", "sharegpt", "parquet"] | None = Field(
-        default=None, description="Format of every file; null detects it file by file."
-    )
+    format: Format | None = Field(default=None, description="Format of every file; null detects it file by file.")
     profile: str = Field(default="tiny", description="Name of a packaged profile, or path of a YAML file.")
     overrides: dict[str, Any] = Field(default_factory=dict, description="Single settings that differ from the profile.")
-    duplicates: Literal["keep", "quarantine"] = Field(
+    duplicates: DuplicateRule = Field(
         default="keep", description="What happens to a record whose id and content both came before."
     )
 
