@@ -6,12 +6,11 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, SELECTIONS
 from xmas_assets.checks import tables as verifying
+from xmas_assets.checks.signals import check_lengths, check_ratings, check_signal, check_tags
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, read_trajectories
-from xmas_assets.report import annotations as outside
-from xmas_assets.report.signal_pages import check_signal
 
 # Partitioned checks are a preview feature of the pinned Dagster; what they must do is covered by our tests.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -53,7 +52,7 @@ def _finite_signal(asset: str) -> dg.AssetChecksDefinition:
 @dg.asset_check(asset="text_lengths", blocking=True, partitions_def=DATASETS)
 def answers_not_without_tokens(text_lengths: StoredTables) -> dg.AssetCheckResult:
     """Every row has an answer token."""
-    return _result(outside.check_lengths(text_lengths["text_lengths"]))
+    return _result(check_lengths(text_lengths["text_lengths"]))
 
 
 @dg.asset_check(asset="tags", blocking=True, partitions_def=DATASETS)
@@ -61,13 +60,13 @@ def every_row_has_tags_or_a_reason(
     context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], tags: StoredTables
 ) -> dg.AssetCheckResult:
     """One entry for every row of the dataset, and some row has a tag."""
-    return _result(outside.check_tags(tags["tags"], home.stored("raw_dataset", context.partition_key)["samples"]))
+    return _result(check_tags(tags["tags"], home.stored("raw_dataset", context.partition_key)["samples"]))
 
 
 @dg.asset_check(asset="quality_ratings", blocking=True, partitions_def=DATASETS)
 def several_ratings(quality_ratings: StoredTables) -> dg.AssetCheckResult:
     """Not all subsets are rated alike."""
-    return _result(outside.check_ratings(quality_ratings["quality_ratings"]))
+    return _result(check_ratings(quality_ratings["quality_ratings"]))
 
 
 @dg.asset_check(asset="warmup_checkpoints", blocking=True, partitions_def=DATASETS)

@@ -5,7 +5,7 @@ import dagster as dg
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, stage
-from xmas_assets.report.signal_pages import describe_signal
+from xmas_assets.report.describe_signals import describe_signal
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 from xmas_assets.stages.annotations import quality_tables

@@ -5,7 +5,7 @@ import dagster as dg
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, combine, stage
-from xmas_assets.report.annotations import describe_ratings
+from xmas_assets.report.describe_signals import describe_ratings
 from xmas_assets.resources.outputs import emit
 
 

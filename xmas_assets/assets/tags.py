@@ -6,7 +6,7 @@ from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, stage
-from xmas_assets.report.annotations import describe_tags
+from xmas_assets.report.describe_signals import describe_tags
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 from xmas_assets.stages.annotations import tag_answers

@@ -20,7 +20,7 @@ from xmas_assets.report.figures import (
     trajectory_figure,
 )
 from xmas_assets.report.tables import render_markdown
-from xmas_assets.report.text import Markdown, markdown_cell
+from xmas_assets.report.text import Markdown, markdown_table
 from xmas_assets.store.reading import Table
 
 OpenImage = Callable[[str], Image.Image]
@@ -50,8 +50,8 @@ def describe_dataset(tables: Mapping[str, Table], open_image: OpenImage) -> dict
     shown = np.array_split(_evenly(np.arange(tables["samples"].n_rows), 2 * _N_PER_GROUP), 2)
     groups = {f"rows {rows[0]:,} to {rows[-1]:,}": rows for rows in shown if len(rows)}
     return {
-        "ledger": _markdown_table(tables["ledger"].scan().with_columns(pl.col("notices").replace("{}", "")).collect()),
-        "quarantined records": _markdown_table(quarantine) if len(quarantine) else "none",
+        "ledger": _frame_table(tables["ledger"].scan().with_columns(pl.col("notices").replace("{}", "")).collect()),
+        "quarantined records": _frame_table(quarantine) if len(quarantine) else "none",
         "tasks": markdown_image(task_composition_figure(compositions)),
         "some samples": markdown_image(sample_figure(tables["samples"], groups, open_image)),
     }
@@ -67,7 +67,7 @@ def describe_training(record: TrainingRecord) -> dict[str, object]:
         "loss": markdown_image(loss_figure(record.losses)),
         "CPU seconds": round(record.cpu_seconds, 1),
         "rows cut to the longest length": record.n_cut,
-        "rows left out": _markdown_table(left_out.head(20)) if len(left_out) else "none",
+        "rows left out": _frame_table(left_out.head(20)) if len(left_out) else "none",
     }
 
 
@@ -166,8 +166,8 @@ def describe_answers(table: Table) -> dict[str, object]:
         "score (%, mean over tasks)": round(float(np.mean(by_task["score %"].to_numpy())), 2),
         "questions": len(answers),
         "empty answers": int((answers["answer"] == "").sum()),
-        "score per task": _markdown_table(by_task.sort("task", maintain_order=True)),
-        "some wrong answers": _markdown_table(wrong) if len(wrong) else "none",
+        "score per task": _frame_table(by_task.sort("task", maintain_order=True)),
+        "some wrong answers": _frame_table(wrong) if len(wrong) else "none",
     }
 
 
@@ -219,7 +219,5 @@ def _evenly(values: NDArray[np.integer], n_shown: int) -> NDArray[np.integer]:
     return values[np.unique(np.linspace(0, len(values) - 1, n_shown).round().astype(int))]
 
 
-def _markdown_table(frame: pl.DataFrame) -> Markdown:
-    head = f"| {' | '.join(map(markdown_cell, frame.columns))} |\n|{' --- |' * frame.width}"
-    rows = (f"| {' | '.join(map(markdown_cell, row))} |" for row in frame.iter_rows())
-    return Markdown("\n".join([head, *rows]))
+def _frame_table(frame: pl.DataFrame) -> Markdown:
+    return markdown_table(frame.columns, frame.iter_rows())

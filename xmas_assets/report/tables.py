@@ -1,6 +1,5 @@
 """The leaderboard as people read it: cells with units and intervals, for the terminal, Markdown and the report."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from xmas_assets.report.text import Markdown, markdown_cell, visible
+from xmas_assets.report.text import Markdown, markdown_cell, markdown_table, visible
 
 HEADINGS = {
     "budget": "Budget",
@@ -78,11 +77,11 @@ def render_text(leaderboard: pl.DataFrame, *, title: str = "Leaderboard") -> Tab
 
 def render_markdown(leaderboard: pl.DataFrame) -> Markdown:
     """The leaderboard as a Markdown table with its notes; everything that comes from data is escaped."""
-    rows = [[_one_line(lines) for lines in cells.values()] for cells in leaderboard_cells(leaderboard)]
-    lines = [_markdown_row(HEADINGS.values()), _markdown_row("--:" if k != "method" else ":--" for k in HEADINGS)]
-    lines += [_markdown_row(map(markdown_cell, row)) for row in rows]
+    rows = ([_one_line(lines) for lines in cells.values()] for cells in leaderboard_cells(leaderboard))
+    marks = [":--" if key == "method" else "--:" for key in HEADINGS]
+    table = markdown_table(list(HEADINGS.values()), rows, marks=marks)
     notes = (f"{markdown_cell(note, 1000)}\n" for note in leaderboard_notes(leaderboard))
-    return Markdown("\n".join([*lines, "", *notes]))
+    return Markdown("\n".join([table, "", *notes]))
 
 
 def budget_percent(budget: str | None) -> str:
@@ -129,10 +128,6 @@ def _seconds(seconds: float | None) -> str:
 
 def _one_line(lines: list[str]) -> str:
     return lines[0] if len(lines) == 1 else f"{lines[0]} ({', '.join(lines[1:])})"
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _names(rows: pl.DataFrame) -> str:

@@ -1,6 +1,7 @@
 """Text out of data or models made safe to show: one line, bounded, no control codes, no markup."""
 
 import html
+from collections.abc import Iterable, Sequence
 
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|$~#"})
 
@@ -42,3 +43,17 @@ class Markdown(str):
     """Text that is meant to be rendered as Markdown; what it quotes from data is already escaped."""
 
     __slots__ = ()
+
+
+def markdown_table(
+    columns: Sequence[str], rows: Iterable[Iterable[object]], *, marks: Sequence[str] | None = None
+) -> Markdown:
+    """A Markdown table; every heading and cell renders as itself.
+
+    Args:
+        columns: Headings.
+        rows: Cells of each row, as many as there are headings.
+        marks: Alignment of each column, such as ``--:`` for the right; by default the renderer's own.
+    """
+    lines = [map(markdown_cell, columns), marks or ["---"] * len(columns), *(map(markdown_cell, row) for row in rows)]
+    return Markdown("\n".join(f"| {' | '.join(cells)} |" for cells in lines))

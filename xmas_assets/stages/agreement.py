@@ -10,9 +10,9 @@ from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.core.agreement import attention_distances, gradient_distances, measure_agreement
 from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.home.stored_tables import StoredTables, noted_shape
-from xmas_assets.report.signal_pages import row_lengths
 from xmas_assets.selection.signal_arrays import id_order
 from xmas_assets.store.reading import Table
+from xmas_assets.store.signal_values import row_norms
 
 _MOST_ROWS = 800  # 319,600 pairs: 15 CPU seconds with 200 resamples
 _FEWEST_ROWS = 10
@@ -61,7 +61,7 @@ def sample_pairs(
     samples, maps = raw_dataset["samples"], attention_maps["attention_maps"]
     trajectories, projected = attention_trajectories["trajectories"], gradients["gradients"]
     is_usable = trajectories.column("has_image").astype(bool) & ~np.isnan(projected.column("norm"))
-    is_usable &= ~np.isnan(row_lengths(maps, "values"))
+    is_usable &= ~np.isnan(row_norms(maps, "values"))
     rows = _draw(samples.column("sample_id"), is_usable)
     _, tasks = np.unique([task or "" for task in samples.take("task", rows).tolist()], return_inverse=True)
     return Pairs(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from xmas_assets.home.stored_tables import StoredTables, note_shapes, read_trajectories, stage
 from xmas_assets.report.describe import describe_trajectories
-from xmas_assets.report.signal_pages import describe_signal
+from xmas_assets.report.describe_signals import describe_signal
 
 if TYPE_CHECKING:
     from xmas_assets.extraction.base import Signal
