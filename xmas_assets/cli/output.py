@@ -1,7 +1,7 @@
 """How commands print. Results go to standard output, everything else to standard error.
 
 On a terminal tables are drawn. Anywhere else they are lines of tab-separated cells below a line of names, whole and
-without colour, so that other programs can read them.
+without colour, so that other programs can read them. A value that is missing is an empty cell.
 """
 
 import sys
@@ -65,4 +65,4 @@ def print_frame(frame: "pl.DataFrame") -> None:
 def _cell(value: object, *, limit: int = 120) -> str:
     from xmas_assets.report.text import visible
 
-    return visible(value, limit)
+    return "" if value is None else visible(value, limit)

@@ -18,6 +18,7 @@ from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.registration import load_registration
 from xmas_assets.home.home import Home
 from xmas_assets.stages.subsets import make_subset
+from xmas_assets.store.database import query_names
 from xmas_assets_tests.cli.loading import HEAVY, loaded, packages
 from xmas_assets_tests.e2e.platforms import register, row, table_bytes, write_dataset, xmas
 
@@ -115,6 +116,7 @@ def test_a_run_that_has_nothing_to_do_prints_the_leaderboard_again(copied):
     assert said.code == 0
     assert "0 of 3 selections to run" in said.err
     assert said.out == xmas(copied, "leaderboard", "shapes").out
+    assert "None" not in said.out
     for method in ("xmas", "random", "full", "majority", "question_prior"):
         assert len(lines(said.out, method)) >= 1
     assert f"Report: {copied}/reports/shapes/report.html" in said.err
@@ -182,21 +184,21 @@ def test_sql_answers_in_a_table_and_refuses_in_one_line(copied):
     assert "leaderboard.leaderboard" in xmas(copied, "sql", "SELECT * FROM nothing").message
 
 
-@pytest.mark.parametrize(
-    ("query", "first"),
-    [
-        ("cluster_sizes", "label"),
-        ("duplicate_images", "image_hash"),
-        ("quarantine_counts", "split"),
-        ("scores_by_skill", "method"),
-        ("subset_by_cluster", "label"),
-        ("subset_composition", "task"),
-    ],
-)
-def test_every_query_that_comes_with_xmas_answers(copied, query, first):
+FIRST_COLUMNS = {
+    "cluster_sizes": "label",
+    "duplicate_images": "image_hash",
+    "quarantine_counts": "split",
+    "scores_by_skill": "method",
+    "subset_by_cluster": "label",
+    "subset_composition": "task",
+}
+
+
+@pytest.mark.parametrize("query", query_names())
+def test_every_query_that_comes_with_xmas_answers(copied, query):
     selection = ["--set", f"selection={KEY}"] if query.startswith("subset_") else []
     said = xmas(copied, "sql", "--query", query, "--set", "dataset=shapes", *selection)
-    assert (said.code, len(lines(said.out, first))) == (0, 1)
+    assert (said.code, len(lines(said.out, FIRST_COLUMNS[query]))) == (0, 1)
 
 
 def test_a_mistaken_query_is_told_what_there_is(copied):
@@ -205,7 +207,14 @@ def test_a_mistaken_query_is_told_what_there_is(copied):
         "subset_composition"
     )
     assert "takes the parameters dataset, given: none" in xmas(copied, "sql", "--query", "cluster_sizes").message
-    assert "--set 'dataset'" in xmas(copied, "sql", "--query", "cluster_sizes", "--set", "dataset").err
+    for given in ("dataset", "=shapes", "data set=shapes"):
+        said = xmas(copied, "sql", "--query", "cluster_sizes", "--set", given)
+        line = f"xmas: --set {given!r} is not understood; write NAME=VALUE, for example dataset=mine\n"
+        assert (said.code, said.err) == (2, line)
+    for words in ((), ("SELECT 1", "--query", "cluster_sizes")):
+        said = xmas(copied, "sql", *words)
+        assert (said.code, said.err.count("\n")) == (2, 1)
+        assert said.err.startswith("xmas: give either one SELECT, or --query with one of cluster_sizes, ")
 
 
 def test_methods_lists_all_and_prints_the_markdown_table(copied):

@@ -1,0 +1,66 @@
+"""What commands print: drawn for a person at a terminal, plain lines for a program."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from xmas_assets_tests.cli.terminal import environment, terminal
+from xmas_assets_tests.e2e.platforms import row, write_dataset
+
+XMAS = [sys.executable, "-m", "xmas_assets"]
+NULLS = "SELECT NULL AS nothing, 1.25 AS number, 'text' AS words"
+
+
+def piped(home, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*XMAS, *words], env=environment(home), capture_output=True, text=True, check=True)
+
+
+def drawn(home, *words: str) -> str:
+    with terminal([*XMAS, *words], home) as screen:
+        return screen.read()
+
+
+def test_a_table_is_drawn_on_a_terminal_and_tab_separated_elsewhere(tmp_path):
+    first, *rest = piped(tmp_path, "methods").stdout.splitlines()
+    assert first == "method\tpaper\tneeds\tcost\tnested"
+    assert rest[0].startswith("xmas\t")
+    picture = drawn(tmp_path, "methods")
+    assert "│ balanced_random" in picture
+    assert "\t" not in picture
+
+
+def test_a_missing_value_is_an_empty_cell(tmp_path):
+    assert piped(tmp_path, "sql", NULLS).stdout == "nothing\tnumber\twords\n\t1.25\ttext\n"
+    picture = drawn(tmp_path, "sql", NULLS)
+    assert "│         │ 1.25   │ text  │" in picture
+
+
+def test_progress_is_drawn_on_a_terminal_and_nowhere_else(tmp_path):
+    words = write_dataset(tmp_path / "data", [row(number) for number in range(4)])
+    piped(tmp_path, "dataset", "add", "small", *words)
+    select = ("select", "small", "--method", "random", "--budget", "0.5", "--seeds")
+    done = piped(tmp_path, *select, "1")
+    assert (done.stdout, done.stderr.splitlines()[-1]) == ("random_b0.50_s0  2 rows\n", "1 of 1 selections to run")
+    assert set("\r\x1b") & set(done.stdout + done.stderr) == set()
+    picture = drawn(tmp_path, *select, "2")
+    assert "\r100%|" in picture
+    assert "1/1 [" in picture
+
+
+@pytest.mark.parametrize(
+    "words", [("methods",), ("dataset", "list"), ("sql", "FROM range(100000)"), ("--help",), ("--version",)]
+)
+def test_a_reader_that_leaves_early_ends_a_command_without_a_traceback(words, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*XMAS, *words], env=environment(tmp_path), stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert [line for line in done.stderr.splitlines() if not line.startswith("XMAS_HOME ")] == []
+
+
+def test_the_first_line_of_a_long_answer_can_be_taken(tmp_path):
+    command = "xmas sql 'FROM range(100000)' | head -1"
+    done = subprocess.run(["bash", "-c", command], env=environment(tmp_path), capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("range\n", f"XMAS_HOME {tmp_path}\n")
