@@ -8,7 +8,7 @@ import pyarrow as pa
 from xmas_assets.core.trajectories import leading_sums
 
 N_CHECKPOINTS, N_VALUES = 7, 5
-STEPS = ",".join(str(100 * (checkpoint + 1)) for checkpoint in range(N_CHECKPOINTS))
+STEPS = range(100, 100 * N_CHECKPOINTS + 1, 100)
 BLOCK = 65_536  # rows
 
 
@@ -46,7 +46,6 @@ def _trajectories(start: int, stop: int) -> pa.RecordBatch:
     return pa.record_batch(
         {
             "sample_id": made_ids(start, stop),
-            "has_image": np.ones(stop - start, dtype=bool),
             "values": pa.FixedSizeListArray.from_arrays(values, N_CHECKPOINTS * N_VALUES),
         }
     )

@@ -20,7 +20,7 @@ from benchmarks.measuring import best_of, in_child, peak_mib, report
 from xmas_assets.contracts.settings import ClusterSettings
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import stored_signals
-from xmas_assets.home.stored_tables import read_sums
+from xmas_assets.home.stored_tables import note_steps, read_sums
 from xmas_assets.selection.grouping import group_trajectories
 from xmas_assets.selection.registry import METHODS
 from xmas_assets.stages.prepared import prepared_arrays
@@ -70,8 +70,8 @@ def store_trajectories(folder: str, n_rows: int) -> None:
     samples, trajectories = made_tables(n_rows)
     home = Home.open(folder)
     write_tables(home.table_directory("raw_dataset", DATASET), (("samples", batch) for batch in samples))
-    batches = (("trajectories", batch) for batch in trajectories)
-    write_tables(home.table_directory("attention_trajectories", DATASET), batches, metadata={"steps": STEPS})
+    batches = (("attention_trajectories", batch) for batch in trajectories)
+    write_tables(home.table_directory("attention_trajectories", DATASET), batches, metadata=note_steps(STEPS))
 
 
 def make_clusters(folder: str, n_clusters: int) -> tuple[list[float], float]:
@@ -117,12 +117,7 @@ def published_cost(folder: str, n_rows: int) -> tuple[float, float, str]:
     assert scalar.sums.tobytes() == trajectories.tobytes()
     tables = group_trajectories(scalar, ClusterSettings(n_clusters=published_xmas.N_CLUSTERS))
     instability = tables["clusters"]["instability"].to_numpy()
-    signals = {
-        "sample_ids": scalar.sample_ids,
-        "has_trajectory": scalar.has_image,
-        "cluster_label": labels,
-        "instability": instability,
-    }
+    signals = {"sample_ids": scalar.sample_ids, "cluster_label": labels, "instability": instability}
     rows = METHODS["xmas"].model_validate({"variant": "reference"}).select(signals, PERCENT / 100, 0)
     n_other = len(set(scalar.sample_ids[rows].tolist()) ^ set(chosen))
     assert n_other <= 10  # ties in instability: theirs go to the earlier row, ours to the smaller id

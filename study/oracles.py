@@ -81,5 +81,5 @@ class XmasUnstable(Xmas):
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
         strata, sizes = strata_of(signals)
-        stability = np.where(signals["has_trajectory"].astype(bool), -signals["instability"], 0)
+        stability = np.where(signals["cluster_label"] >= 0, -signals["instability"], 0)
         return {"ranked_rows": np.lexsort((stability, strata)), "sizes": sizes}

@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from study.design import PLAN, Experiment
 from study.running import RESULTS, read_folder, register
+from xmas_assets.core.arrays import rows_with_values
 from xmas_assets.files.whole import write_whole
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import read_base, read_values
@@ -87,7 +88,7 @@ def _keep(path: Path, found: pl.DataFrame, experiment: Experiment, unit: int) ->
 def _over_training(home: Home, dataset: str) -> pl.DataFrame:
     """The agreement of attention at each checkpoint of the proxy alone with gradient directions."""
     tables = [home.stored(asset, dataset) for asset in _READ]
-    n_checkpoints = read_values(tables[1]["trajectories"], "values").shape[1]
+    n_checkpoints = read_values(tables[1]["attention_trajectories"], "values").shape[1]
     found = [
         agreement_table(sample_pairs(*tables, checkpoints=slice(place, place + 1)), n_resamples=1)
         .select("pairs", "attention", "gradient", "spearman", "auc")
@@ -110,10 +111,12 @@ def _distance(home: Home, target: str, other: str) -> dict[str, float]:
         attention than one that is not, within a skill.
     """
     ends = [_last_values(home, dataset) for dataset in (target, other)]
-    apart = np.linalg.norm(ends[0] - ends[1], axis=1)
+    are_read = [rows_with_values(values) for values in ends]
     pairs = [sample_pairs(*(home.stored(asset, dataset) for asset in _READ)) for dataset in (target, other)]
-    if not np.array_equal(pairs[0].sample_ids, pairs[1].sample_ids) or not np.isfinite(apart).all():
+    if not (np.array_equal(pairs[0].sample_ids, pairs[1].sample_ids) and np.array_equal(are_read[0], are_read[1])):
         raise ValueError(f"{target} and {other} do not have attention and gradients of the same rows")
+    ends = [values[are_read[0]] for values in ends]
+    apart = np.linalg.norm(ends[0] - ends[1], axis=1)
     rows_apart = pdist(ends[0][:: max(1, len(ends[0]) // 800)])
     labels = [home.stored("clusters", dataset)["clusters"].column("label") for dataset in (target, other)]
     found = {
@@ -132,7 +135,10 @@ def _distance(home: Home, target: str, other: str) -> dict[str, float]:
 
 
 def _last_values(home: Home, dataset: str) -> np.ndarray:
-    """Leading singular values at the last checkpoint per layer of the language model, shape (n_rows, n_values)."""
+    """Leading singular values at the last checkpoint per layer of the language model, shape (n_rows, n_values).
+
+    NaN in rows without a trajectory.
+    """
     config = json.loads((read_base(home.stored("base_model", dataset)) / "config.json").read_text())
-    values = read_values(home.stored("attention_trajectories", dataset)["trajectories"], "values")
+    values = read_values(home.stored("attention_trajectories", dataset)["attention_trajectories"], "values")
     return values[:, -1] / config["text_config"]["num_hidden_layers"]

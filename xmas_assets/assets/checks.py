@@ -10,7 +10,7 @@ from xmas_assets.checks.signals import check_lengths, check_ratings, check_signa
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, read_trajectories
+from xmas_assets.home.stored_tables import StoredTables, read_values
 
 # Partitioned checks are a preview feature of the pinned Dagster; what they must do is covered by our tests.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -35,9 +35,10 @@ def checkpoint_order(proxy_checkpoints: StoredTables) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset="attention_trajectories", blocking=True, partitions_def=DATASETS)
-def finite_trajectories(attention_trajectories: StoredTables) -> dg.AssetCheckResult:
-    """Every value is finite and not negative, and rows with an image have attention."""
-    return _result(verifying.check_trajectories(read_trajectories(attention_trajectories)))
+def descending_spectra(attention_trajectories: StoredTables) -> dg.AssetCheckResult:
+    """Singular values are descending and not negative, and a row that has any attends to its image."""
+    table = attention_trajectories["attention_trajectories"]
+    return _result(verifying.check_spectra(read_values(table, "values")))
 
 
 def _finite_signal(asset: str) -> dg.AssetChecksDefinition:
@@ -134,8 +135,8 @@ CHECKS = [
     row_ledger,
     no_train_test_overlap,
     checkpoint_order,
-    finite_trajectories,
-    *(_finite_signal(asset) for asset in READ_IN_ONE_PASS if asset != "attention_trajectories"),
+    descending_spectra,
+    *(_finite_signal(asset) for asset in READ_IN_ONE_PASS),
     *map(_finite_signal, ("clip_embeddings", "difficulty_scores", "quality_indicators")),
     answers_not_without_tokens,
     every_row_has_tags_or_a_reason,

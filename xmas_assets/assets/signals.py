@@ -28,6 +28,8 @@ _HELD = {
 }
 """What each asset holds, by name."""
 
+_CODE_VERSIONS = dict.fromkeys(_HELD, "2") | {"attention_trajectories": "3"}
+
 _SECTIONS = {"attention_trajectories": "trajectories"}
 """Settings that concern one signal alone, where they are not named like it."""
 
@@ -49,7 +51,7 @@ def _made_from(name: str) -> set[dg.AssetKey]:
             group_name="signals",
             kinds={"pytorch", "parquet"},
             owners=OWNERS,
-            code_version="2",
+            code_version=_CODE_VERSIONS[name],
             is_required=False,
         )
         for name, description in _HELD.items()

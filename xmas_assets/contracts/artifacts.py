@@ -140,36 +140,17 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class AttentionTrajectories:
-    """The leading singular values of every row's cross-modal attention, at every checkpoint.
-
-    Attributes:
-        sample_ids: Shape (n_samples,), text.
-        values: Shape (n_samples, n_checkpoints, n_values), float32, descending; 0 in rows without a trajectory.
-        has_image: Shape (n_samples,); False in rows without a trajectory.
-        steps: Optimiser steps of the checkpoints, ascending.
-    """
-
-    sample_ids: NDArray[np.object_]
-    values: NDArray[np.float32]
-    has_image: NDArray[np.bool_]
-    steps: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class ScalarTrajectories:
     """The sum of each row's singular values, at every checkpoint.
 
     Attributes:
         sample_ids: Shape (n_samples,), text.
-        sums: Shape (n_samples, n_checkpoints), float32; 0 in rows without a trajectory.
-        has_image: Shape (n_samples,); False in rows without a trajectory.
+        sums: Shape (n_samples, n_checkpoints), float32; NaN in rows without a trajectory.
         steps: Optimiser steps of the checkpoints, ascending.
     """
 
     sample_ids: NDArray[np.object_]
     sums: NDArray[np.float32]
-    has_image: NDArray[np.bool_]
     steps: tuple[int, ...]
 
 

@@ -1,6 +1,7 @@
 """The names of what methods look at, and which asset makes each."""
 
 from collections.abc import Iterable
+from math import nan
 from typing import NamedTuple
 
 
@@ -12,7 +13,8 @@ class Source(NamedTuple):
         table: The asset's table that holds it.
         column: The column, one value (or fixed-size array) per row of the dataset.
         description: What it is, with shape and unit.
-        rows: The signal that says which rows have a value (elsewhere it is NaN, or a label of -1); "" for all.
+        rows: The signal that says which rows should have a value; "" for all.
+        absent: What stands where a row has no value.
         per_row: False where the values do not belong to rows of the dataset (one per target task, say).
         supply: What a person must give before the asset can be made, as the end of a sentence; "" for nothing.
     """
@@ -22,40 +24,42 @@ class Source(NamedTuple):
     column: str
     description: str
     rows: str = ""
+    absent: float = nan
     per_row: bool = True
     supply: str = ""
 
 
 SIGNALS: dict[str, Source] = {
     "sample_ids": Source("raw_dataset", "samples", "sample_id", "Unique stable name of the row, text."),
-    "has_image": Source("raw_dataset", "samples", "n_images", "Number of images; nonzero where the row has one."),
-    "has_trajectory": Source(
-        "attention_trajectories",
-        "trajectories",
-        "has_image",
-        "Whether the row has a trajectory: it has an image, and is not too long to be read.",
+    "has_image": Source(
+        "raw_dataset", "samples", "n_images", "Number of images; nonzero where the row has one.", absent=0
     ),
     "task": Source("raw_dataset", "samples", "task", "The source's task name, or null."),
     "n_turns": Source("raw_dataset", "samples", "n_turns", "Answers in the conversation."),
     "trajectories": Source(
         "attention_trajectories",
-        "trajectories",
+        "attention_trajectories",
         "values",
         "Leading singular values of the cross-modal attention, (n_checkpoints, n_values) per row.",
-        rows="has_trajectory",
+        rows="has_image",
     ),
     "cluster_label": Source(
-        "clusters", "clusters", "label", "k-means cluster of the trajectory.", rows="has_trajectory"
+        "clusters",
+        "clusters",
+        "label",
+        "k-means cluster of the trajectory; -1 in a row without image, or too long to be read.",
+        absent=-1,
     ),
     "instability": Source(
-        "clusters", "clusters", "instability", "Sum of the trajectory's absolute steps.", rows="has_trajectory"
+        "clusters", "clusters", "instability", "Sum of the trajectory's absolute steps.", rows="cluster_label"
     ),
     "stability_rank": Source(
         "clusters",
         "clusters",
         "stability_rank",
         "Rank by instability inside the cluster, from 0.",
-        rows="has_trajectory",
+        rows="cluster_label",
+        absent=-1,
     ),
     "block_activations": Source(
         "block_activations",

@@ -151,9 +151,9 @@ class Home:
         """
         return StoredTables(self.table_directory(asset, partition))
 
-    def is_stored(self, asset: str, partition: str) -> bool:
-        """Whether an asset's partition has tables on the disk."""
-        return any(self.table_directory(asset, partition).glob(f"*{SUFFIX}"))
+    def is_stored(self, asset: str, partition: str, table: str = "*") -> bool:
+        """Whether an asset's partition has tables, or this table, on the disk."""
+        return any(self.table_directory(asset, partition).glob(f"{table}{SUFFIX}"))
 
     def stored_partitions(self, asset: str, dataset: str) -> list[str]:
         """Partition keys, sorted, of a dataset's selections that an asset has tables of."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -11,17 +10,11 @@ from xmas_assets.contracts.signals import SIGNALS, Source
 from xmas_assets.files.space import require_space
 from xmas_assets.files.whole import write_whole
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import (
-    noted_shape,
-    read_values,
-)
+from xmas_assets.home.stored_tables import noted_shape, read_values
 from xmas_assets.selection.signal_arrays import Array, Signals
 from xmas_assets.store.reading import Table
 
 _MAPPED_BYTES = 1 << 30
-
-if TYPE_CHECKING:
-    pass
 
 
 def stored_signals(home: Home, dataset: str, *, mapped_bytes: int = _MAPPED_BYTES) -> Signals:
@@ -40,7 +33,7 @@ def stored_signals(home: Home, dataset: str, *, mapped_bytes: int = _MAPPED_BYTE
             return read_values(table, source.column)
         return _map_values(home, dataset, source, table)
 
-    present = {name: source for name, source in SIGNALS.items() if home.is_stored(source.asset, dataset)}
+    present = {name: source for name, source in SIGNALS.items() if home.is_stored(source.asset, dataset, source.table)}
     return Signals({name: lambda source=source: opener(source) for name, source in present.items()})
 
 

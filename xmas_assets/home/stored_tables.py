@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xmas_assets.contracts.artifacts import AttentionTrajectories, Checkpoint, ScalarTrajectories
+from xmas_assets.contracts.artifacts import Checkpoint, ScalarTrajectories
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.manifest import SourceFile
 from xmas_assets.contracts.remedies import how_to_make_again
@@ -23,6 +23,7 @@ from xmas_assets.store.tables import Frame, write_tables
 
 _SOURCES = "source_files"
 _SHAPES = "shapes"
+_STEPS = "steps"
 
 
 class StoredTables(dict[str, Table]):
@@ -38,6 +39,16 @@ class StoredTables(dict[str, Table]):
         super().__init__(open_tables(directory))
         self.directory = directory
         self.version = combine(*(f"{name}:{table.digest}" for name, table in sorted(self.items())))
+
+    def __missing__(self, name: str) -> Table:
+        asset = next((path.parent.name for path in self._folders() if path.name.startswith("dataset=")), "the asset")
+        raise StoreError(
+            f"{self.directory} has no table {name!r}, only {', '.join(sorted(self))}: another version of xmas_assets "
+            f"made it; {how_to_make_again(asset, folder=str(self.directory))}"
+        )
+
+    def _folders(self) -> Sequence[Path]:
+        return [self.directory, *self.directory.parents]
 
 
 def stage(
@@ -60,6 +71,11 @@ def combine(*parts: str) -> str:
 def note_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
     """A table's metadata that says which shape one row's value has in a column of fixed-size lists."""
     return {_SHAPES: json.dumps(dict(shapes))}
+
+
+def note_steps(steps: Iterable[int]) -> dict[str, str]:
+    """A table's metadata that says at which optimiser steps the checkpoints were saved that it was read from."""
+    return {_STEPS: json.dumps(list(steps))}
 
 
 def noted_shape(table: Table, column: str, otherwise: Sequence[int] = ()) -> tuple[int, ...]:
@@ -120,31 +136,19 @@ def read_checkpoints(table: Table, home: Path) -> Sequence[Checkpoint]:
     return [Checkpoint(row["step"], home / row["path"], row["digest"]) for row in frame.iter_rows(named=True)]
 
 
-def read_trajectories(stored: StoredTables) -> AttentionTrajectories:
-    """The trajectories of a dataset, in memory."""
-    table = stored["trajectories"]
-    steps = _read_steps(table)
-    values = table.column("values").reshape(table.n_rows, len(steps), -1)
-    return AttentionTrajectories(table.column("sample_id"), values, table.column("has_image"), steps)
-
-
 def read_sums(stored: StoredTables) -> ScalarTrajectories:
     """The scalar trajectories of a dataset; the values behind them, several times as large, are read in blocks."""
-    table = stored["trajectories"]
-    steps = _read_steps(table)
+    table = stored["attention_trajectories"]
+    steps = tuple(json.loads(table.metadata[_STEPS]))
     sums = np.empty((table.n_rows, len(steps)), dtype=np.float32)
     start = 0
     for batch in table.batches(["values"]):
         values = pl.Series(batch.column(0)).to_numpy().reshape(batch.num_rows, len(steps), -1)
         sums[start : start + len(values)] = leading_sums(values)
         start += len(values)
-    return ScalarTrajectories(table.column("sample_id"), sums, table.column("has_image"), steps)
+    return ScalarTrajectories(table.column("sample_id"), sums, steps)
 
 
 def read_base(base_model: StoredTables) -> Path:
     """Directory of the base model."""
     return Path(base_model["model"].column("directory")[0])
-
-
-def _read_steps(trajectories: Table) -> tuple[int, ...]:
-    return tuple(map(int, trajectories.metadata["steps"].split(",")))

@@ -7,9 +7,9 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from xmas_assets.contracts.artifacts import AttentionTrajectories, ScalarTrajectories, TrainingRecord
+from xmas_assets.contracts.artifacts import ScalarTrajectories, TrainingRecord
 from xmas_assets.contracts.samples import without_image_marks
-from xmas_assets.core.trajectories import leading_sums
+from xmas_assets.core.arrays import rows_with_values
 from xmas_assets.report.canvas import markdown_image
 from xmas_assets.report.figures import (
     budget_score_figure,
@@ -87,9 +87,9 @@ def describe_gradients(norms: NDArray[np.float32], *, notices: Sequence[str] = (
     }
 
 
-def describe_trajectories(trajectories: AttentionTrajectories, *, notices: Sequence[str] = ()) -> dict[str, object]:
+def describe_trajectories(trajectories: ScalarTrajectories, *, notices: Sequence[str] = ()) -> dict[str, object]:
     """How attention to images develops over the dataset, by quartile of its value at the last checkpoint."""
-    sums = leading_sums(trajectories.values[trajectories.has_image])
+    sums = trajectories.sums[rows_with_values(trajectories.sums)]
     quartile = np.searchsorted(np.quantile(sums[:, -1], [0.25, 0.5, 0.75]), sums[:, -1])
     return {
         "rows with a trajectory": len(sums),

@@ -187,7 +187,7 @@ def _lacking(ordered: OrderedSignals, name: str) -> NDArray[np.bool_]:
     blocks = [(_not_finite(block), _all_nan(block)) for block in ordered.blocks(name)]
     bad, empty = (np.concatenate(parts) for parts in zip(*blocks, strict=True)) if blocks else np.zeros((2, 0), bool)
     if source.rows in ordered:
-        bad &= ordered[source.rows].astype(bool)
+        bad &= ordered[source.rows] != SIGNALS[source.rows].absent
     damaged = bad & ~empty
     if damaged.any() or bad.sum() > len(bad) // _MOST_LACKING:
         shown = damaged if damaged.any() else bad

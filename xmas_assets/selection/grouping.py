@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from xmas_assets.contracts.artifacts import ScalarTrajectories
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.settings import ClusterSettings
+from xmas_assets.core.arrays import rows_with_values
 from xmas_assets.core.clustering import default_n_clusters, kmeans
 from xmas_assets.core.trajectories import instability, stability_ranks
 from xmas_assets.selection.signal_arrays import id_order
@@ -18,7 +19,7 @@ def group_trajectories(trajectories: ScalarTrajectories, settings: ClusterSettin
     """Cluster the scalar trajectories and rank each cluster's rows by stability.
 
     Args:
-        trajectories: Of all rows; those without an image get label -1, rank -1 and instability NaN.
+        trajectories: Of all rows; those without a trajectory get label -1, rank -1 and instability NaN.
         settings: Number of clusters, seed, iterations.
 
     Returns:
@@ -26,27 +27,30 @@ def group_trajectories(trajectories: ScalarTrajectories, settings: ClusterSettin
         smaller id) and ``centroids`` (label, n_rows, centroid of shape (n_checkpoints,)).
 
     Raises:
-        SelectionError: If no row has an image, or two rows share a sample_id.
+        SelectionError: If no row has a trajectory, or two rows share a sample_id.
 
     Source:
         XMAS (arXiv 2510.01454), clustering of v(t); published code ``kmeans_clustering.py``.
     """
-    has_image = trajectories.has_image
-    if not has_image.any():
-        raise SelectionError(f"none of {len(has_image)} rows has an image, so there is nothing to cluster; use random")
+    n_rows = len(trajectories.sums)
+    has_trajectory = rows_with_values(trajectories.sums)
+    if not has_trajectory.any():
+        raise SelectionError(
+            f"all {n_rows} rows are text-only or too long to be read, so there is nothing to cluster; use random"
+        )
     order = id_order({"sample_ids": trajectories.sample_ids})
-    rows = order[has_image[order]]
+    rows = order[has_trajectory[order]]
     sums = trajectories.sums[rows]
     n_clusters = settings.n_clusters or default_n_clusters(len(sums))
     labels, centroids = kmeans(sums, n_clusters, seed=settings.seed, max_iterations=settings.max_iterations)
     moves = instability(sums)
     clusters = pl.DataFrame(
         {
-            "row": np.arange(len(has_image)),
+            "row": np.arange(n_rows),
             "sample_id": pl.Series(trajectories.sample_ids, dtype=pl.String),
-            "label": _scatter(labels, rows, len(has_image), fill=-1),
-            "instability": _scatter(moves, rows, len(has_image), fill=np.nan),
-            "stability_rank": _scatter(stability_ranks(labels, moves), rows, len(has_image), fill=-1),
+            "label": _scatter(labels, rows, n_rows, fill=-1),
+            "instability": _scatter(moves, rows, n_rows, fill=np.nan),
+            "stability_rank": _scatter(stability_ranks(labels, moves), rows, n_rows, fill=-1),
         }
     )
     sizes = np.bincount(labels, minlength=len(centroids))

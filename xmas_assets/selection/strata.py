@@ -4,38 +4,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.core.allocation import allocate_by_weight
 from xmas_assets.core.arrays import IntArray
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
 def strata_of(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
-    """Each row's stratum, and the strata's sizes: the clusters by label, then the rows without trajectory.
+    """Each row's stratum, and the strata's sizes: the clusters by label, then the rows without a trajectory.
 
     Args:
-        signals: With ``has_trajectory`` and ``cluster_label``.
+        signals: With ``cluster_label``, -1 in rows without a trajectory.
 
     Returns:
         Strata, shape (n_samples,), and sizes, shape (n_clusters + 1,); the last stratum may be empty.
 
     Raises:
-        SelectionError: If no row has a trajectory, or a row with one has no cluster.
+        SelectionError: If no row has a trajectory.
     """
-    has_trajectory = signals["has_trajectory"].astype(bool)
     labels = signals["cluster_label"]
-    if not has_trajectory.any():
+    has_cluster = labels >= 0
+    if not has_cluster.any():
         raise SelectionError(
             f"all {len(labels)} rows are text-only or too long to be read, so there is no attention to cluster; "
             "use random, or a dataset with images"
         )
-    n_unlabelled = int((labels[has_trajectory] < 0).sum())
-    if n_unlabelled:
-        remedy = how_to_make_again("clusters", method="xmas")
-        raise SelectionError(f"{n_unlabelled} rows with a trajectory have no cluster; {remedy}")
-    text_only = int(labels[has_trajectory].max()) + 1
-    strata = np.where(has_trajectory, labels, text_only).astype(np.int64)
-    return strata, np.bincount(strata, minlength=text_only + 1)
+    rest = int(labels.max()) + 1
+    strata = np.where(has_cluster, labels, rest).astype(np.int64)
+    return strata, np.bincount(strata, minlength=rest + 1)
 
 
 def image_and_text_rows(signals: OrderedSignals) -> tuple[IntArray, IntArray]:

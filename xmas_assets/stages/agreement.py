@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.core.agreement import attention_distances, gradient_distances, measure_agreement
-from xmas_assets.core.arrays import FloatArray, IntArray
+from xmas_assets.core.arrays import FloatArray, IntArray, rows_with_values
 from xmas_assets.home.stored_tables import StoredTables, noted_shape
 from xmas_assets.selection.signal_arrays import id_order
 from xmas_assets.store.reading import Table
@@ -59,9 +59,9 @@ def sample_pairs(
         DatasetError: If there are fewer than 10 such rows.
     """
     samples, maps = raw_dataset["samples"], attention_maps["attention_maps"]
-    trajectories, projected = attention_trajectories["trajectories"], gradients["gradients"]
-    is_usable = trajectories.column("has_image").astype(bool) & ~np.isnan(projected.column("norm"))
-    is_usable &= ~np.isnan(row_norms(maps, "values"))
+    trajectories, projected = attention_trajectories["attention_trajectories"], gradients["gradients"]
+    lengths = [row_norms(trajectories, "values"), row_norms(maps, "values"), projected.column("norm")]
+    is_usable = rows_with_values(np.stack(lengths, axis=1))
     rows = _draw(samples.column("sample_id"), is_usable)
     _, tasks = np.unique([task or "" for task in samples.take("task", rows).tolist()], return_inverse=True)
     return Pairs(

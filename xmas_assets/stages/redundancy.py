@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.core.arrays import rows_with_values
 from xmas_assets.core.redundancy import Redundancy, measure_redundancy
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.home.home import Home
@@ -41,7 +41,4 @@ def space_points(signals: Signals, space: str) -> NDArray:
     """The rows that have a place in a space, in the dataset's order, shape (n_present, n_features)."""
     needs, join = _SPACES[space]
     values = join(*(signals[need] for need in needs))
-    present = ~np.isnan(values).any(axis=1)
-    for flag in {SIGNALS[need].rows for need in needs} & {"has_trajectory"}:  # 0 instead of NaN in the other rows
-        present &= signals[flag].astype(bool)
-    return values[present]
+    return values[rows_with_values(values)]

@@ -4,36 +4,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xmas_assets.home.stored_tables import StoredTables, note_shapes, read_trajectories, stage
+from xmas_assets.home.stored_tables import StoredTables, note_shapes, note_steps, read_sums, stage
 from xmas_assets.report.describe import describe_trajectories
 from xmas_assets.report.describe_signals import describe_signal
 
 if TYPE_CHECKING:
     from xmas_assets.extraction.base import Signal
     from xmas_assets.extraction.extracted import Extracted
-    from xmas_assets.extraction.trajectories import Trajectories
 
 
 def stage_signals(workspaces: Mapping[str, Path], extracted: Mapping[str, "Extracted"]) -> dict[str, StoredTables]:
-    """Stage what a pass has read in a stream, each asset in its own workspace; the shapes go into the footers."""
-    from xmas_assets.extraction.trajectories import Trajectories
-
+    """Stage what a pass has read in a stream, each asset in its own workspace; steps and shapes go into the footers."""
     staged = {}
     for asset, signal in extracted.items():
-        workspace = workspaces[asset]
-        if asset == "attention_trajectories":  # with a flag instead of NaN in rows without one
-            staged[asset] = stage_trajectories(workspace, Trajectories(signal))
-            continue
         batches = ((asset, batch) for batch in signal.batches())
-        notes = note_shapes(signal.shapes)
-        staged[asset] = stage(workspace, batches, schemas={asset: signal.schema}, metadata=notes)
+        notes = note_steps(signal.steps) | note_shapes(signal.shapes)
+        staged[asset] = stage(workspaces[asset], batches, schemas={asset: signal.schema}, metadata=notes)
     return staged
 
 
 def describe_staged(staged: StoredTables, raw_dataset: StoredTables, *, notices: Sequence[str]) -> dict[str, object]:
     """What a person sees of one signal of a pass."""
-    if "trajectories" in staged:
-        return describe_trajectories(read_trajectories(staged), notices=notices)
+    if "attention_trajectories" in staged:
+        return describe_trajectories(read_sums(staged), notices=notices)
     has_image = raw_dataset["samples"].column("n_images") > 0
     return describe_signal(next(iter(staged.values())), has_image=has_image, notices=notices)
 
@@ -45,11 +38,3 @@ def pass_shares(signals: Sequence["Signal"], n_checkpoints: int) -> dict[str, fl
     """
     longest = n_checkpoints if any(signal.every_checkpoint for signal in signals) else 1
     return {signal.name: (n_checkpoints if signal.every_checkpoint else 1) / longest for signal in signals}
-
-
-def stage_trajectories(workspace: Path, extracted: "Trajectories") -> StoredTables:
-    """Stage extracted trajectories in a stream; the checkpoints' steps go into the footer."""
-    shape = (len(extracted.steps), extracted.n_values)
-    notes = {"steps": ",".join(map(str, extracted.steps)), **note_shapes({"values": shape})}
-    batches = (("trajectories", batch) for batch in extracted.batches())
-    return stage(workspace, batches, schemas={"trajectories": extracted.schema}, metadata=notes)

@@ -19,8 +19,6 @@ from xmas_assets_tests.vlm.models import draw_images, make_rows, make_vlm
 CONFIG = LlamaConfig(num_hidden_layers=DEPTH, hidden_size=WIDTH)
 ALL = list(SIGNAL_MAKERS)
 NAMES = pytest.mark.parametrize("name", ALL)
-# The trajectories' table has a flag where others have NaN, and a name of its own.
-PLAIN_NAMES = pytest.mark.parametrize("name", [name for name in ALL if name != "attention_trajectories"])
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def test_values_have_the_shapes_that_are_announced(name: str, observed: Observed
     assert {array.dtype for array in values.values()} == {np.dtype(np.float32)}
 
 
-@PLAIN_NAMES
+@NAMES
 def test_only_rows_without_an_image_may_lack_a_value(name: str, observed: Observed):
     (signal,) = make_signals([name], Settings())
     has_image = observed.is_image.any(1).numpy()
@@ -109,7 +107,7 @@ def test_a_model_in_bfloat16_gives_finite_float32(name: str, observed: Observed)
         np.testing.assert_allclose(values, read(name, observed)[column], rtol=0.05, atol=0.02)
 
 
-@PLAIN_NAMES
+@NAMES
 def test_the_methods_catalogue_names_columns_that_the_signal_makes(name: str):
     sources = {source.column for source in SIGNALS.values() if (source.asset, source.table) == (name, name)}
     (signal,) = make_signals([name], Settings())

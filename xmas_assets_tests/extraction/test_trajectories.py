@@ -13,11 +13,14 @@ import torch
 from xmas_assets.contracts.errors import DatasetError, ModelError
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings, TrajectorySettings
-from xmas_assets.extraction.trajectories import AttentionSpectra, Trajectories, extract_trajectories
+from xmas_assets.extraction.extracted import Extracted
+from xmas_assets.extraction.extracting import extract_signals
+from xmas_assets.extraction.trajectories import AttentionSpectra
 from xmas_assets.vlm.forward import observe
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.prompts import Encoder
+from xmas_assets_tests.extraction import worlds
 from xmas_assets_tests.extraction.worlds import (
     N_SAMPLES,
     TEXT_ONLY_ROWS,
@@ -39,32 +42,36 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Trajectories:
+def undisturbed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Extracted:
     return extract(models, tmp_path_factory.mktemp("undisturbed"))
 
 
-def extract(models: Path, workspace: Path, **changes) -> Trajectories:
+def extract(models: Path, workspace: Path, *, settings: TrajectorySettings = SETTINGS, **changes) -> Extracted:
+    signal = AttentionSpectra.of(settings)
     arguments = {
+        "signals": [signal],
         "samples": make_samples(),
         "open_image": draw,
         "checkpoints": find_checkpoints(models),
         "base": None,
         "base_settings": BaseModelSettings(),
-        "settings": SETTINGS,
-        "workspace": workspace,
+        "settings": settings,
+        "workspaces": {signal.name: workspace},
     }
-    return extract_trajectories(**(arguments | changes))
+    return extract_signals(**(arguments | changes))[signal.name]
 
 
-def values_of(trajectories: Trajectories) -> np.ndarray:
+def values_of(trajectories: Extracted) -> np.ndarray:
     """Shape (n_samples, n_checkpoints, n_values)."""
-    table = pa.Table.from_batches(trajectories.batches())
-    flat = table["values"].combine_chunks().flatten().to_numpy()
-    return flat.reshape(table.num_rows, -1, trajectories.n_values)
+    return worlds.values_of(trajectories)["values"]
 
 
-def shard_bytes(trajectories: Trajectories) -> list[bytes]:
-    return [path.read_bytes() for _, path in trajectories.extracted.parts]
+def unread_rows(trajectories: Extracted) -> list[int]:
+    return np.flatnonzero(np.isnan(values_of(trajectories)).all((1, 2))).tolist()
+
+
+def shard_bytes(trajectories: Extracted) -> list[bytes]:
+    return [path.read_bytes() for _, path in trajectories.parts]
 
 
 def read_one_by_one(checkpoint: Path, samples: list[Sample], *, base: Path | None = None) -> np.ndarray:
@@ -83,7 +90,7 @@ def read_one_by_one(checkpoint: Path, samples: list[Sample], *, base: Path | Non
 
 
 def test_values_equal_those_read_one_by_one_with_checkpoints_in_the_order_of_steps(
-    undisturbed: Trajectories, models: Path
+    undisturbed: Extracted, models: Path
 ):
     assert undisturbed.steps == (2, 9, 10)
     found = values_of(undisturbed)
@@ -93,36 +100,34 @@ def test_values_equal_those_read_one_by_one_with_checkpoints_in_the_order_of_ste
         np.testing.assert_allclose(found[:, number], expected, rtol=1e-4)
 
 
-def test_rows_are_in_dataset_order_with_ids_and_flags(undisturbed: Trajectories):
+def test_rows_are_in_dataset_order_with_ids(undisturbed: Extracted):
     table = pa.Table.from_batches(undisturbed.batches())
     assert table.schema == undisturbed.schema
     assert str(table.schema.field("values").type) == "fixed_size_list<item: float>[9]"
     assert table["row"].to_pylist() == list(range(N_SAMPLES))
     assert table["sample_id"].to_pylist() == [f"sample-{row}" for row in range(N_SAMPLES)]
-    assert [row for row, flag in enumerate(table["has_image"].to_pylist()) if not flag] == list(TEXT_ONLY_ROWS)
 
 
-def test_text_only_rows_are_zero_and_others_positive(undisturbed: Trajectories):
-    values = values_of(undisturbed)
-    assert not values[list(TEXT_ONLY_ROWS)].any()
-    assert (np.delete(values, TEXT_ONLY_ROWS, axis=0) > 0).all()
+def test_text_only_rows_are_nan_and_others_positive(undisturbed: Extracted):
+    assert unread_rows(undisturbed) == list(TEXT_ONLY_ROWS)
+    assert (np.delete(values_of(undisturbed), TEXT_ONLY_ROWS, axis=0) > 0).all()
     assert undisturbed.notices == ()
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 1}, {"batch_size": 64}, {"shard_size": 5}, {"shard_size": 1000}])
-def test_values_do_not_depend_on_batch_and_shard_size(undisturbed: Trajectories, models: Path, tmp_path: Path, change):
+def test_values_do_not_depend_on_batch_and_shard_size(undisturbed: Extracted, models: Path, tmp_path: Path, change):
     other = extract(models, tmp_path, settings=SETTINGS.model_copy(update=change))
     np.testing.assert_allclose(values_of(other), values_of(undisturbed), rtol=1e-5)
 
 
-def test_values_do_not_depend_on_the_order_of_rows(undisturbed: Trajectories, models: Path, tmp_path: Path):
+def test_values_do_not_depend_on_the_order_of_rows(undisturbed: Extracted, models: Path, tmp_path: Path):
     order = np.random.default_rng(0).permutation(N_SAMPLES)
     samples = make_samples()
     shuffled = extract(models, tmp_path, samples=[samples[row] for row in order])
     np.testing.assert_allclose(values_of(shuffled), values_of(undisturbed)[order], rtol=1e-5)
 
 
-def test_the_reference_definition_gives_other_values(undisturbed: Trajectories, models: Path, tmp_path: Path):
+def test_the_reference_definition_gives_other_values(undisturbed: Extracted, models: Path, tmp_path: Path):
     other = extract(models, tmp_path, settings=SETTINGS.model_copy(update={"definition": "reference"}))
     has_image = np.delete(np.arange(N_SAMPLES), TEXT_ONLY_ROWS)
     ratio = values_of(other)[has_image, :, 0] / values_of(undisturbed)[has_image, :, 0]
@@ -150,9 +155,7 @@ def test_a_sample_too_long_to_be_read_has_no_trajectory_and_is_noticed(models: P
     found = extract(models, tmp_path, samples=samples, base_settings=BaseModelSettings(max_tokens=200))
     assert found.notices[0].startswith("1 samples have no signals: with 200 tokens")
     assert "sample-1" in found.notices[0]
-    table = pa.Table.from_batches(found.batches())
-    assert [row for row, flag in enumerate(table["has_image"].to_pylist()) if not flag] == [1, *TEXT_ONLY_ROWS]
-    assert not values_of(found)[1].any()
+    assert unread_rows(found) == [1, *TEXT_ONLY_ROWS]
 
 
 def test_adapters_are_read_on_their_base(tmp_path: Path):
@@ -188,10 +191,10 @@ def test_a_checkpoint_with_nan_weights_is_refused_by_name_before_any_work(tmp_pa
     assert not images.opened
 
 
-def test_a_finished_extraction_is_not_computed_again(undisturbed: Trajectories, models: Path):
+def test_a_finished_extraction_is_not_computed_again(undisturbed: Extracted, models: Path):
     before = shard_bytes(undisturbed)
     images = CountingImages()
-    again = extract(models, undisturbed.extracted.parts[0][1].parent, open_image=images)
+    again = extract(models, undisturbed.parts[0][1].parent, open_image=images)
     assert not images.opened
     assert shard_bytes(again) == before
 
@@ -223,9 +226,7 @@ extract(Path(sys.argv[1]), Path(sys.argv[2]), progress=kill_when_told)
 """
 
 
-def test_a_killed_extraction_run_again_ends_with_the_same_bytes(
-    undisturbed: Trajectories, models: Path, tmp_path: Path
-):
+def test_a_killed_extraction_run_again_ends_with_the_same_bytes(undisturbed: Extracted, models: Path, tmp_path: Path):
     arguments = [sys.executable, "-c", KILLED, str(models), str(tmp_path), "13.5"]
     run = subprocess.run(arguments, cwd=Path(__file__).parents[2], check=False)
     assert run.returncode == -signal.SIGKILL

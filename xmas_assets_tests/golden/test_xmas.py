@@ -89,7 +89,6 @@ def _reference(name: str, budget: int) -> list[int]:
     n_image, n_text = case["n_image"], case["n_text"]
     signals = {
         "sample_ids": np.array([f"{row:09d}" for row in range(n_image + n_text)]),
-        "has_trajectory": np.arange(n_image + n_text) < n_image,
         "cluster_label": np.concatenate([SAMPLING[f"{name}_labels"], np.full(n_text, -1)]),
         "instability": np.concatenate([SAMPLING[f"{name}_instability"], np.full(n_text, np.nan)]),
     }

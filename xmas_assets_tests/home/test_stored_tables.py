@@ -8,18 +8,21 @@ import pytest
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.data.registration import Registration
+from xmas_assets.home.home import Home
+from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import (
     combine,
     note_sources,
+    note_steps,
     read_checkpoints,
     read_sources,
     read_sums,
-    read_trajectories,
     stage,
     stage_checkpoints,
 )
 from xmas_assets.report.text import Markdown
 from xmas_assets.resources.outputs import emit
+from xmas_assets.store.tables import write_tables
 
 FRAME = pl.DataFrame({"x": [1, 2]})
 
@@ -54,16 +57,27 @@ def test_checkpoints_come_back_by_step_number_also_from_a_home_that_moved(tmp_pa
     ]
 
 
-def test_trajectories_come_back_in_three_dimensions_and_their_sums_are_over_the_values(tmp_path):
-    values = pl.Series(np.arange(12, dtype=np.float32).reshape(2, 6))
-    frame = pl.DataFrame({"sample_id": ["a", "b"], "has_image": [True, True], "values": values})
-    stored = stage(tmp_path, {"trajectories": frame}, metadata={"steps": "4,8,12"})
-    trajectories = read_trajectories(stored)
-    assert trajectories.values.tolist() == [[[0, 1], [2, 3], [4, 5]], [[6, 7], [8, 9], [10, 11]]]
-    assert trajectories.steps == (4, 8, 12)
-    scalar = read_sums(stored)
-    assert (scalar.steps, scalar.sums.tolist()) == ((4, 8, 12), [[1, 5, 9], [13, 17, 21]])
-    assert (scalar.sample_ids.tolist(), scalar.has_image.tolist()) == (["a", "b"], [True, True])
+def test_sums_of_trajectories_are_over_the_values_of_each_step_and_nan_in_rows_without(tmp_path):
+    values = np.arange(18, dtype=np.float32).reshape(3, 6)
+    values[1] = np.nan
+    frame = pl.DataFrame({"sample_id": ["a", "b", "c"], "values": pl.Series(values)})
+    scalar = read_sums(stage(tmp_path, {"attention_trajectories": frame}, metadata=note_steps([4, 8, 12])))
+    assert (scalar.sample_ids.tolist(), scalar.steps) == (["a", "b", "c"], (4, 8, 12))
+    np.testing.assert_array_equal(scalar.sums, [[1, 5, 9], [np.nan] * 3, [25, 29, 33]])
+
+
+def test_a_table_that_another_version_named_otherwise_is_refused_with_what_to_do(tmp_path):
+    home = Home.open(tmp_path)
+    folder = home.table_directory("attention_trajectories", "shapes")
+    write_tables(folder, {"trajectories": FRAME})
+    with pytest.raises(StoreError) as caught:
+        read_sums(home.stored("attention_trajectories", "shapes"))
+    assert str(caught.value) == (
+        f"{folder} has no table 'attention_trajectories', only trajectories: another version of xmas_assets made it; "
+        f"delete {folder}, then materialize attention_trajectories in the UI, or run: xmas select DATASET --method "
+        "METHOD"
+    )
+    assert "trajectories" not in stored_signals(home, "shapes")
 
 
 def test_the_files_that_a_table_was_read_from_are_noted_as_they_were_then(tmp_path):
@@ -86,6 +100,6 @@ def test_a_table_of_an_older_version_that_does_not_say_its_sources_is_refused(tm
 def test_sums_are_read_block_by_block_in_row_order(tmp_path):
     """20,000 rows are more than one block; row i holds i at the first and i + 1 at the second checkpoint."""
     numbers = np.arange(20_000, dtype=np.float32)[:, None] + np.array([0, 1], dtype=np.float32)
-    frame = pl.DataFrame({"sample_id": pl.Series(map(str, range(20_000))), "has_image": True, "values": numbers})
-    scalar = read_sums(stage(tmp_path, {"trajectories": frame}, metadata={"steps": "1,2"}))
+    frame = pl.DataFrame({"sample_id": pl.Series(map(str, range(20_000))), "values": numbers})
+    scalar = read_sums(stage(tmp_path, {"attention_trajectories": frame}, metadata=note_steps([1, 2])))
     np.testing.assert_array_equal(scalar.sums, numbers)

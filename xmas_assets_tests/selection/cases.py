@@ -19,7 +19,6 @@ def make_signals(n_samples: int, *, seed: int = 0, n_clusters: int = 7, n_text: 
     return {
         "sample_ids": np.array([f"id{number:05d}" for number in rng.permutation(n_samples)], dtype=object),
         "has_image": has_image.astype(np.int32),
-        "has_trajectory": has_image,
         "task": np.array([None, "count", "colour"], dtype=object)[rng.integers(0, 3, n_samples)],
         "n_turns": rng.integers(1, 4, n_samples),
         "trajectories": trajectories,

@@ -75,7 +75,7 @@ def test_a_value_that_text_only_rows_cannot_have_may_be_missing_there_only():
     signals = make_signals(30, n_text=6)
     assert len(Steady().select(signals, 3, 0)) == 3
     with pytest.raises(SelectionError, match="in 6 of 30 rows"):
-        Steady().select({key: values for key, values in signals.items() if key != "has_trajectory"}, 3, 0)
+        Steady().select({key: values for key, values in signals.items() if key != "cluster_label"}, 3, 0)
 
 
 def test_what_was_prepared_knows_the_order_of_the_rows_so_names_are_not_opened_again():

@@ -6,14 +6,13 @@ from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.settings import ClusterSettings
 from xmas_assets.selection.grouping import group_trajectories
 
-# Two groups, around 0 and 100; row 3 has no image. Steps by row: 1, 1, 2, -, 0, 1.
+# Two groups, around 0 and 100; row 3 has no trajectory. Steps by row: 1, 1, 2, -, 0, 1.
 IDS = np.array(["e", "b", "a", "d", "c", "f"], dtype=object)
-SUMS = np.array([[0, 1], [1, 0], [100, 102], [0, 0], [101, 101], [1, 2]], dtype=np.float32)
-HAS_IMAGE = np.array([True, True, True, False, True, True])
+SUMS = np.array([[0, 1], [1, 0], [100, 102], [np.nan, np.nan], [101, 101], [1, 2]], dtype=np.float32)
 
 
 def group(rows=slice(None), **settings):
-    trajectories = ScalarTrajectories(IDS[rows], SUMS[rows], HAS_IMAGE[rows], (1, 2))
+    trajectories = ScalarTrajectories(IDS[rows], SUMS[rows], (1, 2))
     return group_trajectories(trajectories, ClusterSettings(**settings))
 
 
@@ -43,8 +42,8 @@ def test_the_number_of_clusters_has_a_default():
     assert len(group()["centroids"]) == 3
 
 
-def test_without_images_there_is_nothing_to_cluster():
-    with pytest.raises(SelectionError, match="none of 1 rows has an image"):
+def test_without_a_trajectory_there_is_nothing_to_cluster():
+    with pytest.raises(SelectionError, match="all 1 rows are text-only or too long"):
         group([3])
 
 

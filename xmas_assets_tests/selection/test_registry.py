@@ -51,9 +51,4 @@ def test_a_parameter_is_shown_with_default_bounds_and_meaning():
 
 def test_the_assets_that_methods_read_are_those_of_their_signals():
     assert assets_read(["random"]) == {"raw_dataset"}
-    assert assets_read(["xmas", "coincide"]) == {
-        "raw_dataset",
-        "attention_trajectories",
-        "clusters",
-        "block_activations",
-    }
+    assert assets_read(["xmas", "coincide"]) == {"raw_dataset", "clusters", "block_activations"}

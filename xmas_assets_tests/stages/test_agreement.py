@@ -17,7 +17,7 @@ from xmas_assets.store.tables import write_tables
 N_ROWS = 60
 WITHOUT = [3, 7, 8]  # no attention, no map, no gradient
 RAW, TRAJECTORIES, MAPS, GRADIENTS = ASSETS = ("raw_dataset", "attention_trajectories", "attention_maps", "gradients")
-TABLES = {RAW: "samples", TRAJECTORIES: "trajectories", MAPS: "attention_maps", GRADIENTS: "gradients"}
+TABLES = {RAW: "samples", TRAJECTORIES: TRAJECTORIES, MAPS: "attention_maps", GRADIENTS: "gradients"}
 
 
 def lists(values: np.ndarray) -> pl.Series:
@@ -32,12 +32,11 @@ def write(home: Home, order: np.ndarray) -> list[StoredTables]:
     maps, gradients = rng.normal(size=(2, 12, 8))[:, group] + 0.05 * rng.normal(size=(2, N_ROWS, 8))
     values = rng.random((N_ROWS, 3, 2))
     norms = np.linalg.norm(gradients, axis=1).astype(np.float32)
-    has_image = np.arange(N_ROWS) != WITHOUT[0]
-    maps[WITHOUT[1]], gradients[WITHOUT[2]], norms[WITHOUT[2]] = np.nan, np.nan, np.nan
+    values[WITHOUT[0]], maps[WITHOUT[1]], gradients[WITHOUT[2]], norms[WITHOUT[2]] = (np.nan,) * 4
     ids = [f"id{number:02}" for number in range(N_ROWS)]
     frames = {
         RAW: pl.DataFrame({"sample_id": ids, "task": [("a", "b", None)[row % 3] for row in range(N_ROWS)]}),
-        TRAJECTORIES: pl.DataFrame({"values": lists(values), "has_image": has_image}),
+        TRAJECTORIES: pl.DataFrame({"values": lists(values)}),
         MAPS: pl.DataFrame({"values": lists(maps)}),
         GRADIENTS: pl.DataFrame({"projected": lists(gradients), "norm": norms}),
     }

@@ -43,7 +43,7 @@ def put(
     spectra, looks = {"values": (N_CHECKPOINTS, N_VALUES)}, {"values": (N_CHECKPOINTS, SIDE)}
     tables = {
         "raw_dataset": ("samples", samples, {}),
-        "attention_trajectories": ("trajectories", {"values": lists(values), "has_image": [True] * N_ROWS}, spectra),
+        "attention_trajectories": ("attention_trajectories", {"values": lists(values)}, spectra),
         "attention_maps": ("attention_maps", {"values": lists(maps)}, looks),
         "gradients": ("gradients", {"projected": lists(gradients), "norm": norms}, {}),
         "clusters": ("clusters", {"label": labels}, {}),

@@ -16,7 +16,7 @@ class BalancedRandom(Method):
 
     name: ClassVar[str] = "balanced_random"
     paper: ClassVar[str] = "ablation of XMAS (arXiv 2510.01454)"
-    needs: ClassVar[frozenset[str]] = frozenset({"has_trajectory", "cluster_label"})
+    needs: ClassVar[frozenset[str]] = frozenset({"cluster_label"})
     cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
 

@@ -27,7 +27,7 @@ class Xmas(Method):
 
     name: ClassVar[str] = "xmas"
     paper: ClassVar[str] = "XMAS (arXiv 2510.01454)"
-    needs: ClassVar[frozenset[str]] = frozenset({"has_trajectory", "cluster_label", "instability"})
+    needs: ClassVar[frozenset[str]] = frozenset({"cluster_label", "instability"})
     cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
 
@@ -38,8 +38,8 @@ class Xmas(Method):
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
         strata, sizes = strata_of(signals)
-        # Rows without image have no instability: equal values leave them in the order of their ids.
-        instability = np.where(signals["has_trajectory"].astype(bool), signals["instability"], 0)
+        # Rows without a cluster have no instability: equal values leave them in the order of their ids.
+        instability = np.where(signals["cluster_label"] >= 0, signals["instability"], 0)
         return {"ranked_rows": np.lexsort((instability, strata)), "sizes": sizes}
 
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> IntArray:

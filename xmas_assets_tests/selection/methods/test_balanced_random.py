@@ -10,7 +10,6 @@ def test_a_rare_cluster_gets_its_equal_share():
     labels = np.array([0, 0] + [1] * 98)
     signals = {
         "sample_ids": np.array([f"{row:03d}" for row in range(100)]),
-        "has_trajectory": np.ones(100),
         "cluster_label": labels,
     }
     for seed in range(5):

@@ -10,7 +10,6 @@ def signals_of(labels, instability):
     labels = np.array(labels)
     return {
         "sample_ids": np.array([f"{row:03d}" for row in range(len(labels))]),
-        "has_trajectory": labels >= 0,
         "cluster_label": labels,
         "instability": np.where(labels >= 0, np.array(instability, dtype=float), np.nan),
     }
