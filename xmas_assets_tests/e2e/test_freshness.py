@@ -86,6 +86,11 @@ def a_new_signal(home):
     open_platform(home).materialize(["text_lengths"], "shapes")
 
 
+def a_signal_that_no_method_reads(home):
+    settings(home, trajectories={"n_values": 2})
+    open_platform(home).materialize(["attention_trajectories"], "shapes")
+
+
 def one_target_again(home):
     platform = open_platform(home)
     settings(home, target=QUICK["target"] | {"epochs": 1})
@@ -114,6 +119,7 @@ SITUATIONS = [
     changed_source,
     another_selection,
     a_new_signal,
+    a_signal_that_no_method_reads,
     one_target_again,
     a_wiped_event,
     another_dataset,
