@@ -2,6 +2,7 @@
 
 import json
 from typing import NamedTuple
+from urllib.parse import quote
 
 from xmas_assets.home.home import Home
 
@@ -9,14 +10,14 @@ from xmas_assets.home.home import Home
 class Addresses(NamedTuple):
     """Root addresses of the two UIs, without a slash at the end."""
 
-    dagster: str = "http://127.0.0.1:3000"
-    mlflow: str = "http://127.0.0.1:5000"
+    dagster: str
+    mlflow: str
 
     @classmethod
-    def read(cls, home: Home) -> "Addresses":
-        """The addresses that ``xmas ui`` last served on; its defaults if it never ran."""
+    def read(cls, home: Home) -> "Addresses | None":
+        """The addresses that ``xmas ui`` last served on; None if it never ran, since nobody can know its ports then."""
         path = home.path() / "ui.json"
-        return cls(**json.loads(path.read_text())) if path.exists() else cls()
+        return cls(**json.loads(path.read_text())) if path.exists() else None
 
     def save(self, home: Home) -> None:
         """Note the addresses, whole or not at all: runs read them while the UI starts."""
@@ -27,3 +28,11 @@ class Addresses(NamedTuple):
     def mlflow_page(self, route: str) -> str:
         """Address of an MLflow page; without the workflow type it would open as a page about chatbot traces."""
         return f"{self.mlflow}/#/{route}{'&' if '?' in route else '?'}workflowType=machine_learning"
+
+    def dagster_run(self, run: str) -> str:
+        """Address of a run in Dagster."""
+        return f"{self.dagster}/runs/{run}"
+
+    def dagster_asset(self, asset: str, partition: str) -> str:
+        """Address of an asset's partition in Dagster."""
+        return f"{self.dagster}/assets/{asset}?view=partitions&partition={quote(partition)}"

@@ -1,7 +1,6 @@
 """What each stage tells MLflow: one run per selection and one per trained model, linked to Dagster and back."""
 
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote
 
 import dagster as dg
 import polars as pl
@@ -111,18 +110,14 @@ def _flat(prefix: str, settings: Section) -> dict[str, str]:
 
 def _tags(context: dg.AssetExecutionContext, kind: str, said: str) -> dict[str, str]:
     """Where the run came from; and its description, which the MLflow UI shows with links that can be clicked."""
-    dagster = Addresses.read(context.resources.home).dagster
-    asset, partition = context.asset_key.to_user_string(), context.partition_key
-    run = f"{dagster}/runs/{context.run.run_id}"
-    page = f"{dagster}/assets/{asset}?view=partitions&partition={quote(partition)}"
-    return {
-        "xmas.kind": kind,
-        "dagster.run": context.run.run_id,
-        "dagster.partition": partition,
-        "dagster.asset": asset,
-        "dagster.url": run,
-        "mlflow.note.content": f"{said} In Dagster: [{asset}]({page}), [run {context.run.run_id[:8]}]({run}).",
-    }
+    asset, partition, run = context.asset_key.to_user_string(), context.partition_key, context.run.run_id
+    tags = {"xmas.kind": kind, "dagster.run": run, "dagster.partition": partition, "dagster.asset": asset}
+    addresses = Addresses.read(context.resources.home)
+    if addresses is None:
+        return tags | {"mlflow.note.content": f"{said} In Dagster (xmas ui): asset {asset}, run {run[:8]}."}
+    page = addresses.dagster_run(run)
+    links = f"[{asset}]({addresses.dagster_asset(asset, partition)}), [run {run[:8]}]({page})"
+    return tags | {"dagster.url": page, "mlflow.note.content": f"{said} In Dagster: {links}."}
 
 
 def _metric_name(task: str) -> str:

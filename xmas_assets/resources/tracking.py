@@ -76,14 +76,18 @@ class Tracking(dg.ConfigurableResource):
         """Track one run; never raises for an MLflow failure, but says so through ``log``.
 
         Returns:
-            Dagster metadata: the run's address in the MLflow UI, or the note that it waits in the outbox.
+            Dagster metadata: the run's address in the MLflow UI, its name if ``xmas ui`` never ran, or the note that it
+            waits in the outbox.
         """
         runs = self.record_all([record], log=log)
         if record.key not in runs:
             return {"mlflow": dg.MetadataValue.text("waiting in the outbox; 'xmas doctor' shows why")}
         experiment_id, run_id = runs[record.key]
-        page = Addresses.read(self.home).mlflow_page(f"experiments/{experiment_id}/runs/{run_id}")
-        return {"mlflow": dg.MetadataValue.url(page)}
+        addresses = Addresses.read(self.home)
+        if addresses is None:
+            where = f"run '{record.name}' of experiment '{record.experiment}'; 'xmas ui' serves MLflow"
+            return {"mlflow": dg.MetadataValue.text(where)}
+        return {"mlflow": dg.MetadataValue.url(addresses.mlflow_page(f"experiments/{experiment_id}/runs/{run_id}"))}
 
     def record_all(self, records: Iterable[RunRecord], *, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:
         """Track several runs; returns run key to (experiment id, run id) for what MLflow has taken."""

@@ -13,6 +13,7 @@ from xmas_assets.orchestration.platform import RunFailedError
 from xmas_assets.orchestration.selection_runs import run_selections
 from xmas_assets.toy.model import build_model, build_processor
 from xmas_assets_tests.e2e.platforms import (
+    BUILT,
     DATASET_STAGES,
     QUICK,
     SELECTION_STAGES,
@@ -156,6 +157,17 @@ def test_targets_start_from_their_own_base_and_the_proxy_is_left_alone(platform,
     finally:
         registration.save(home)
         run_selections(platform, "shapes", keys("xmas_b0.20_s0"), say=lambda line: None)
+
+
+def test_mlflow_names_no_address_of_dagster_before_it_was_ever_served(built):
+    client = MlflowClient(f"sqlite:///{built}/mlflow/mlflow.db")
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert len(runs) == 2 * len(BUILT)
+    for run in runs:
+        assert [name for name, tag in run.data.tags.items() if "://" in tag] == []
+        asset = "target_model" if run.data.tags["xmas.kind"] == "model" else "selected_subset"
+        id8 = run.data.tags["dagster.run"][:8]
+        assert run.data.tags["mlflow.note.content"].endswith(f" In Dagster (xmas ui): asset {asset}, run {id8}.")
 
 
 def test_a_targets_base_that_is_not_there_is_told_before_anything_is_trained(platform, home):

@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
 from xmas_assets.resources.tracking import RunRecord, Tracking
 
@@ -52,6 +53,17 @@ def test_two_records_with_one_key_become_one_run(tmp_path):
     assert runs[0].inputs.dataset_inputs[0].dataset.digest == "a" * 36
     assert [v.run_id for v in client.search_model_versions("name='shapes'")] == [runs[0].info.run_id]
     assert [f.path for f in client.list_artifacts(runs[0].info.run_id, "model")] == ["model/model.safetensors"]
+
+
+def test_a_run_is_linked_where_xmas_ui_served_and_named_where_it_never_ran(tmp_path):
+    tracking = make_tracking(tmp_path)
+    named = tracking.record(make_record(), log=print)["mlflow"].value
+    assert named == "run 'random_b0.10_s0' of experiment 'shapes'; 'xmas ui' serves MLflow"
+    Addresses("http://127.0.0.1:3333", "http://127.0.0.1:5555").save(tracking.home)
+    linked = tracking.record(make_record(), log=print)["mlflow"].value
+    (run,) = runs_in(tracking)[1]
+    route = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert linked == f"http://127.0.0.1:5555/#/{route}?workflowType=machine_learning"
 
 
 def test_an_outage_keeps_the_record_and_the_next_delivery_sends_it(tmp_path):

@@ -40,8 +40,14 @@ def test_one_port_for_both_is_refused(tmp_path):
 
 def test_links_between_the_uis_follow_the_ports_they_were_given(tmp_path):
     home = Home.open(tmp_path)
-    assert Addresses.read(home).mlflow == "http://127.0.0.1:5000"
+    assert Addresses.read(home) is None  # no port is named that nothing serves
     Addresses("http://127.0.0.1:3333", "http://127.0.0.1:5555").save(home)
-    assert Addresses.read(home).dagster == "http://127.0.0.1:3333"
-    page = Addresses.read(home).mlflow_page("experiments/1/runs/ab")
-    assert page == "http://127.0.0.1:5555/#/experiments/1/runs/ab?workflowType=machine_learning"
+    known = Addresses.read(home)
+    assert known is not None
+    assert known.dagster_run("abc") == "http://127.0.0.1:3333/runs/abc"
+    page = known.dagster_asset("selected_subset", "pets|xmas_b0.20_s0")
+    assert page == "http://127.0.0.1:3333/assets/selected_subset?view=partitions&partition=pets%7Cxmas_b0.20_s0"
+    assert (
+        known.mlflow_page("experiments/1/runs/ab")
+        == "http://127.0.0.1:5555/#/experiments/1/runs/ab?workflowType=machine_learning"
+    )
