@@ -104,7 +104,7 @@ def test_arrays_that_cannot_be_used_are_refused_in_one_line(method, signals, mes
     assert "\n" not in str(caught.value)
 
 
-def test_the_number_of_dimensions_is_read_from_a_signals_description():
+def test_the_tests_signals_have_the_shapes_that_the_table_of_signals_gives():
     from xmas_assets.selection.arrays import _n_dimensions
 
     made = make_signals(30)

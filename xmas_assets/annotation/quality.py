@@ -15,7 +15,7 @@ from xmas_assets.contracts.annotation import QualitySettings
 from xmas_assets.contracts.errors import DatasetError, ModelError, SettingsError
 from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.contracts.signals import requirement_of
 from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.scale.row_tables import Listener
 
@@ -106,7 +106,7 @@ def read_ratings(settings: QualitySettings) -> list[RatedSubset]:
         SelectionError: If a subset's manifest cannot be read.
     """
     if settings.ratings is None:
-        raise SettingsError(f"quality_ratings: {SIGNALS['ratings'].supply}; set quality.ratings to a CSV file of them")
+        raise SettingsError(f"quality_ratings: {requirement_of('ratings')}; set quality.ratings to a CSV file of them")
     path = Path(settings.ratings).expanduser()
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

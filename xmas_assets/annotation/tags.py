@@ -15,7 +15,7 @@ from xmas_assets.contracts.errors import ModelError, SettingsError
 from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.contracts.signals import requirement_of
 from xmas_assets.scale.row_tables import Listener
 from xmas_assets.vlm.chat import LocalChat
 from xmas_assets.vlm.loading import model_digest
@@ -32,7 +32,7 @@ def check_tag_source(settings: TagSettings) -> None:
         SettingsError: Saying what is wanted, and where it is set.
     """
     if settings.source is None:
-        raise SettingsError(f"tags: {SIGNALS['tags'].supply}; set tags.source to column, endpoint or model")
+        raise SettingsError(f"tags: {requirement_of('tags')}; set tags.source to column, endpoint or model")
 
 
 def ask_for_tags(

@@ -4,22 +4,17 @@ import dagster as dg
 
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 
+_PREPARED = ("raw_dataset", "base_model", "target_base", "proxy_checkpoints", "attention_trajectories", "clusters")
+
 JOBS = [
     dg.define_asset_job(
         "prepare_dataset",
-        selection=[
-            "raw_dataset",
-            "base_model",
-            "target_base",
-            "proxy_checkpoints",
-            "attention_trajectories",
-            "clusters",
-        ],
+        selection=_PREPARED,
         description="What a dataset needs once, whatever the budget: read, find models, train the proxy, follow it.",
     ),
     dg.define_asset_job(
         "read_signals",
-        selection=[asset for asset in READ_IN_ONE_PASS if asset != "attention_trajectories"],
+        selection=[asset for asset in READ_IN_ONE_PASS if asset not in _PREPARED],
         description="What other methods look at of the proxy's forward passes, read in one pass.",
     ),
     dg.define_asset_job(

@@ -4,7 +4,7 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
-from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.contracts.signals import SIGNAL_ASSETS
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, combine
 from xmas_assets.report.describe import describe_subset, subset_pictures
@@ -14,12 +14,12 @@ from xmas_assets.resources.tracking import Tracking
 from xmas_assets.stages.prepared import prepared_arrays
 from xmas_assets.stages.subsets import make_subset, resolve_method, stage_subset
 
-_SIGNAL_ASSETS = sorted({source.asset for source in SIGNALS.values()} - {"raw_dataset"})
+_SIGNALS = sorted(SIGNAL_ASSETS.keys() - {"raw_dataset"})
 
 
 @dg.asset(
     partitions_def=SELECTIONS,
-    deps=[*_SIGNAL_ASSETS, SETTINGS["methods"]],
+    deps=[*_SIGNALS, SETTINGS["methods"]],
     group_name="selection",
     kinds={"numpy", "parquet"},
     owners=OWNERS,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS, SIGNAL_ASSETS, describe
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
@@ -12,52 +13,32 @@ from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
 from xmas_assets.stages.signals import describe_staged, pass_shares, stage_signals
 
-_HELD = {
-    "attention_trajectories": "Leading singular values of the cross-modal attention: float32 (n_samples, "
-    "n_checkpoints, n_values).",
-    "attention_maps": "Where in its image each row's text looks, at every checkpoint: float32 (n_samples, "
-    "n_checkpoints, n_dimensions); NaN without an image.",
-    "block_activations": "Mean outputs of some attention blocks at the last checkpoint, squashed by tanh: float32 "
-    "(n_samples, n_layers, 2, width), image part, then text part.",
-    "features": "Mean of each row's last hidden states at the last checkpoint: float32 (n_samples, width).",
-    "token_spectra": "Entropy and leading share of the singular values of each row's token features at the last "
-    "checkpoint, and the last token's features, float32 (n_samples, width).",
-    "attended_features": "Mean features of the image tokens that the instruction attends to, at the last checkpoint: "
-    "float32 (n_samples, width); NaN without an image.",
-    "answer_scores": "Loss, perplexity, EL2N, AUM and IFD of each row's answer tokens at the last checkpoint.",
-}
-"""What each asset holds, by name."""
 
-_CODE_VERSIONS = dict.fromkeys(_HELD, "2") | {"attention_trajectories": "3"}
-
-_SECTIONS = {"attention_trajectories": "trajectories"}
-"""Settings that concern one signal alone, where they are not named like it."""
-
-
-def _made_from(name: str) -> set[dg.AssetKey]:
+def _made_from(asset: str) -> set[dg.AssetKey]:
     """Only a signal's own settings are among these, so that a changed one makes no other signal stale.
 
     How a pass is cut into batches and shards, which ``settings/trajectories`` says too, changes no value.
     """
-    section = _SECTIONS.get(name, name)
-    own = {SETTINGS[section].key} if section in SETTINGS else set()
-    return {*map(dg.AssetKey, ("raw_dataset", "base_model", "proxy_checkpoints")), SETTINGS["base_model"].key, *own}
+    row = SIGNAL_ASSETS[asset]
+    sections = ["base_model", row.settings] if row.settings else ["base_model"]
+    inputs = ("raw_dataset", "base_model", *row.made_from)
+    return {*map(dg.AssetKey, inputs), *(SETTINGS[section].key for section in sections)}
 
 
 @dg.multi_asset(
     outs={
-        name: dg.AssetOut(
-            description=description,
+        asset: dg.AssetOut(
+            description="\n".join(f"- `{name}`: {describe(name)}." for name in SIGNAL_ASSETS[asset].signals),
             group_name="signals",
             kinds={"pytorch", "parquet"},
             owners=OWNERS,
-            code_version=_CODE_VERSIONS[name],
+            code_version=SIGNAL_ASSETS[asset].code_version,
             is_required=False,
         )
-        for name, description in _HELD.items()
+        for asset in READ_IN_ONE_PASS
     },
-    internal_asset_deps={name: _made_from(name) for name in _HELD},
-    deps=sorted({key for name in _HELD for key in _made_from(name) if key.path[0] == "settings"}),
+    internal_asset_deps={asset: _made_from(asset) for asset in READ_IN_ONE_PASS},
+    deps=sorted({key for asset in READ_IN_ONE_PASS for key in _made_from(asset) if key.path[0] == "settings"}),
     partitions_def=DATASETS,
     can_subset=True,
 )

@@ -122,7 +122,7 @@ def methods(
 
     Example: xmas methods
     """
-    from xmas_assets.selection.registry import METHODS, method_table, parameters_of, supplies_of
+    from xmas_assets.selection.registry import METHODS, method_table, parameters_of, requirements_of
 
     if markdown:
         print(method_table())
@@ -136,7 +136,7 @@ def methods(
     for name, method in METHODS.items():
         for parameter in parameters_of(method):
             print(f"{name}: {parameter}")
-    print(*supplies_of(METHODS), sep="\n")
+    print(*requirements_of(METHODS), sep="\n")
     for problem in METHODS.problems().values():
         note(problem)
 

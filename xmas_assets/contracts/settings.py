@@ -226,6 +226,11 @@ class Settings(Section):
     target: TrainingSettings = TrainingSettings()
     benchmark: BenchmarkSettings = BenchmarkSettings()
 
+    def sections(self) -> dict[str, Section]:
+        """The sections by name. Those of single signals are sections of their own, so that only one becomes stale."""
+        sections = dict(self)
+        return sections | dict(sections.pop("signals"))
+
     @field_validator("target_base", mode="before")
     @classmethod
     def _follows_base_model(cls, own: Any, info: ValidationInfo) -> Any:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from xmas_assets.contracts.section import Section
 from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.profiles import profile_path
 from xmas_assets.data.registration import registration_path
@@ -18,7 +17,7 @@ _FILES = {"source": ("annotations", "test"), "validation": ("validation",)}  # b
 def current_versions(home: Home, dataset: str) -> dict[str, str]:
     """Version of every section of a dataset's files and settings; equal versions mean that nothing changed."""
     settings, registration = home.settings(dataset), home.registration(dataset)
-    sections = {name: section.digest() for name, section in _by_name(settings).items()}
+    sections = {name: section.digest() for name, section in settings.sections().items()}
     for section, fields in _FILES.items():
         described = registration.model_dump_json(include={*fields, *_READ_FIELDS})
         paths = [path for field in fields for path in getattr(registration, field)]
@@ -34,13 +33,13 @@ def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:
         section: registration.model_dump(mode="json", include={*fields, *_READ_FIELDS})
         for section, fields in _FILES.items()
     }
-    settings = _by_name(home.settings(dataset))
-    return files | {name: section.model_dump(mode="json") for name, section in settings.items()}
+    sections = home.settings(dataset).sections()
+    return files | {name: section.model_dump(mode="json") for name, section in sections.items()}
 
 
 def section_names() -> list[str]:
     """Every section of a dataset's files and settings."""
-    return [*_FILES, *_by_name(Settings())]
+    return [*_FILES, *Settings().sections()]
 
 
 def watched_files(home: Home, dataset: str) -> list[Path]:
@@ -54,13 +53,6 @@ def watched_files(home: Home, dataset: str) -> list[Path]:
 def files_fingerprint(paths: Iterable[Path]) -> str:
     """Hash of the files' names, sizes and times: another one means that something may have changed."""
     return _files_version("", paths)
-
-
-def _by_name(settings: Section) -> dict[str, Section]:
-    """The settings by section. Those of single signals are sections of their own, so that only one is stale."""
-    sections = dict(settings)
-    signals = sections.pop("signals")
-    return sections | dict(signals)
 
 
 def _files_version(described: str, paths: Iterable[Path]) -> str:

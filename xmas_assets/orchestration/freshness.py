@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from xmas_assets.contracts.artifacts import parse_partition
-from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.contracts.signals import SIGNAL_ASSETS
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.asset_links import AssetLinks, is_settings
 from xmas_assets.orchestration.event_notes import EventNote, EventNotes
@@ -96,7 +96,7 @@ class Freshness:
         _, selection = parse_partition(partition)
         if asset != "selected_subset" or selection.method not in METHODS:
             return set()
-        return {source.asset for source in SIGNALS.values()} - assets_read([selection.method])
+        return SIGNAL_ASSETS.keys() - assets_read([selection.method])
 
     def _is_updated(self, parent: str, partition: str, note: EventNote) -> bool:
         """Whether an input has another version now than at the place in the log up to which it was seen."""

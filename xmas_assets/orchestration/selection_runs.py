@@ -20,7 +20,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.orchestration.platform import Platform, RunFailedError
 from xmas_assets.orchestration.process_claims import end_killed_runs
 from xmas_assets.selection.registry import assets_read
-from xmas_assets.stages.requirements import check_supplies
+from xmas_assets.stages.requirements import check_requirements
 
 ALWAYS = {"raw_dataset", "base_model"}  # whatever the method
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
@@ -50,7 +50,7 @@ def run_selections(
         RunFailedError: After all other selections have finished, if any failed.
     """
     methods = sorted({key.method for key in keys})
-    check_supplies(platform.home, dataset, methods)
+    check_requirements(platform.home, dataset, methods)
     end_killed_runs(platform.instance, platform.home.path("locks"))
     platform.observe(dataset)
     platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])

@@ -1,6 +1,5 @@
 """Choose rows from arrays in memory: no platform, no files."""
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.contracts.signals import SIGNALS, describe
 from xmas_assets.selection.base import IntArray, Method
 from xmas_assets.selection.registry import make_method
 from xmas_assets.selection.signal_arrays import Array, is_per_row
@@ -52,7 +51,7 @@ def select(
 
 
 def _described(names: list[str]) -> str:
-    return "; ".join(f"{name} ({SIGNALS[name].description.rstrip('.')})" if name in SIGNALS else name for name in names)
+    return "; ".join(f"{name} ({describe(name)})" if name in SIGNALS else name for name in names)
 
 
 def _as_array(name: str, values: ArrayLike) -> Array:
@@ -70,11 +69,8 @@ def _as_array(name: str, values: ArrayLike) -> Array:
 
 
 def _n_dimensions(name: str) -> int:
-    """How many dimensions the array of a signal has, by the shape in its description; 0 for one that is not known."""
-    if name not in SIGNALS or not SIGNALS[name].per_row:
-        return 0
-    shape = re.search(r"\(([^()]+)\) per row", SIGNALS[name].description)
-    return 1 + len([length for length in shape[1].split(",") if length.strip()]) if shape else 1
+    """How many dimensions the array of a signal has; 0 for one that is not known, or has no entry per row."""
+    return 1 + len(SIGNALS[name].shape) if name in SIGNALS and is_per_row(name) else 0
 
 
 def _common_length(method: Method, arrays: Mapping[str, Array]) -> int:

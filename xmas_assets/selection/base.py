@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from xmas_assets.contracts.artifacts import budget_count
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.remedies import how_to_make, how_to_make_again
-from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.contracts.signals import SIGNALS, requirement_of
 from xmas_assets.core.arrays import IntArray
 from xmas_assets.selection.signal_arrays import ID_ORDER, Array, OrderedSignals, id_order
 
@@ -137,10 +137,10 @@ class Method(BaseModel):
         missing = sorted(name for name in self.needs if name not in signals)
         if missing:
             assets = sorted({SIGNALS[name].asset for name in missing})
-            supplies = [f"; {name}: {SIGNALS[name].supply}" for name in missing if SIGNALS[name].supply]
+            requirements = [f"; {name}: {requirement_of(name)}" for name in missing if requirement_of(name)]
             raise SelectionError(
                 f"method {self.name!r} needs {', '.join(missing)}, which this dataset does not have yet; "
-                f"{how_to_make(*assets, method=self.name)}{''.join(supplies)}"
+                f"{how_to_make(*assets, method=self.name)}{''.join(requirements)}"
             )
 
     def _unread(self, signals: Mapping[str, Array], order: IntArray) -> IntArray:

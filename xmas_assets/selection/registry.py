@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.section import bounds
-from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.contracts.signals import SIGNALS, requirement_of
 from xmas_assets.selection.base import Method
 from xmas_assets.selection.method_registry import MethodRegistry
 from xmas_assets.selection.methods.balanced_random import BalancedRandom
@@ -101,7 +101,7 @@ def method_table(methods: Mapping[str, type[Method]] = METHODS) -> str:
             "; ".join(text.rstrip(".") for text in parameters_of(method)) or "-",
         )
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *(f"- {supply}" for supply in supplies_of(methods))])
+    return "\n".join([*lines, "", *(f"- {requirement}" for requirement in requirements_of(methods))])
 
 
 def parameters_of(method: type[Method]) -> list[str]:
@@ -111,7 +111,7 @@ def parameters_of(method: type[Method]) -> list[str]:
     ]
 
 
-def supplies_of(methods: Iterable[str]) -> list[str]:
+def requirements_of(methods: Iterable[str]) -> list[str]:
     """What a person must provide, signal by signal of those that these methods need, as sentences."""
-    needed = sorted({need for name in methods for need in METHODS[name].needs if SIGNALS[need].supply})
-    return [f"`{need}`: {SIGNALS[need].supply}." for need in needed]
+    needed = sorted({need for name in methods for need in METHODS[name].needs if requirement_of(need)})
+    return [f"`{need}`: {requirement_of(need)}." for need in needed]

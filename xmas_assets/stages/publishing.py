@@ -8,7 +8,7 @@ import polars as pl
 
 from xmas_assets.contracts.artifacts import SelectionKey, parse_partition
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.contracts.signals import SIGNALS, stages_behind
+from xmas_assets.contracts.signals import SIGNAL_ASSETS, stages_behind
 from xmas_assets.evaluation.baselines import blind_scores
 from xmas_assets.evaluation.leaderboard import build_leaderboard, build_per_task
 from xmas_assets.home.home import Home
@@ -162,7 +162,7 @@ def _provenance(home: Home, dataset: str, raw: StoredTables) -> dict[str, str]:
         "base_model",
         "target_base",
         "proxy_checkpoints",
-        *dict.fromkeys(source.asset for source in SIGNALS.values()),
+        *SIGNAL_ASSETS,
     ]
     versions = {name: home.stored(name, dataset).version for name in assets if home.is_stored(name, dataset)}
     return {**versions, "raw_dataset": raw.version, **{f"settings: {name}": text for name, text in sections.items()}}

@@ -7,7 +7,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.selection.registry import assets_read
 
 
-def check_supplies(home: Home, dataset: str, methods: Iterable[str]) -> None:
+def check_requirements(home: Home, dataset: str, methods: Iterable[str]) -> None:
     """Refuse methods that need what a person has not provided.
 
     Raises:

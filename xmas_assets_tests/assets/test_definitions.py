@@ -8,7 +8,7 @@ import pytest
 
 from xmas_assets.assets.jobs import JOBS
 from xmas_assets.assets.partitions import SETTINGS
-from xmas_assets.contracts.signals import MADE_FROM, READ_IN_ONE_PASS, SIGNALS, stages_behind
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS, SIGNAL_ASSETS, SIGNALS, stages_behind
 from xmas_assets.definitions import build_defs
 from xmas_assets.home.home import Home
 from xmas_assets.home.versions import current_versions
@@ -89,11 +89,13 @@ def test_the_jobs_cover_every_asset_once():
 
 
 def test_what_a_selection_cost_follows_the_assets_that_stand_behind_its_signals(graph):
-    """The catalogue says what Dagster's graph says, so that no stage is left out of a method's cost."""
-    for asset, before in MADE_FROM.items():
+    """The table of signals says what Dagster's graph says, so that no stage is left out of a method's cost."""
+    behind = stages_behind(SIGNALS)
+    assert behind > SIGNAL_ASSETS.keys() - {"raw_dataset"}
+    for asset in behind:
         made_from = {key.to_user_string() for key in graph.get(dg.AssetKey(asset)).parent_keys}
-        assert {name for name in made_from if "/" not in name} - {"raw_dataset", "base_model"} == set(before), asset
-    assert {source.asset for source in SIGNALS.values()} <= set(MADE_FROM)
+        told = set(SIGNAL_ASSETS[asset].made_from) if asset in SIGNAL_ASSETS else set()
+        assert {name for name in made_from if "/" not in name} - {"raw_dataset", "base_model"} == told, asset
     assert stages_behind(["cluster_label", "task"]) == {"clusters", "attention_trajectories", "proxy_checkpoints"}
 
 

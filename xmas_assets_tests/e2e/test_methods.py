@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.contracts.signals import READ_IN_ONE_PASS, SIGNALS
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS, requirement_of
 from xmas_assets.data.registration import load_registration
 from xmas_assets.extraction.attention_maps import AttentionMaps
 from xmas_assets.orchestration.platform import RunFailedError
@@ -15,7 +15,7 @@ from xmas_assets.selection.registry import METHODS, assets_read
 from xmas_assets.stages.prepared import PREPARED
 from xmas_assets_tests.e2e.platforms import QUICK, keys, n_materializations, open_platform, register, xmas
 
-WITHIN = [name for name in METHODS if not any(SIGNALS[need].supply for need in METHODS[name].needs)]
+WITHIN = [name for name in METHODS if not any(requirement_of(need) for need in METHODS[name].needs)]
 """Methods that need nothing outside the dataset."""
 BUDGETS = ("0.10", "0.30")
 pytestmark = pytest.mark.timeout(600)  # the first test waits for everything to be made

@@ -15,11 +15,12 @@ from transformers.models.llama.modeling_llama import LlamaMLP
 from xmas_assets.contracts.errors import DatasetError, ModelError, StoreError
 from xmas_assets.contracts.samples import Turn
 from xmas_assets.contracts.settings import BaseModelSettings, Settings, TrajectorySettings
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 from xmas_assets.extraction import passes
 from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.extracted import Extracted
 from xmas_assets.extraction.extracting import extract_signals
-from xmas_assets.extraction.signal_makers import SIGNAL_MAKERS, make_signals
+from xmas_assets.extraction.signal_makers import make_signals
 from xmas_assets.extraction.trajectories import AttentionSpectra
 from xmas_assets.files import space
 from xmas_assets.vlm.capture import Observed, Wants
@@ -93,7 +94,7 @@ def bytes_of(extracted: Extracted) -> list[bytes]:
 @pytest.fixture(scope="module")
 def everything(models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Extracted]:
     """All signals there are, in one pass."""
-    return extract(models, tmp_path_factory.mktemp("everything"), make_signals(SIGNAL_MAKERS, Settings()))
+    return extract(models, tmp_path_factory.mktemp("everything"), make_signals(READ_IN_ONE_PASS, Settings()))
 
 
 @pytest.mark.parametrize("names", [["attention_trajectories"], ["answer_scores"], ["attention_maps", "features"]])
@@ -116,7 +117,7 @@ def test_signals_of_both_definitions_can_be_read_together(models: Path, tmp_path
 
 
 def test_rows_with_an_image_have_all_values_and_text_only_rows_those_that_need_none(everything: dict[str, Extracted]):
-    for signal in make_signals(SIGNAL_MAKERS, Settings()):
+    for signal in make_signals(READ_IN_ONE_PASS, Settings()):
         for values in values_of(everything[signal.name]).values():
             is_missing = np.isnan(values.reshape(N_SAMPLES, -1)).all(1)
             expected = list(TEXT_ONLY_ROWS) if signal.needs_image else []
@@ -126,7 +127,7 @@ def test_rows_with_an_image_have_all_values_and_text_only_rows_those_that_need_n
 def test_each_image_is_opened_once_for_all_signals_and_checkpoints(models: Path, tmp_path: Path):
     images = CountingImages()
     samples = [sample for sample in make_samples() if len(sample.images) == 1]
-    extract(models, tmp_path, make_signals(SIGNAL_MAKERS, Settings()), samples=samples, open_image=images)
+    extract(models, tmp_path, make_signals(READ_IN_ONE_PASS, Settings()), samples=samples, open_image=images)
     assert images.opened == {f"picture-{number}": 1 for number in range(7)}
 
 

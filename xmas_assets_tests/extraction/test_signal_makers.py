@@ -9,15 +9,15 @@ from torch import Tensor
 from transformers import LlamaConfig
 
 from xmas_assets.contracts.settings import AttentionMapSettings, Settings, SignalSettings
-from xmas_assets.contracts.signals import SIGNALS
-from xmas_assets.extraction.signal_makers import SIGNAL_MAKERS, make_signals
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS, SIGNALS
+from xmas_assets.extraction.signal_makers import make_signals
 from xmas_assets.vlm import forward
 from xmas_assets.vlm.capture import Observed
 from xmas_assets_tests.extraction.observations import DEPTH, WIDTH, make_model, observe, sequences
 from xmas_assets_tests.vlm.models import draw_images, make_rows, make_vlm
 
 CONFIG = LlamaConfig(num_hidden_layers=DEPTH, hidden_size=WIDTH)
-ALL = list(SIGNAL_MAKERS)
+ALL = list(READ_IN_ONE_PASS)
 NAMES = pytest.mark.parametrize("name", ALL)
 
 

@@ -33,11 +33,11 @@ def test_what_a_method_says_to_cost_is_what_stands_behind_its_signals():
 
 
 def test_the_table_has_a_row_per_method_and_says_below_what_a_person_must_provide():
-    table, _, supplies = method_table().partition("\n\n")
+    table, _, requirements = method_table().partition("\n\n")
     lines = table.splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == [f"`{name}`" for name in METHODS]
     assert {line.count("|") for line in lines} == {7}
-    provided = [line.split("`")[1] for line in supplies.splitlines()]
+    provided = [line.split("`")[1] for line in requirements.splitlines()]
     assert provided == ["ratings", "tags", "validation_gradients"]
 
 
