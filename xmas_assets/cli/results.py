@@ -79,7 +79,7 @@ def verify(manifest: Annotated[Path, typer.Argument(help="A *.manifest.json.")])
     Example: xmas verify subset.manifest.json
     """
     from xmas_assets.contracts.manifest import Manifest
-    from xmas_assets.stages.subsets import verify as verify_manifest
+    from xmas_assets.stages.verification import verify as verify_manifest
 
     home = open_home()
     print(f"verified: {verify_manifest(home, Manifest.read(manifest))}")
