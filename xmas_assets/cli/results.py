@@ -74,7 +74,7 @@ def export(
 
 @app.command()
 def verify(manifest: Annotated[Path, typer.Argument(help="A *.manifest.json.")]) -> None:
-    """Replay a manifest's selection and check that the same rows come out.
+    """Replay a manifest's selection and check that the same rows come out; names signals and libraries that differ.
 
     Example: xmas verify subset.manifest.json
     """

@@ -8,17 +8,25 @@ from xmas_assets.home.home import Home
 from xmas_assets.selection.registry import METHODS, make_method
 from xmas_assets.stages.subsets import make_subset
 
+_MAY_DIFFER = {"library_versions", "method_package", "export"}
+_MADE_HERE = {"upstream", "proxy_base", "proxy_checkpoints"}  # they differ where the signals were made again
+_EDITED = "the manifest was edited, or is of other source files: export it again"
+
 
 def verify(home: Home, manifest: Manifest) -> str:
-    """Replay a manifest's selection on the dataset as it is now; returns what was checked, in words.
+    """Replay a manifest's selection on the dataset as it is now.
 
     Only the choice is made again, from the signals that are stored. Where those were stored is of no matter; but
     signals that were made on another processor differ in their last digits, and rows near the border may change.
 
+    Returns:
+        What was checked, in words. If the same rows come from other signals, or with other versions of libraries or of
+        the method's package, it says which.
+
     Raises:
-        SelectionError: If the dataset has changed, the rows come out differently, or anything else that the manifest
-            says (but for versions of libraries and of the method's package) is not so, or that package is missing. It
-            says how many rows are the same, and what else differs.
+        SelectionError: If the dataset has changed, the rows come out differently, the package that the method is of is
+            missing, or the manifest says anything else that is not so. It says how many rows are the same, and what
+            else differs.
     """
     digest = dataset_digest(home.stored("raw_dataset", manifest.dataset)["samples"].arrow(DIGEST_COLUMNS))
     if digest != manifest.dataset_digest:
@@ -26,59 +34,54 @@ def verify(home: Home, manifest: Manifest) -> str:
             f"dataset {manifest.dataset!r} has changed since the selection (content {digest[:12]}, manifest "
             f"{manifest.dataset_digest[:12]}); verify on the dataset as it was, or select again"
         )
-    other_version = _other_version(manifest)
+    _check_package(manifest)
     key = SelectionKey.make(manifest.method, manifest.budget, manifest.seed)
-    again = make_subset(home, manifest.dataset, key, method=make_method(manifest.method, manifest.parameters))
-    if again.manifest.sample_ids != manifest.sample_ids:
-        n_common = len(set(again.manifest.sample_ids) & set(manifest.sample_ids))
+    here = make_subset(home, manifest.dataset, key, method=make_method(manifest.method, manifest.parameters)).manifest
+    differences = "; ".join(_differences(here, manifest))
+    if here.sample_ids != manifest.sample_ids:
+        n_common = len(set(here.sample_ids) & set(manifest.sample_ids))
+        elsewhere = "copy the home that made the manifest" if here.upstream != manifest.upstream else "install those"
         raise SelectionError(
             f"the selection comes out differently: {n_common} of {manifest.n_selected} rows "
-            f"({n_common / manifest.n_selected:.1%}) are the same; {_what_differs(again.manifest, manifest)}"
+            f"({n_common / manifest.n_selected:.1%}) are the same; "
+            + (f"{differences}: {elsewhere} to replay it, or export it again" if differences else _EDITED)
         )
-    fields = sorted(set(Manifest.model_fields) - {"library_versions", "method_package", "export"})
-    other = [name for name in fields if getattr(again.manifest, name) != getattr(manifest, name)]
-    if other:
+    if untrue := _untrue_fields(here, manifest):
         raise SelectionError(
-            f"the same {manifest.n_selected} of {again.manifest.n_samples} rows come out, but the manifest has another "
-            f"{', '.join(other)}; {_what_differs(again.manifest, manifest)}"
+            f"the same {manifest.n_selected} of {here.n_samples} rows come out, but with another {', '.join(untrue)}; "
+            f"{_EDITED}"
         )
-    return (
-        f"{manifest.n_selected} of {manifest.n_samples} rows of {manifest.dataset!r} come out the same{other_version}"
-    )
+    same = f"{manifest.n_selected} of {manifest.n_samples} rows of {manifest.dataset!r} come out the same"
+    return f"{same}; not as in the manifest: {differences}" if differences else same
 
 
-def _other_version(manifest: Manifest) -> str:
-    """How the installed version of the method's package differs from the manifest's, in brackets; "" if it does not.
-
-    Raises:
-        SelectionError: If that package is not installed, or cannot be used.
-    """
+def _check_package(manifest: Manifest) -> None:
+    """Refuse a manifest of a method whose package is not installed, or cannot be used."""
     made, here = manifest.method_package, METHODS.package(manifest.method)
-    if made is None or made == here:
-        return ""
-    if here is None or here.distribution != made.distribution:
+    if made is not None and (here is None or here.distribution != made.distribution):
         needed = f"method {manifest.method!r} of this manifest is of package {made.distribution} {made.version}"
         found = METHODS.problems().get(manifest.method, f"here it is of {here.distribution}" if here else "")
         raise SelectionError(f"{needed}, which is not installed{found and f' ({found})'}; install it and verify again")
-    return f" ({made.distribution} {here.version} is installed, the manifest is of {made.version})"
 
 
-def _what_differs(here: Manifest, stated: Manifest) -> str:
-    """Which signals and libraries are not those of the manifest, and what to do."""
+def _untrue_fields(here: Manifest, stated: Manifest) -> list[str]:
+    """The fields that signals made again cannot explain, sorted: a person changed them."""
+    made_again = here.upstream != stated.upstream and here.upstream.keys() == stated.upstream.keys()
+    fields = set(Manifest.model_fields) - _MAY_DIFFER - (_MADE_HERE if made_again else set())
+    return sorted(name for name in fields if getattr(here, name) != getattr(stated, name))
+
+
+def _differences(here: Manifest, stated: Manifest) -> list[str]:
+    """Which signals and libraries are not those of the manifest."""
     made = [asset for asset, content in sorted(here.upstream.items()) if stated.upstream.get(asset) != content]
-    versions_there = _versions(stated)
+    there = _versions(stated)
     libraries = [
-        f"{name} {versions_there.get(name, 'unknown')} there, {version_here} here"
-        for name, version_here in sorted(_versions(here).items())
-        if versions_there.get(name) != version_here
+        f"{name} {there.get(name, 'unknown')} there, {version} here"
+        for name, version in sorted(_versions(here).items())
+        if there.get(name) != version
     ]
-    if not made:
-        causes = libraries or [
-            "signals and libraries are those of the manifest; it was edited, or is of other source files"
-        ]
-        return f"{'; '.join(causes)}: export it again"
-    reasons = [f"{', '.join(made)} stored here have other content (another processor, library or setting made them)"]
-    return f"{'; '.join(reasons + libraries)}: copy the home that made the manifest to replay it, or export it again"
+    other = f"{', '.join(made)} stored here have other content (another processor, library or setting made them)"
+    return [other, *libraries] if made else libraries
 
 
 def _versions(manifest: Manifest) -> dict[str, str]:
