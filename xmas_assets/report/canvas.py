@@ -22,7 +22,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _WIDTH_INCHES = 8.0  # shown at 800 px, where 10 pt type is 14 px high
 _DPI = 160
-_DIALOG_PIXELS = 960  # what Dagster's metadata dialog shows whole in a window of 1280; it does not scale pictures down
+WIDTH_PIXELS = 1280
+DIALOG_PIXELS = 960  # what Dagster's metadata dialog shows whole in a window of 1280; it does not scale pictures down
 _STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that a picture is the same on every machine
     "font.size": 10,
@@ -67,10 +68,12 @@ def data_uri(png: bytes) -> str:
 
 def markdown_image(png: bytes, *, limit_bytes: int = 500_000) -> Markdown:
     """The picture as inline Markdown for Dagster metadata, at most as wide as its dialog and as large as the limit."""
-    image = Image.open(io.BytesIO(png)).convert("RGB")
-    image.thumbnail((_DIALOG_PIXELS, image.height), Image.Resampling.LANCZOS)
-    while len(png := _png(image)) > limit_bytes:
-        image.thumbnail((max(1, image.width * 3 // 4), image.height), Image.Resampling.LANCZOS)
+    image = Image.open(io.BytesIO(png))
+    while image.width > DIALOG_PIXELS or len(png) > limit_bytes:
+        width = DIALOG_PIXELS if image.width > DIALOG_PIXELS else max(1, image.width * 3 // 4)
+        image = image.convert("RGB")
+        image.thumbnail((width, image.height), Image.Resampling.LANCZOS)
+        png = _png(image)
     return Markdown(f"![]({data_uri(png)})")
 
 

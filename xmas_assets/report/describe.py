@@ -10,15 +10,14 @@ from PIL import Image
 from xmas_assets.contracts.artifacts import ScalarTrajectories, TrainingRecord
 from xmas_assets.contracts.samples import without_image_marks
 from xmas_assets.core.arrays import rows_with_values
-from xmas_assets.report.canvas import markdown_image
+from xmas_assets.report.canvas import DIALOG_PIXELS, WIDTH_PIXELS, markdown_image
 from xmas_assets.report.figures import (
     budget_score_figure,
-    cluster_sample_figure,
     cluster_size_figure,
     loss_figure,
-    task_composition_figure,
     trajectory_figure,
 )
+from xmas_assets.report.sheets import cluster_sample_figure, task_composition_figure
 from xmas_assets.report.tables import render_markdown
 from xmas_assets.report.text import Markdown, markdown_table
 from xmas_assets.store.reading import Table
@@ -140,7 +139,7 @@ def describe_subset(rows: NDArray[np.integer], samples: Table, pictures: Mapping
 
 
 def subset_pictures(rows: NDArray[np.integer], samples: Table, open_image: OpenImage) -> dict[str, bytes]:
-    """The mix of tasks beside the whole dataset's, and some of the rows, as PNG bytes.
+    """The mix of tasks beside the whole dataset's, and some of the rows, as PNG bytes as wide as Dagster shows them.
 
     Args:
         rows: Selected rows, ascending.
@@ -149,8 +148,10 @@ def subset_pictures(rows: NDArray[np.integer], samples: Table, open_image: OpenI
     """
     compositions = {"dataset": task_counts(samples), "subset": task_counts(samples, rows)}
     return {
-        "tasks": task_composition_figure(compositions),
-        "some samples": sample_figure(samples, {"selected": _evenly(rows, _N_PER_GROUP)}, open_image),
+        "tasks": task_composition_figure(compositions, width_pixels=DIALOG_PIXELS),
+        "some samples": sample_figure(
+            samples, {"selected": _evenly(rows, _N_PER_GROUP)}, open_image, width_pixels=DIALOG_PIXELS
+        ),
     }
 
 
@@ -189,7 +190,13 @@ def cluster_rows(labels: NDArray[np.integer]) -> dict[str, NDArray[np.integer]]:
     }
 
 
-def sample_figure(samples: Table, groups: Mapping[str, NDArray[np.integer]], open_image: OpenImage) -> bytes:
+def sample_figure(
+    samples: Table,
+    groups: Mapping[str, NDArray[np.integer]],
+    open_image: OpenImage,
+    *,
+    width_pixels: int = WIDTH_PIXELS,
+) -> bytes:
     """Rows of the dataset with their first picture and their last question and answer, group by group."""
     wanted = np.unique(np.concatenate(list(groups.values())))
     columns = samples.scan().select("row", "images", "turns").filter(pl.col("row").is_in(wanted.tolist())).collect()
@@ -197,7 +204,8 @@ def sample_figure(samples: Table, groups: Mapping[str, NDArray[np.integer]], ope
     for row, images, turns in columns.iter_rows():
         caption = " / ".join(without_image_marks(turn["text"]) for turn in turns[-2:])
         shown[row] = (open_image(images[0]) if images else None, caption)
-    return cluster_sample_figure([(title, [shown[row] for row in rows]) for title, rows in groups.items() if len(rows)])
+    filled = [(title, [shown[row] for row in rows]) for title, rows in groups.items() if len(rows)]
+    return cluster_sample_figure(filled, width_pixels=width_pixels)
 
 
 def task_counts(samples: Table, rows: NDArray[np.integer] | None = None) -> dict[str, int]:

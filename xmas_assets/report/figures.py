@@ -1,19 +1,16 @@
 """Pictures of a run as PNG bytes: same input, same bytes; no global plotting state, no text left unescaped."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from PIL import Image
 
 from xmas_assets.report.canvas import COLOURS, GREY, INK, LINES, MARKERS, draw
 from xmas_assets.report.tables import budget_percent
-from xmas_assets.report.text import figure_text, visible
+from xmas_assets.report.text import figure_text
 
 _COLUMNS = 4
-_THUMBNAIL_PIXELS = 192
 
 
 def trajectory_figure(
@@ -73,29 +70,6 @@ def cluster_size_figure(labels: NDArray[np.integer]) -> bytes:
     return draw(paint, height=3.5)
 
 
-def cluster_sample_figure(groups: Sequence[tuple[str, Sequence[tuple[Image.Image | None, str]]]]) -> bytes:
-    """Rows of thumbnails: one row per cluster, under each picture its caption.
-
-    Args:
-        groups: Per cluster a title and its samples (image, or None for a text-only row; caption).
-    """
-    n_columns = max(len(samples) for _, samples in groups)
-
-    def paint(figure) -> None:
-        panels = figure.subplots(len(groups), n_columns, squeeze=False)
-        for panel_row, (title, samples) in zip(panels, groups, strict=True):
-            for panel in panel_row:
-                panel.set_axis_off()
-            panel_row[0].set_title(figure_text(title, 60), loc="left", fontweight="bold")
-            for panel, (image, caption) in zip(panel_row, samples, strict=False):
-                panel.imshow(_thumbnail(image), interpolation="nearest")
-                if image is None:
-                    panel.text(0.5, 0.5, "no image", transform=panel.transAxes, ha="center", va="center", color=GREY)
-                panel.text(0.5, -0.05, _wrapped(caption), transform=panel.transAxes, ha="center", va="top", fontsize=8)
-
-    return draw(paint, height=0.3 + len(groups) * (7.0 / n_columns + 0.8))
-
-
 def budget_score_figure(leaderboard: pl.DataFrame) -> bytes:
     """Score against budget per method with 95 % intervals; full data and the majority answer as horizontal lines."""
     curves = leaderboard.filter(pl.col("budget").is_not_null(), pl.col("method") != "full")
@@ -131,41 +105,6 @@ def budget_score_figure(leaderboard: pl.DataFrame) -> bytes:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
     return draw(paint, height=4.2)
-
-
-def task_composition_figure(compositions: Mapping[str, Mapping[str, int]], *, n_shown: int = 7) -> bytes:
-    """Share of each task in the whole dataset and in every subset, as stacked bars.
-
-    Args:
-        compositions: Name of a bar to rows per task, from top to bottom; put the whole dataset first.
-        n_shown: Tasks with a colour of their own, the most frequent of the first bar; the rest is one grey "other".
-    """
-    first = next(iter(compositions.values()))
-    tasks = sorted({task for counts in compositions.values() for task in counts}, key=lambda t: (-first.get(t, 0), t))
-    names = list(compositions)
-    totals = np.array([sum(compositions[name].values()) for name in names])
-    parts = [(figure_text(task, 24), [task], COLOURS[i % len(COLOURS)]) for i, task in enumerate(tasks[:n_shown])]
-    if len(tasks) > n_shown:
-        rest = tasks[n_shown:]
-        parts.append((f"other ({len(rest)} tasks)" if len(rest) > 1 else figure_text(rest[0], 24), rest, GREY))
-
-    def paint(figure) -> None:
-        axes = figure.subplots()
-        left = np.zeros(len(names))
-        for label, members, colour in parts:
-            counts = [sum(compositions[name].get(task, 0) for task in members) for name in names]
-            shares = 100 * np.array(counts) / totals
-            axes.barh(range(len(names)), shares, left=left, color=colour, edgecolor="white", label=label)
-            left += shares
-        axes.set_yticks(range(len(names)), [figure_text(name, 32) for name in names])
-        for position, name in enumerate(names):
-            axes.text(101, position, f"{sum(compositions[name].values()):,} rows", va="center", fontsize=9)
-        axes.set(xlabel="share of the rows (%)", xlim=(0, 100))
-        axes.invert_yaxis()
-        axes.grid(visible=False, axis="y")
-        figure.legend(loc="outside upper left", ncols=4)
-
-    return draw(paint, height=1.4 + 0.36 * len(names))
 
 
 def loss_figure(losses: Sequence[float]) -> bytes:
@@ -218,17 +157,3 @@ def _method_looks(methods: list[str]) -> dict[str, dict[str, str]]:
         turn, colour = divmod(position, len(COLOURS))
         looks[method] = {"color": COLOURS[colour], "marker": MARKERS[colour], "linestyle": LINES[turn % len(LINES)]}
     return looks | ({"random": {"color": GREY, "marker": "x", "linestyle": "--"}} if "random" in methods else {})
-
-
-def _thumbnail(image: Image.Image | None) -> NDArray[np.uint8]:
-    if image is None:
-        return np.full((_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS, 3), 240, dtype=np.uint8)
-    small = image.convert("RGB")
-    small.thumbnail((_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS))
-    return np.asarray(small)
-
-
-def _wrapped(caption: str, width: int = 18, n_lines: int = 4) -> str:
-    """The caption in short lines, cut off after the last."""
-    lines = textwrap.wrap(visible(caption, 200), width, max_lines=n_lines, placeholder=" …")
-    return "\n".join(figure_text(line, width) for line in lines)

@@ -18,10 +18,10 @@ from xmas_assets.report.describe import cluster_rows, sample_figure, task_counts
 from xmas_assets.report.figures import (
     budget_score_figure,
     cluster_size_figure,
-    task_composition_figure,
     trajectory_figure,
 )
 from xmas_assets.report.html import write_report
+from xmas_assets.report.sheets import task_composition_figure
 from xmas_assets.selection.registry import METHODS
 from xmas_assets.stages.prepared import PREPARED, partition_of
 

@@ -9,12 +9,11 @@ from xmas_assets.evaluation.leaderboard import build_leaderboard
 from xmas_assets.report.canvas import draw, markdown_image
 from xmas_assets.report.figures import (
     budget_score_figure,
-    cluster_sample_figure,
     cluster_size_figure,
     loss_figure,
-    task_composition_figure,
     trajectory_figure,
 )
+from xmas_assets.report.sheets import cluster_sample_figure, task_composition_figure
 from xmas_assets_tests.report.made_up import answers, baseline, costs, experiment
 
 _NAMES = ["$x^{$", "a_b", "<script>", "\x1b[31m", "計数", r"\frac", "x" * 300]
