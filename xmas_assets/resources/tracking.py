@@ -6,16 +6,15 @@ file lock, because parallel processes on a fresh sqlite store race.
 """
 
 import hashlib
-import io
 import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 from filelock import FileLock
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from xmas_assets.contracts.messages import first_line
@@ -219,10 +218,14 @@ class _Delivery:
                     continue
                 log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
                 log(run_id, str(path), folder)
-        for name, text in record.files.items():
-            self.client.log_text(run_id, text, name)
-        for name, png in record.pictures.items():
-            self.client.log_image(run_id, Image.open(io.BytesIO(png)), name)
+        contents = {name: text.encode() for name, text in record.files.items()} | record.pictures
+        with TemporaryDirectory() as folder:
+            for name, content in contents.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            if contents:
+                self.client.log_artifacts(run_id, folder)
 
     def _register(self, run_id: str, record: RunRecord) -> None:
         from mlflow.exceptions import MlflowException
