@@ -22,6 +22,9 @@ from xmas_assets.resources.observations import observations
 
 _OUR_ERROR = re.compile(r"^xmas_assets\.[\w.]+: ")  # an XmasError explains itself, so its type is not shown
 
+_NO_CAPTURE = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+"""Runs of a command print to its terminal. To capture that takes four processes a run, and hides the progress bars."""
+
 
 class RunFailedError(XmasError):
     """A Dagster run that failed; the message names the step and its error."""
@@ -91,7 +94,7 @@ def open_instance(home: Home) -> dg.DagsterInstance:
         with replacing(settings) as staged:
             staged.write_bytes((Path(__file__).parents[1] / "instance" / "dagster.yaml").read_bytes())
     os.environ["DAGSTER_HOME"] = str(folder)
-    return dg.DagsterInstance.get()
+    return dg.DagsterInstance.local_temp(str(folder), overrides={"compute_logs": _NO_CAPTURE})
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
