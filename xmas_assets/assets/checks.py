@@ -110,13 +110,12 @@ def label_range(clusters: StoredTables) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset="selected_subset", blocking=True, partitions_def=SELECTIONS)
-def exact_budget(
-    context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home], selected_subset: StoredTables
-) -> dg.AssetCheckResult:
+def exact_budget(context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home]) -> dg.AssetCheckResult:
     """Exactly as many rows as the budget buys, ascending, unique, and from this dataset."""
     dataset, key = parse_partition(context.partition_key)
+    subset = home.stored("selected_subset", context.partition_key)["subset"]
     samples = home.stored("raw_dataset", dataset)["samples"]
-    return _result(verifying.check_subset(selected_subset["subset"], samples, key.budget))
+    return _result(verifying.check_subset(subset, samples, key.budget))
 
 
 @dg.asset_check(asset="benchmark_scores", blocking=True, partitions_def=SELECTIONS)

@@ -6,7 +6,7 @@ from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.signals import SIGNAL_ASSETS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine
+from xmas_assets.home.stored_tables import combine
 from xmas_assets.report.describe import describe_subset, subset_pictures
 from xmas_assets.resources.lineage import selection_record
 from xmas_assets.resources.outputs import emit
@@ -14,23 +14,21 @@ from xmas_assets.resources.tracking import Tracking
 from xmas_assets.stages.prepared import prepared_arrays
 from xmas_assets.stages.subsets import make_subset, resolve_method, stage_subset
 
-_SIGNALS = sorted(SIGNAL_ASSETS.keys() - {"raw_dataset"})
+_READ_ASSETS = sorted({"raw_dataset", *SIGNAL_ASSETS})
 
 
 @dg.asset(
     partitions_def=SELECTIONS,
-    deps=[*_SIGNALS, SETTINGS["methods"]],
+    deps=[*_READ_ASSETS, SETTINGS["methods"]],
     group_name="selection",
     kinds={"numpy", "parquet"},
     owners=OWNERS,
     code_version="1",
 )
-def selected_subset(
-    context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], tracking: Tracking, raw_dataset: StoredTables
-) -> dg.Output:
+def selected_subset(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], tracking: Tracking) -> dg.Output:
     """Rows of the dataset, ascending and unique, exactly as many as the budget buys; and their manifest."""
     dataset, key = parse_partition(context.partition_key)
-    methods = home.settings(dataset).methods
+    raw_dataset, methods = home.stored("raw_dataset", dataset), home.settings(dataset).methods
     prepared = prepared_arrays(home, dataset, resolve_method(key, methods))
     made_from = combine(raw_dataset.version, methods.digest())
     with home.stage("selected_subset", context.partition_key, key=made_from) as workspace:
