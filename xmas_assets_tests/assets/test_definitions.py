@@ -19,14 +19,8 @@ ASSETS = {
     "base_model": "models",
     "target_base": "models",
     "proxy_checkpoints": "models",
-    "attention_trajectories": "signals",
+    **dict.fromkeys(READ_IN_ONE_PASS, "signals"),
     "clusters": "selection",
-    "attention_maps": "signals",
-    "block_activations": "signals",
-    "features": "signals",
-    "token_spectra": "signals",
-    "attended_features": "signals",
-    "answer_scores": "signals",
     "text_lengths": "signals",
     "clip_embeddings": "signals",
     "difficulty_scores": "signals",
@@ -109,10 +103,9 @@ def test_a_signal_of_the_pass_depends_on_no_settings_of_another(graph):
         asset: {key.path[-1] for key in graph.get(dg.AssetKey(asset)).parent_keys if key.path[0] == "settings"}
         for asset in READ_IN_ONE_PASS
     }
-    own = {"attention_trajectories": {"trajectories"}} | {
-        name: {name} for name in ("attention_maps", "block_activations", "attended_features")
-    }
-    assert sections == {asset: {"base_model"} | own.get(asset, set()) for asset in READ_IN_ONE_PASS}
+    assert sections == {asset: {"base_model", SIGNAL_ASSETS[asset].settings} - {""} for asset in READ_IN_ONE_PASS}
+    assert sections["features"] == {"base_model"}
+    assert sections["attention_trajectories"] == {"base_model", "trajectories"}
 
 
 def test_every_section_of_the_settings_is_an_asset(tmp_path):

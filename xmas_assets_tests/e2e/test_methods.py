@@ -17,6 +17,8 @@ from xmas_assets_tests.e2e.platforms import QUICK, keys, n_materializations, ope
 
 WITHIN = [name for name in METHODS if not any(requirement_of(need) for need in METHODS[name].needs)]
 """Methods that need nothing outside the dataset."""
+READ = assets_read(WITHIN) & set(READ_IN_ONE_PASS)
+"""Of what they read, that which one pass over the data makes."""
 BUDGETS = ("0.10", "0.30")
 pytestmark = pytest.mark.timeout(600)  # the first test waits for everything to be made
 
@@ -73,7 +75,7 @@ def test_adding_coincide_after_xmas_reads_only_its_own_signal(said):
 def test_all_methods_together_read_each_signal_once_and_those_of_the_pass_in_one_run(platform, said):
     for asset in sorted(assets_read(WITHIN)):
         assert n_materializations(platform, asset) == 1, asset
-    others = set(READ_IN_ONE_PASS) - {"attention_trajectories", "block_activations"}
+    others = READ - {"block_activations"}
     assert len({run for asset in others for run in runs_of(platform, asset)}) == 1
     assert f"{', '.join(sorted(others))} ..." in said["all"]
     assert n_materializations(platform, "proxy_checkpoints") == 1
@@ -97,7 +99,7 @@ def test_another_setting_of_one_signal_makes_that_signal_stale_alone(platform, h
     registration.model_copy(update={"overrides": changed}).save(home)
     platform.observe("shapes")
     try:
-        assert platform.stale(READ_IN_ONE_PASS, "shapes") == ["block_activations"]
+        assert platform.stale(READ, "shapes") == ["block_activations"]
     finally:
         registration.save(home)
         platform.observe("shapes")
