@@ -1,4 +1,4 @@
-"""Base models beside the shipped one, built by its own recipe, once for a home."""
+"""Base models other than the shipped one, built by its own recipe, once for a home."""
 
 import shutil
 from pathlib import Path

@@ -10,7 +10,7 @@ JOBS = [
     dg.define_asset_job(
         "prepare_dataset",
         selection=_PREPARED,
-        description="What a dataset needs once, whatever the budget: read, find models, train the proxy, follow it.",
+        description="What a dataset needs once, for any budget: read, find models, train the proxy, follow it.",
     ),
     dg.define_asset_job(
         "read_signals",
@@ -34,9 +34,9 @@ JOBS = [
         description="Lengths, joint embeddings of image and text, and the difficulty that is learned from them.",
     ),
     dg.define_asset_job(
-        "ask_outside",
+        "annotate_rows",
         selection=["tags", "quality_ratings", "quality_indicators"],
-        description="What comes from a column, a model that is asked, or your file of ratings; needs these named.",
+        description="Annotations from a column, a language model or your file of ratings; name these first.",
     ),
     dg.define_asset_job(
         "evaluate_selection",

@@ -24,7 +24,7 @@ _MADE = "<!-- Made by: python -m xmas_assets.cli.reference -->"
 _ON_COMMANDS = """\
 Every command takes `-h`. Results go to standard output: tables on a terminal, tab-separated lines elsewhere, where a
 value that is missing is an empty cell. Everything else goes to standard error. Exit code 2 stands for a mistake of the
-user, said in one line.
+user, in one line.
 `xmas --version` prints the version. `xmas --install-completion` makes bash, zsh or fish complete commands, datasets,
 methods, selections and queries; `xmas --show-completion` prints the script instead."""
 _COMPLETE_LISTS = (duplicate_rules, format_names, query_names)  # completions that name all that is allowed

@@ -130,7 +130,7 @@ class Checkpoint:
 
     Attributes:
         step: Optimiser steps taken when it was saved; checkpoints are ordered by this number, never by name.
-        path: Directory with safetensors weights (a whole model, or a LoRA adapter beside its base's digest).
+        path: Directory with safetensors weights (a whole model, or a LoRA adapter next to its base's digest).
         digest: Content hash (hex) of the directory's weights and configuration.
     """
 

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 # Not here: libraries that only move values (polars, pyarrow), and xmas-assets itself, whose releases mostly change
-# nothing that was computed. Code that does raises the `_VERSION` beside the key, so that a release keeps people's work.
+# nothing that was computed. Code that does raises the `_VERSION` at the key, so that a release keeps people's work.
 CHOOSING = ("numpy", "scipy", "scikit-learn", "faiss-cpu")
 """They compute the choice from signals."""
 

@@ -235,7 +235,7 @@ class Settings(Section):
     @classmethod
     def _follows_base_model(cls, own: Any, info: ValidationInfo) -> Any:
         base = info.data.get("base_model")
-        if base is None or not isinstance(own, Mapping):  # base_model is wrong and told of, or this is whole
+        if base is None or not isinstance(own, Mapping):  # base_model is wrong and reported, or this is whole
             return own
         shared = base.model_dump()
         if own.get("source", base.source) != base.source:

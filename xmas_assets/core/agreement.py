@@ -29,7 +29,7 @@ class Agreement:
         n_pairs: Pairs.
         spearman: Rank correlation, in [-1, 1]; 0 if the two have nothing to do with each other, NaN if one does not
             vary.
-        spearman_interval: Its lower and upper end; NaN where it cannot be told.
+        spearman_interval: Its lower and upper end; NaN where it cannot be estimated.
         auc: Chance that a pair among those nearest in gradient is nearer in attention than a pair that is not; 0.5 if
             the two have nothing to do with each other. NaN if all pairs are equally near.
         auc_interval: Its lower and upper end, likewise.

@@ -82,7 +82,7 @@ def allocate_by_weight(sizes: IntArray, log_weights: NDArray[np.floating], count
 
     Args:
         sizes: Samples per group, shape (n_groups,), each >= 0.
-        log_weights: Natural logarithms of the weights, shape (n_groups,); weights of any scale can so be told apart.
+        log_weights: Natural logarithms of the weights, shape (n_groups,); so weights of any scale stay distinguishable.
         count: Samples to hand out, in 0..sum(sizes).
 
     Returns:

@@ -1,4 +1,4 @@
-"""The two kinds of arrays that the package computes with; shapes are said where they are used."""
+"""The two kinds of arrays that the package computes with; docstrings give the shapes."""
 
 import numpy as np
 from numpy.typing import NDArray

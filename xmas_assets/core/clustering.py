@@ -1,4 +1,4 @@
-"""k-means, by distance or by direction, that gives the same clusters whatever the number of threads."""
+"""k-means, by distance or by direction, that gives the same clusters for any number of threads."""
 
 import math
 
@@ -82,7 +82,7 @@ def kmeans(
             return inverse.astype(np.int64), points
         drawn = np.random.default_rng(seed).choice(len(points), n_clusters, replace=False, p=copies / copies.sum())
         initial = points[drawn]
-    # faiss reckons in float32, where little is lost near the origin.
+    # faiss computes in float32, where little is lost near the origin.
     origin = points[len(points) // 2]
     with threadpool_limits(limits=1):
         centroids = _lloyd(points - origin, copies, initial - origin, max_iterations=max_iterations)

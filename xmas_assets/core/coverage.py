@@ -110,7 +110,7 @@ def farthest_first(values: NDArray[Any], count: int | None = None) -> tuple[IntA
     """
     n_wanted = len(values) if count is None else count
     first = _central_row(values)
-    # A column of ones beside the rows adds the norm of the row that is measured against.
+    # A column of ones next to the rows adds the norm of the row that is measured against.
     points = np.ones((len(values), values.shape[1] + 1), dtype=np.float32)
     # Around a row, not around the mean: distances between whole numbers, and so ties, stay exact.
     np.subtract(values, values[first], out=points[:, :-1], dtype=np.float32, casting="same_kind")

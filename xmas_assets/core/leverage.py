@@ -26,7 +26,7 @@ def leverage_scores(
 
     Two passes over the rows: one adds up their Gram matrix (n_columns, n_columns) in float64, whose eigenvectors are
     the right singular vectors; the other projects every row on them. Memory is that of the Gram matrix and a block,
-    whatever the number of rows. Squaring halves the digits of float64, which still leaves more than float32 data have.
+    for any number of rows. Squaring halves the digits of float64, which still leaves more than float32 data have.
 
     Args:
         blocks: Gives the rows from the start whenever it is called: blocks of shape (n_block_rows, n_columns), finite,

@@ -219,7 +219,7 @@ def _macro_mean(sums: FloatArray, counts: FloatArray, seed_weights: FloatArray) 
 
 
 def _half_width(crossed: FloatArray, by_seed: FloatArray, n_seeds: int, n_clusters: int) -> float:
-    """Half of the 95 % interval: t quantile x standard error, NaN if it cannot be told."""
+    """Half of the 95 % interval: t quantile x standard error, NaN if it cannot be estimated."""
     from scipy import stats
 
     if n_clusters < 2 or not (np.isfinite(crossed).all() and np.isfinite(by_seed).all()):

@@ -1,4 +1,4 @@
-"""Scores and features of one sample from what a model says of its tokens."""
+"""Scores and features of one sample from what a model predicts of its tokens."""
 
 from typing import Any, NamedTuple
 
@@ -62,7 +62,7 @@ def _probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
 
 
 class Spectrum(NamedTuple):
-    """What the singular values of a sample's token features say.
+    """Summary of the singular values of a sample's token features.
 
     Attributes:
         entropy: Of the values divided by their sum, nats: how many directions the tokens fill. Grows with length.

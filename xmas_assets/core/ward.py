@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.relations import group_means
 
-_TILE = 512  # rows whose distances are held beside the result
+_TILE = 512  # rows whose distances are held in addition to the result
 _POWER_STEPS = 10  # enough for a direction along which the rows spread; it need not be the leading one
 
 

@@ -155,7 +155,7 @@ def _embed_rows(
 
 
 def text_of(sample: Sample) -> str:
-    """What is said in a sample, one turn per line, without image marks."""
+    """The text of a sample, one turn per line, without image marks."""
     return "\n".join(without_image_marks(turn.text) for turn in sample.turns)
 
 
@@ -164,7 +164,7 @@ def _cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
 
 
 def _key(digest: str, base_settings: BaseModelSettings, settings: ClipSettings) -> str:
-    """Everything that the values depend on beside the samples."""
+    """Everything that the values depend on besides the samples."""
     own = (settings.batch_size, settings.threads, settings.source == "base")
     versions = (_VERSION, library_versions(READING))
     return repr(("embeddings", versions, digest, base_settings.dtype, base_settings.device, own))

@@ -1,7 +1,7 @@
 """All signals of a dataset in one pass: each image decoded and seen once, each prefix once per checkpoint.
 
 Work is cut into shards of rows that share images; in a shard, checkpoints are the inner loop. Each signal has a file
-per shard of its own, so that whatever a pass has finished is found by any later one, also one for fewer signals. Memory
+per shard of its own, so that any later pass, also one for fewer signals, finds what an earlier one has finished. Memory
 is that of one shard and one model, plus 16 bytes per row; the results are files.
 """
 

@@ -16,7 +16,7 @@ class Projection:
 
     Any two entries fall on one place with a chance of at most 1 / n_projected, and their signs are independent, so the
     inner product of two projected vectors has the true one as its mean, and a variance of at most
-    ``(|x|^2 |y|^2 + <x, y>^2) / n_projected``: the bound of a dense Gaussian projection, whatever the vectors are.
+    ``(|x|^2 |y|^2 + <x, y>^2) / n_projected``: the bound of a dense Gaussian projection, for any vectors.
 
     Source:
         CountSketch (Charikar, Chen, Farach-Colton 2002; Weinberger et al. 2009, arXiv 0902.2206) with block-wise

@@ -1,4 +1,4 @@
-"""Where this home's UIs answer, so that Dagster and MLflow can link to each other whatever port they were given."""
+"""Where this home's UIs answer, so that Dagster and MLflow can link to each other on any port."""
 
 import json
 from typing import NamedTuple

@@ -58,7 +58,7 @@ def stage(
     schemas: Mapping[str, pa.Schema] | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> StoredTables:
-    """Write an asset's tables beside its work; the IO manager moves them to their place."""
+    """Write an asset's tables next to its work; the IO manager moves them to their place."""
     write_tables(workspace / "tables", tables, schemas=schemas, metadata=metadata)
     return StoredTables(workspace / "tables")
 

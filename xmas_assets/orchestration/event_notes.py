@@ -1,6 +1,6 @@
 """What the event log says about the latest state of every partition: asked in bulk, remembered by event.
 
-An event never changes, so what was read of it is kept in a file beside the log. An event of a selection holds its
+An event never changes, so what was read of it is kept in a file next to the log. An event of a selection holds its
 pictures; without the file, two thousand of them would be read again for every command.
 """
 

@@ -22,7 +22,7 @@ from xmas_assets.orchestration.process_claims import end_killed_runs
 from xmas_assets.selection.registry import assets_read
 from xmas_assets.stages.requirements import check_requirements
 
-ALWAYS = {"raw_dataset", "base_model"}  # whatever the method
+ALWAYS = {"raw_dataset", "base_model"}  # for any method
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
 
 
@@ -54,7 +54,7 @@ def run_selections(
     end_killed_runs(platform.instance, platform.home.path("locks"))
     platform.observe(dataset)
     platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
-    # The targets' base before anything is trained, so that one that is not there is told at once.
+    # The targets' base before anything is trained, so that a missing one is reported at once.
     always = ALWAYS | ({"target_base"} if {"target_model", "benchmark_scores"} & set(stages) else set())
     impossible = _prepare(platform, dataset, methods, always=always, say=say)
     for method, reason in impossible.items():

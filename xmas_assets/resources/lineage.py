@@ -1,4 +1,4 @@
-"""What each stage tells MLflow: one run per selection and one per trained model, linked to Dagster and back."""
+"""What each stage records in MLflow: one run per selection and one per trained model, linked to Dagster and back."""
 
 from collections.abc import Iterable, Mapping
 
@@ -18,14 +18,14 @@ def selection_record(
 ) -> RunRecord:
     """The run of a selection: its parameters, what it was made from, its manifest (which holds the rows), pictures."""
     manifest = subset.manifest
-    said = f"{manifest.n_selected:,} of {manifest.n_samples:,} rows of `{subset.dataset}`, chosen as `{subset.key}`."
+    note = f"{manifest.n_selected:,} of {manifest.n_samples:,} rows of `{subset.dataset}`, chosen as `{subset.key}`."
     parameters = {f"method.{name}": str(value) for name, value in manifest.parameters.items()}
     return RunRecord(
         key=combine("selection", subset.dataset, str(subset.key), staged.version),
         experiment=subset.dataset,
         name=f"select {subset.key}",
         params=_key_params(subset.key) | parameters,
-        tags=_tags(context, "selection", said) | {f"upstream.{name}": v for name, v in manifest.upstream.items()},
+        tags=_tags(context, "selection", note) | {f"upstream.{name}": v for name, v in manifest.upstream.items()},
         metrics={"n_selected": manifest.n_selected, "n_samples": manifest.n_samples},
         inputs={subset.dataset: manifest.dataset_digest},
         files={"manifest.json": manifest.to_bytes().decode()},
@@ -43,13 +43,13 @@ def model_record(
 ) -> RunRecord:
     """The run of a trained model: settings, what it was trained on, its weights as a registered version."""
     dataset, key = parse_partition(context.partition_key)
-    said = f"The targets' base model fine-tuned on the {record.n_samples:,} rows of `{dataset}` that `{key}` chose."
+    note = f"The targets' base model fine-tuned on the {record.n_samples:,} rows of `{dataset}` that `{key}` chose."
     return RunRecord(
         key=model_run_key(dataset, key, trained.digest),
         experiment=dataset,
         name=f"train {key}",
         params=_key_params(key) | _flat("target", settings.target) | _flat("target_base", settings.target_base),
-        tags=_tags(context, "model", said) | {f"upstream.{name}": version for name, version in upstream.items()},
+        tags=_tags(context, "model", note) | {f"upstream.{name}": version for name, version in upstream.items()},
         metrics={
             "training_cpu_seconds": record.cpu_seconds,
             "training_loss": record.mean_loss,
@@ -108,16 +108,16 @@ def _flat(prefix: str, settings: Section) -> dict[str, str]:
     return {f"{prefix}.{name}": str(value) for name, value in settings.model_dump(mode="json").items()}
 
 
-def _tags(context: dg.AssetExecutionContext, kind: str, said: str) -> dict[str, str]:
+def _tags(context: dg.AssetExecutionContext, kind: str, note: str) -> dict[str, str]:
     """Where the run came from; and its description, which the MLflow UI shows with links that can be clicked."""
     asset, partition, run = context.asset_key.to_user_string(), context.partition_key, context.run.run_id
     tags = {"xmas.kind": kind, "dagster.run": run, "dagster.partition": partition, "dagster.asset": asset}
     addresses = Addresses.read(context.resources.home)
     if addresses is None:
-        return tags | {"mlflow.note.content": f"{said} In Dagster (xmas ui): asset {asset}, run {run[:8]}."}
+        return tags | {"mlflow.note.content": f"{note} In Dagster (xmas ui): asset {asset}, run {run[:8]}."}
     page = addresses.dagster_run(run)
     links = f"[{asset}]({addresses.dagster_asset(asset, partition)}), [run {run[:8]}]({page})"
-    return tags | {"dagster.url": page, "mlflow.note.content": f"{said} In Dagster: {links}."}
+    return tags | {"dagster.url": page, "mlflow.note.content": f"{note} In Dagster: {links}."}
 
 
 def _metric_name(task: str) -> str:

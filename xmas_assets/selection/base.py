@@ -29,7 +29,7 @@ class Method(BaseModel):
     Attributes:
         name: Name in the registry and in selection keys.
         paper: Where it comes from.
-        needs: Signals it reads (``xmas_assets.contracts.signals.SIGNALS``), beside ``sample_ids``.
+        needs: Signals it reads (``xmas_assets.contracts.signals.SIGNALS``), besides ``sample_ids``.
         cost: The most expensive thing it needs once per dataset: nothing; the text alone; forward passes of the base
             model; training a proxy (and forward passes of it); a backward pass per row; a service outside the platform.
         nested: With one seed, a smaller budget's rows lie inside a larger one's.
@@ -73,7 +73,7 @@ class Method(BaseModel):
             signals: Arrays by name, aligned with the dataset's rows, with ``sample_ids`` among them. Only what the
                 method needs is opened.
             budget: Rows as an ``int``, or a share of the rows in (0, 1] as a ``Decimal`` or ``float``.
-            seed: Seed of whatever the method draws, >= 0.
+            seed: Seed of all that the method draws, >= 0.
             prepared: What ``prepare`` gave for the same signals and parameters; computed here if left out.
 
         Returns:

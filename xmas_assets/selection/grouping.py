@@ -1,4 +1,4 @@
-"""From trajectories to clusters: what XMAS prepares once per dataset, whatever the budget and seed."""
+"""From trajectories to clusters: what XMAS prepares once per dataset, for any budget and seed."""
 
 from typing import Any
 

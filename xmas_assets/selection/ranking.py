@@ -12,7 +12,7 @@ from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 
 class RankedMethod(Method):
-    """A method whose choice is the head of one ranking, whatever budget and seed; so budgets are nested.
+    """A method whose choice is the head of one ranking, for any budget and seed; so budgets are nested.
 
     Rows that the ranking leaves out (those without image, where it is made from images) are a stratum of their own: of
     any budget they get the share that they have of the dataset, rounded down, by a seeded random draw.

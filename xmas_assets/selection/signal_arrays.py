@@ -82,7 +82,7 @@ class OrderedSignals(Mapping[str, Array]):
         self.n_samples = len(order)
 
     def include(self, prepared: Mapping[str, Array]) -> None:
-        """Let a method read what it prepared beside the signals; these arrays are not reordered."""
+        """Let a method read what it prepared in addition to the signals; these arrays are not reordered."""
         self._known.update(prepared)
 
     def __getitem__(self, name: str) -> Array:

@@ -45,7 +45,7 @@ def image_and_text_rows(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
     has_image = signals["has_image"].astype(bool)
     if not has_image.any():
         raise SelectionError(
-            f"all {len(has_image)} rows are text-only, so there are no attention maps to tell them apart; "
+            f"all {len(has_image)} rows are text-only, so there are no attention maps to compare; "
             "use random, or a dataset with images"
         )
     return np.flatnonzero(has_image), np.flatnonzero(~has_image)

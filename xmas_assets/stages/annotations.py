@@ -1,4 +1,4 @@
-"""Signals that are asked of someone or given by someone, from a dataset's stored tables and settings."""
+"""Annotations by a model, a column or a person, from a dataset's stored tables and settings."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,6 +104,6 @@ def quality_tables(
 
 
 def stage_values(workspace: Path, table: str, raw_dataset: StoredTables, **columns: NDArray[Any]) -> StoredTables:
-    """Stage one value per row and column, beside ``row`` and ``sample_id``."""
+    """Stage one value per row and column, next to ``row`` and ``sample_id``."""
     ids = raw_dataset["samples"].frame(["row", "sample_id"])
     return stage(workspace, {table: ids.with_columns(pl.Series(name, values) for name, values in columns.items())})

@@ -1,4 +1,4 @@
-"""What a method prepares whatever the budget and seed: computed once from stored signals, kept, given to every choice.
+"""What a method prepares for any budget and seed: computed once from stored signals, kept, given to every choice.
 
 It is no asset: whether it is current follows from its name, a hash of everything that it was made from.
 """

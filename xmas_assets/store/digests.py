@@ -49,7 +49,7 @@ class ContentHasher:
 
 
 def table_digest(tables: pl.DataFrame | pa.Table | Mapping[str, pl.DataFrame | pa.Table]) -> str:
-    """Content hash (hex SHA-256) of one table in memory, or of several by name, whatever the order of the names.
+    """Content hash (hex SHA-256) of one table in memory, or of several by name, in any order of the names.
 
     A stored table carries its own as ``Table.digest``.
     """

@@ -57,7 +57,7 @@ class Table:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What was said about the table when it was written."""
+        """Notes that were given with the table when it was written."""
         return json.loads(self.notes.get(METADATA_KEY, b"{}"))
 
     @cached_property

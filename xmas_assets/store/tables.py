@@ -1,6 +1,6 @@
 """Our artifacts as Parquet: one directory per asset partition, one file per table.
 
-A reader sees the old tables or the new ones, whatever happens in between.
+A reader sees the old tables or the new ones, regardless of what happens in between.
 """
 
 import hashlib
@@ -197,10 +197,10 @@ def _batches(
 
 def _finish(writers: Mapping[str, _TableWriter], metadata: Mapping[str, str]) -> None:
     digests = {name: writer.hasher.hexdigest() for name, writer in writers.items()}
-    said = json.dumps(dict(metadata), sort_keys=True)
-    write_id = hashlib.sha256(json.dumps([digests, said], sort_keys=True).encode()).hexdigest()
+    noted = json.dumps(dict(metadata), sort_keys=True)
+    write_id = hashlib.sha256(json.dumps([digests, noted], sort_keys=True).encode()).hexdigest()
     for name, writer in writers.items():
-        notes = {METADATA_KEY: said.encode(), DIGEST_KEY: digests[name].encode(), WRITE_KEY: write_id.encode()}
+        notes = {METADATA_KEY: noted.encode(), DIGEST_KEY: digests[name].encode(), WRITE_KEY: write_id.encode()}
         writer.finish(notes)
 
 

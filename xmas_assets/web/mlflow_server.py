@@ -1,6 +1,6 @@
 """MLflow's web server behind the guard, as a plugin: ``mlflow server --app-name xmas-guarded`` (see pyproject.toml).
 
-MLflow's own options do not suffice: they let every page of this machine, whatever its port, read and write.
+MLflow's own options do not suffice: they let every page of this machine, on any port, read and write.
 """
 
 import os

@@ -14,7 +14,7 @@ from xmas_assets.selection.signal_arrays import OrderedSignals
 class InsTag(RankedMethod):
     """Keep rows round by round: from most tags to fewest, those that bring a tag which the round lacks.
 
-    Rows without tags, which the paper's algorithm never takes, come last. Tags come from outside.
+    Rows without tags, which the paper's algorithm never takes, come last. Tags come from a column or a language model.
     """
 
     name: ClassVar[str] = "instag"

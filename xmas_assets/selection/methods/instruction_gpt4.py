@@ -19,7 +19,7 @@ class InstructionGpt4(Method):
     """Keep from each cluster of image embeddings, in proportion to its size, the rows of highest predicted quality.
 
     Quality is predicted from a row's indicators by ridge regression on rated subsets: their mean indicators, and the
-    ratings that models trained on them got, which come from outside. The paper fits a small attention network there;
+    ratings that models trained on them got, which a person provides. The paper fits a small attention network there;
     it has far fewer rated subsets than such a network has weights. Rows without image are a stratum of their own, drawn
     at random.
     """

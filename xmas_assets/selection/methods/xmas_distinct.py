@@ -23,7 +23,7 @@ class XmasDistinct(Method):
 
     Source:
         Our own, after XMAS (arXiv 2510.01454); docs/study: rows with nearly the same maps have nearly the same
-        gradients, while farther apart the maps do not tell how far apart gradients are.
+        gradients, while farther apart the maps do not predict how far apart gradients are.
     """
 
     name: ClassVar[str] = "xmas_distinct"
