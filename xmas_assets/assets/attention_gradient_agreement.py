@@ -33,7 +33,7 @@ def attention_gradient_agreement(
     key = combine(*(tables.version for tables in signals))
     with home.stage("attention_gradient_agreement", context.partition_key, key=key) as workspace:
         pairs = sample_pairs(*signals)
-        table = agreement_table(pairs)
-        staged = stage(workspace, {"agreement": table})
+        staged = stage(workspace, {"agreement": agreement_table(pairs)})
+    table = staged["agreement"].frame()
     described = describe_agreement(table, pairs.attention, pairs.gradient["direction"], n_without=pairs.n_without)
     return emit(staged, described)

@@ -1,12 +1,14 @@
 """Assets ``base_model`` and ``target_base``: the vision-language models that a dataset's training runs start from."""
 
+from pathlib import Path
+
 import dagster as dg
-import polars as pl
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import stage
 from xmas_assets.resources.outputs import emit
+from xmas_assets.stages.base_models import base_table
 
 
 @dg.asset(
@@ -40,14 +42,9 @@ def target_base(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home])
 
 
 def _found(context: dg.AssetExecutionContext, home: Home, asset: str) -> dg.Output:
-    from xmas_assets.vlm.loading import known_digest
-    from xmas_assets.vlm.model_files import resolve_base
-
     settings = getattr(home.settings(context.partition_key), asset)
     with home.stage(asset, context.partition_key, key=settings.digest()) as workspace:
-        directory = resolve_base(settings, section=asset)
-        digest = known_digest(directory)
-        # The settings too: another precision or longest sample makes what is trained and read from it stale.
-        model = pl.DataFrame({"directory": [str(directory)], "digest": [digest], "settings": [settings.digest()]})
+        model = base_table(settings, section=asset)
         staged = stage(workspace, {"model": model})
-    return emit(staged, {"directory": directory, "digest": digest, "source": settings.source})
+    found = {"directory": Path(model["directory"][0]), "digest": model["digest"][0]}
+    return emit(staged, found | {"source": settings.source})

@@ -31,8 +31,9 @@ def quality_indicators(
     dataset = context.partition_key
     made_from = raw_dataset, text_lengths, clip_embeddings, quality_ratings
     with home.stage("quality_indicators", dataset, key=raw_dataset.version) as workspace:
-        meter = Meter("judge", context.log).shards
-        tables, notices = quality_tables(home, dataset, *made_from, workspace=workspace, progress=meter)
+        tables, notices = quality_tables(
+            home, dataset, *made_from, workspace=workspace, progress=Meter("judge", context.log).shards
+        )
         staged = stage(workspace, tables)
     has_image = raw_dataset["samples"].column("n_images") > 0
     described = describe_signal(staged["quality_indicators"], has_image=has_image, notices=notices)

@@ -3,14 +3,12 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.data.ingest import ingest
-from xmas_assets.data.tables import TABLE_SCHEMAS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import note_sources, stage
 from xmas_assets.home.versions import current_versions
 from xmas_assets.report.describe import describe_dataset
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
+from xmas_assets.stages.datasets import stage_dataset
 
 
 @dg.asset(
@@ -26,8 +24,5 @@ def raw_dataset(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home])
     dataset = context.partition_key
     key = current_versions(home, dataset)["source"]
     with home.stage("raw_dataset", dataset, key=key) as workspace:
-        registration = home.registration(dataset)
-        sources = note_sources(registration)
-        records = ingest(registration, image_store=home.image_store(), progress=Meter("read", context.log).records)
-        staged = stage(workspace, records, schemas=TABLE_SCHEMAS, metadata=sources)
+        staged = stage_dataset(workspace, home, dataset, progress=Meter("read", context.log).records)
     return emit(staged, describe_dataset(staged, home.open_image(dataset)))

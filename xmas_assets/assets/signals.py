@@ -74,5 +74,7 @@ def signals(
             progress=Meter("signals", context.log).shards,
         )
         staged = stage_signals(workspaces, extracted)
-    for name, tables in staged.items():
-        yield emit(tables, describe_staged(tables, raw_dataset, notices=extracted[name].notices), output_name=name)
+    yield from (
+        emit(tables, describe_staged(tables, raw_dataset, notices=extracted[name].notices), output_name=name)
+        for name, tables in staged.items()
+    )

@@ -4,12 +4,11 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, stage
 from xmas_assets.report.describe_signals import describe_tags
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
-from xmas_assets.stages.annotations import tag_answers
+from xmas_assets.stages.annotations import tags_of_rows
 
 
 @dg.asset(
@@ -24,14 +23,13 @@ def tags(
     context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], raw_dataset: StoredTables, base_model: StoredTables
 ) -> dg.Output:
     """Tags of every row, from a column, a local model or an endpoint (InsTag); answers are kept as they come."""
-    from xmas_assets.annotation.tags import check_tag_source, tag_table
+    from xmas_assets.annotation.tags import check_tag_source
 
     dataset = context.partition_key
-    settings = home.settings(dataset).tags
-    check_tag_source(settings)
+    check_tag_source(home.settings(dataset).tags)
     with home.stage("tags", dataset, key=raw_dataset.version) as workspace:
-        meter = Meter("tags", context.log).shards
-        answers = tag_answers(home, dataset, raw_dataset, base_model, workspace=workspace, progress=meter)
-        frame, notices = tag_table(training_samples(raw_dataset), answers, settings)
+        frame, notices = tags_of_rows(
+            home, dataset, raw_dataset, base_model, workspace=workspace, progress=Meter("tags", context.log).shards
+        )
         staged = stage(workspace, {"tags": frame})
     return emit(staged, describe_tags(staged["tags"], notices=notices))

@@ -3,14 +3,12 @@
 import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
-from xmas_assets.data.ingest import ingest
-from xmas_assets.data.tables import TABLE_SCHEMAS
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import stage
 from xmas_assets.home.versions import current_versions
 from xmas_assets.report.describe import describe_dataset
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import Meter
+from xmas_assets.stages.datasets import stage_validation
 
 
 @dg.asset(
@@ -24,9 +22,6 @@ from xmas_assets.resources.progress import Meter
 def validation_samples(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.Output:
     """Validated records apart from training and test, each with its target task, and a quarantine table."""
     dataset = context.partition_key
-    registration = home.registration(dataset).of_validation()
     with home.stage("validation_samples", dataset, key=current_versions(home, dataset)["validation"]) as workspace:
-        records = ingest(registration, image_store=home.image_store(), progress=Meter("read", context.log).records)
-        schemas = {name: schema for name, schema in TABLE_SCHEMAS.items() if name != "test"}
-        staged = stage(workspace, records, schemas=schemas)
+        staged = stage_validation(workspace, home, dataset, progress=Meter("read", context.log).records)
     return emit(staged, describe_dataset(staged, home.open_image(dataset)))

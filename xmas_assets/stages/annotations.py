@@ -18,11 +18,10 @@ from xmas_assets.home.stored_tables import StoredTables, read_base, read_sources
 from xmas_assets.store.reading import Table
 
 if TYPE_CHECKING:
-    from xmas_assets.annotation.chat_endpoint import Answer
     from xmas_assets.scale.row_tables import Listener
 
 
-def tag_answers(
+def tags_of_rows(
     home: Home,
     dataset: str,
     raw_dataset: StoredTables,
@@ -30,27 +29,29 @@ def tag_answers(
     *,
     workspace: Path,
     progress: "Listener",
-) -> "list[Answer[Any]]":
-    """Tags of each row from the source that the settings name, or why there are none.
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Tags of each row from the source that the settings name, and what a person should know; see ``tag_table``.
 
     Raises:
         DatasetError: If a source file has changed since it was read, or no record has the column.
         ModelError: If the model cannot be used or asked.
     """
-    from xmas_assets.annotation.tags import ask_for_tags, tags_of_column
+    from xmas_assets.annotation.tags import ask_for_tags, tag_table, tags_of_column
 
-    settings = home.settings(dataset)
+    settings, samples = home.settings(dataset), training_samples(raw_dataset)
     if settings.tags.source == "column" and settings.tags.column is not None:
         values = column_of_source(home.registration(dataset), raw_dataset["samples"], settings.tags.column)
-        return tags_of_column(values)
-    return ask_for_tags(
-        training_samples(raw_dataset),
-        settings.tags,
-        base=read_base(base_model),
-        base_settings=settings.base_model,
-        workspace=workspace / "answers",
-        progress=progress,
-    )
+        answers = tags_of_column(values)
+    else:
+        answers = ask_for_tags(
+            samples,
+            settings.tags,
+            base=read_base(base_model),
+            base_settings=settings.base_model,
+            workspace=workspace / "answers",
+            progress=progress,
+        )
+    return tag_table(samples, answers, settings.tags)
 
 
 def column_of_source(registration: Registration, samples: Table, field: str) -> list[Any]:

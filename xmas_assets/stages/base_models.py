@@ -1,0 +1,21 @@
+"""The model directories that a dataset's training runs start from."""
+
+import polars as pl
+
+from xmas_assets.contracts.settings import BaseModelSettings
+
+
+def base_table(settings: BaseModelSettings, *, section: str) -> pl.DataFrame:
+    """One row: the model's ``directory``, the ``digest`` of its files, and that of its ``settings``.
+
+    The settings too, since another precision or longest sample makes what is trained and read from it stale.
+
+    Raises:
+        ModelError: If there is no such model; it names the section of the settings.
+    """
+    from xmas_assets.vlm.loading import known_digest
+    from xmas_assets.vlm.model_files import resolve_base
+
+    directory = resolve_base(settings, section=section)
+    row = {"directory": str(directory), "digest": known_digest(directory), "settings": settings.digest()}
+    return pl.DataFrame([row])
