@@ -4,7 +4,7 @@ An event never changes, so what was read of it is kept in a file next to the log
 pictures; without the file, two thousand of them would be read again for every command.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +40,11 @@ class EventNote(NamedTuple):
     pointers: dict[str, int | None]
 
 
+class _History(NamedTuple):
+    rest: Iterator[str]
+    runs: set[str]
+
+
 @dataclass
 class EventNotes:
     """The latest events of an instance.
@@ -53,6 +58,7 @@ class EventNotes:
     path: Path
     _notes: dict[str, dict[str, list[Any]]] = field(default_factory=dict)  # by asset and storage id
     _passed: dict[str, list[str]] = field(default_factory=dict)  # checks by the materialization's storage id
+    _histories: dict[dg.AssetCheckKey, "_History"] = field(default_factory=dict)  # read as far as was needed
     _is_changed: bool = False
 
     @classmethod
@@ -99,23 +105,35 @@ class EventNotes:
         records = self._fetcher(observed=observed)(chosen, limit=1).records
         return _note(records[0]).data_version if records else None
 
-    def have_passed(self, checks: Iterable[str], note: EventNote) -> bool:
-        """Whether all these checks passed on a materialization, in the run that made it."""
-        wanted = set(checks)
-        if not wanted <= set(self._passed.get(str(note.storage_id), ())):
-            self._read_checks(note.run_id)
-        return wanted <= set(self._passed.get(str(note.storage_id), ()))
+    def have_passed(self, asset: str, checks: Iterable[str], note: EventNote) -> bool:
+        """Whether all these checks passed on a materialization of an asset, in the run that made it."""
+        return all(self._has_passed(dg.AssetCheckKey(_key(asset), name), note) for name in checks)
 
-    def _read_checks(self, run_id: str) -> None:
-        for entry in self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
-            evaluation: Any = entry.dagster_event.event_specific_data if entry.dagster_event else None
-            target = evaluation.target_materialization_data if evaluation else None
-            if target is None:
-                continue
-            passed = self._passed.setdefault(str(target.storage_id), [])
-            if evaluation.passed and evaluation.check_name not in passed:
-                passed.append(evaluation.check_name)
-                self._is_changed = True
+    def _has_passed(self, check: dg.AssetCheckKey, note: EventNote) -> bool:
+        history = self._histories.setdefault(check, _History(self._evaluations(check), set()))
+        place = str(note.storage_id)
+        while check.name not in self._passed.get(place, ()) and note.run_id not in history.runs:
+            run_id = next(history.rest, None)
+            if run_id is None:
+                break
+            history.runs.add(run_id)
+        return check.name in self._passed.get(place, ())
+
+    def _evaluations(self, check: dg.AssetCheckKey) -> Iterator[str]:
+        """Note what a check said of materializations, the latest first; yields the run of each."""
+        storage, cursor = self.instance.event_log_storage, None
+        while records := storage.get_asset_check_execution_history(check, _PAGE, cursor):
+            cursor = records[-1].id
+            for record in records:
+                event = record.event.dagster_event if record.event else None
+                evaluation: Any = event.event_specific_data if event else None
+                target = getattr(evaluation, "target_materialization_data", None)  # a planned one has none yet
+                if target and target.run_id == record.run_id and evaluation.passed:
+                    passed = self._passed.setdefault(str(target.storage_id), [])
+                    if check.name not in passed:
+                        passed.append(check.name)
+                        self._is_changed = True
+                yield record.run_id
 
     def _is_of_this_log(self, notes: Mapping[str, Mapping[str, list[Any]]]) -> bool:
         """Whether the log still holds the last event that was read: one that was made anew counts from 1 again."""

@@ -77,7 +77,7 @@ class Freshness:
         is_fresh = (
             note.code_version == self.links.code_versions[asset]
             and self._has_the_same_inputs(asset, partition, note)
-            and self.notes.have_passed(self.links.blocking_checks.get(asset, ()), note)
+            and self.notes.have_passed(asset, self.links.blocking_checks.get(asset, ()), note)
         )
         return FRESH if is_fresh else STALE
 

@@ -4,13 +4,15 @@ import io
 import json
 import os
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 import dagster as dg
 from PIL import Image
+from sqlalchemy import Engine, event
 
 from xmas_assets.cli.app import main
 from xmas_assets.contracts.artifacts import SelectionKey
@@ -85,6 +87,21 @@ class Said:
         first, *rest = self.err.splitlines()
         assert (self.code, first.split(" ")[0], len(rest)) == (2, "XMAS_HOME", 1), self
         return rest[0]
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Every SQL statement that this process sends to a database of Dagster or MLflow."""
+    sent: list[str] = []
+
+    def note(connection, cursor, statement, *_) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 def xmas(home: Path, *words: str | Path) -> Said:
