@@ -1,5 +1,6 @@
 """What the documents say is so: their commands run, their tables are current, their tests exist."""
 
+import io
 import os
 import re
 import shlex
@@ -8,9 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.main import get_command
 
 from xmas_assets.cli.app import app
+from xmas_assets.contracts.errors import ImageError
+from xmas_assets.data.decoding import image_format
 from xmas_assets.selection.registry import BUILT_IN, method_table
 from xmas_assets.toy.dataset import SyntheticSettings, generate
 
@@ -100,6 +104,19 @@ def test_every_test_named_in_the_reliability_document_exists():
     assert len(named) > 50
     missing = [f"{path}::{name}" for path, name in named if f"def {name}(" not in (ROOT / path).read_text()]
     assert missing == []
+
+
+def test_the_image_formats_that_the_security_page_promises_are_those_that_are_read():
+    promised = re.findall(r"content must be (.*?);", (ROOT / "SECURITY.md").read_text())[0]
+    kinds = re.split(r", | OR ", promised.upper())
+    for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA"):
+        data = io.BytesIO()
+        Image.new("RGB", (8, 8), "red").save(data, kind)
+        if kind in kinds:
+            assert image_format(data.getvalue()) == kind
+        else:
+            with pytest.raises(ImageError):
+                image_format(data.getvalue())
 
 
 def test_links_inside_the_documents_lead_somewhere():
