@@ -2,19 +2,23 @@
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.main import get_command
 
 from xmas_assets.cli.app import app
 from xmas_assets.cli.groups import command_paths
+from xmas_assets_tests.cli.parsing import parse_words
 
 PACKAGE = Path(__file__).parent.parent / "xmas_assets"
 FILES = sorted(PACKAGE.rglob("*.py"))
 COMMANDS = dict(command_paths(get_command(app)))  # pyright: ignore[reportArgumentType] it is a group
 COMMAND = re.compile(r"\bxmas ((?:dataset )?[a-z]+)\b([^;'\"]*)")
+ADVICE = re.compile(r"(?:run: |Example: )xmas ((?!X\b)[^;'\n(]+)")  # X: words that only the running program knows
 TARGETS = re.findall(r"^([a-z]+):", (PACKAGE.parent / "Makefile").read_text(), flags=re.MULTILINE)
 
 
@@ -47,6 +51,13 @@ def test_every_command_that_a_text_names_exists(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_command_that_a_text_says_to_run_has_all_that_it_needs(path):
+    for text in texts(path.read_text()):
+        for words in ADVICE.findall(text):
+            parse_words(shlex.split(words))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_text_names_a_fixed_port_or_a_make_target(path):
     """Users of the wheel have no Makefile, and the UI runs on the port it was given."""
     found = [text for text in texts(path.read_text()) if re.search(rf":[35]000\b|\bmake ({'|'.join(TARGETS)})\b", text)]
@@ -70,3 +81,10 @@ def test_materializing_is_advised_together_with_a_command(path):
 )
 def test_the_rule_finds_what_it_should(text, wrong):
     assert wrong_commands(text) == wrong
+
+
+def test_advice_that_lacks_something_is_found():
+    (words,) = ADVICE.findall("dataset X is not read yet; run: xmas select X --budget 0.1; then look")
+    with pytest.raises(typer.TyperException, match="method"):
+        parse_words(shlex.split(words))
+    assert ADVICE.findall("run: xmas X") == []

@@ -51,7 +51,7 @@ def terminal(command: Sequence[str], home: Path) -> Iterator[Terminal]:
     process, file = pty.fork()
     if process == 0:
         termios.tcsetwinsize(0, (24, 200))
-        os.execvpe(command[0], command, environment(home))
+        os.execvpe(command[0], list(command), environment(home))
     try:
         yield Terminal(file)
     finally:
