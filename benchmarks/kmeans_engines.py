@@ -40,7 +40,7 @@ def main() -> None:
         on_threads(2)
         with threadpool_limits(limits=2):
             same = train(rows, initial).tobytes() == centroids.tobytes()
-        print(f"| {name} | {seconds:.2f} | {distance:.4f} | {'the same' if same else 'others'} |", flush=True)
+        print(f"| {name} | {seconds:.2f} | {distance:.4f} | {'the same' if same else 'different'} |", flush=True)
     on_threads(1)
     with threadpool_limits(limits=1):
         compare_assignments(made_sums(1, N_ASSIGNED), initial)
