@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from xmas_assets.contracts.settings import AttendedFeatureSettings, BlockActivationSettings
 from xmas_assets.core.activations import activation_features
 from xmas_assets.core.token_scores import spectrum_of
-from xmas_assets.vlm.capture import Observed, Wants
+from xmas_assets.vlm.capture import Captured, CaptureSpec
 from xmas_assets.vlm.spectra import leading_singular_values
 
 Columns = Mapping[str, NDArray[np.float32]]
@@ -37,21 +37,21 @@ class BlockActivations:
     needs_image: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
-    def wants(self, language_config: Any) -> Wants:
+    def capture_spec(self, language_config: Any) -> CaptureSpec:
         """Give the blocks' places."""
-        return Wants(block_outputs=_evenly_spaced(self.settings.n_layers, language_config.num_hidden_layers))
+        return CaptureSpec(block_outputs=_evenly_spaced(self.settings.n_layers, language_config.num_hidden_layers))
 
     def columns(self, language_config: Any) -> Shapes:
         """Give ``values``, per row (n_layers, 2, width): the image part first."""
-        n_layers = len(self.wants(language_config).block_outputs)
+        n_layers = len(self.capture_spec(language_config).block_outputs)
         return {"values": (n_layers, 2, language_config.hidden_size)}
 
-    def read(self, observed: Observed) -> Columns:
+    def read(self, captured: Captured) -> Columns:
         """Average the blocks' outputs."""
-        is_image = observed.is_image
-        is_text = observed.is_real & ~is_image & ((is_image.cumsum(1) > 0) | ~is_image.any(1, keepdim=True))
+        is_image = captured.is_image
+        is_text = captured.is_real & ~is_image & ((is_image.cumsum(1) > 0) | ~is_image.any(1, keepdim=True))
         image_means, text_means = (
-            torch.stack([_means(block, chosen) for block in observed.block_outputs.values()], dim=1).nan_to_num(nan=0.0)
+            torch.stack([_means(block, chosen) for block in captured.block_outputs.values()], dim=1).nan_to_num(nan=0.0)
             for chosen in (is_image, is_text)
         )
         return {"values": activation_features(image_means.cpu().numpy(), text_means.cpu().numpy())}
@@ -70,18 +70,18 @@ class PooledFeatures:
     needs_image: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
-    def wants(self, language_config: Any) -> Wants:
+    def capture_spec(self, language_config: Any) -> CaptureSpec:
         """Give the last hidden state."""
-        return Wants(hidden_states=(language_config.num_hidden_layers,))
+        return CaptureSpec(hidden_states=(language_config.num_hidden_layers,))
 
     def columns(self, language_config: Any) -> Shapes:
         """Give ``pooled``, per row (width,)."""
         return {"pooled": (language_config.hidden_size,)}
 
-    def read(self, observed: Observed) -> Columns:
+    def read(self, captured: Captured) -> Columns:
         """Average the hidden state."""
-        (hidden,) = observed.hidden_states.values()
-        return {"pooled": _means(hidden, observed.is_real).cpu().numpy()}
+        (hidden,) = captured.hidden_states.values()
+        return {"pooled": _means(hidden, captured.is_real).cpu().numpy()}
 
 
 @dataclass(frozen=True)
@@ -98,20 +98,20 @@ class TokenSpectra:
     needs_image: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
-    def wants(self, language_config: Any) -> Wants:
+    def capture_spec(self, language_config: Any) -> CaptureSpec:
         """Give the second-to-last layer's output (the embeddings of a model of one layer)."""
-        return Wants(hidden_states=(language_config.num_hidden_layers - 1,))
+        return CaptureSpec(hidden_states=(language_config.num_hidden_layers - 1,))
 
     def columns(self, language_config: Any) -> Shapes:
         """Give ``entropy`` and ``leading_share`` (``core.token_scores.Spectrum``), and ``last_token``, (width,)."""
         return {"entropy": (), "leading_share": (), "last_token": (language_config.hidden_size,)}
 
-    def read(self, observed: Observed) -> Columns:
+    def read(self, captured: Captured) -> Columns:
         """Take the spectrum of every row's tokens."""
-        (hidden,) = observed.hidden_states.values()
-        tokens = hidden.masked_fill(~observed.is_real[:, :, None], 0.0)
+        (hidden,) = captured.hidden_states.values()
+        tokens = hidden.masked_fill(~captured.is_real[:, :, None], 0.0)
         spectrum = spectrum_of(leading_singular_values(tokens, min(tokens.shape[1:])).cpu().numpy())
-        last = observed.is_real.sum(1) - 1
+        last = captured.is_real.sum(1) - 1
         return {
             "entropy": spectrum.entropy.astype(np.float32),
             "leading_share": spectrum.leading_share.astype(np.float32),
@@ -136,21 +136,21 @@ class AttendedFeatures:
     needs_image: ClassVar[bool] = True
     version: ClassVar[int] = 1
 
-    def wants(self, language_config: Any) -> Wants:
+    def capture_spec(self, language_config: Any) -> CaptureSpec:
         """Give the first layer's attention and output."""
-        return Wants(attention="causal", attention_layers=(0,), hidden_states=(1,))
+        return CaptureSpec(attention="causal", attention_layers=(0,), hidden_states=(1,))
 
     def columns(self, language_config: Any) -> Shapes:
         """Give ``features``, per row (width,)."""
         return {"features": (language_config.hidden_size,)}
 
-    def read(self, observed: Observed) -> Columns:
+    def read(self, captured: Captured) -> Columns:
         """Average the hidden state of the attended tokens; NaN for rows without an image."""
-        attention = observed.attention
+        attention = captured.attention
         assert attention is not None
         (weights,) = attention.layers.values()
-        (hidden,) = observed.hidden_states.values()
-        is_instruction = attention.is_row & ~observed.is_answer.gather(1, attention.rows)
+        (hidden,) = captured.hidden_states.values()
+        is_instruction = attention.is_row & ~captured.is_answer.gather(1, attention.rows)
         weights = (weights * is_instruction[:, :, None]).sum(1, dtype=torch.float64)
         is_kept = hold_share(weights, attention.is_column, self.settings.attention_share)
         places = attention.columns[:, :, None].expand(-1, -1, hidden.shape[2])

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xmas_assets.vlm.capture import Logits, Observed, Wants
+from xmas_assets.vlm.capture import Captured, CaptureSpec, Logits
 
 _TOKENS_AT_ONCE = 512  # times the vocabulary, in float32: 64 MiB at 32,000 words
 
@@ -31,20 +31,20 @@ class AnswerScores:
     needs_image: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
-    def wants(self, language_config: Any) -> Wants:
+    def capture_spec(self, language_config: Any) -> CaptureSpec:
         """Give the answers' logits with and without what comes before them."""
-        return Wants(logits=True, lone_logits=True)
+        return CaptureSpec(logits=True, lone_logits=True)
 
     def columns(self, language_config: Any) -> Mapping[str, tuple[int, ...]]:
         """Give one number each for ``loss``, ``perplexity``, ``el2n``, ``aum`` and ``ifd``."""
         return dict.fromkeys(("loss", "perplexity", "el2n", "aum", "ifd"), ())
 
-    def read(self, observed: Observed) -> Mapping[str, NDArray[np.float32]]:
+    def read(self, captured: Captured) -> Mapping[str, NDArray[np.float32]]:
         """Score every row's answers; NaN without answer tokens, and for IFD where the loss on their own is 0."""
-        assert observed.logits is not None
-        assert observed.lone_logits is not None
-        loss, el2n, aum = _mean_scores(observed.logits)
-        lone_loss = _mean_scores(observed.lone_logits).loss
+        assert captured.logits is not None
+        assert captured.lone_logits is not None
+        loss, el2n, aum = _mean_scores(captured.logits)
+        lone_loss = _mean_scores(captured.lone_logits).loss
         ifd = loss / lone_loss.where(lone_loss > 0, torch.nan)
         scores = {"loss": loss, "perplexity": loss.exp(), "el2n": el2n, "aum": aum, "ifd": ifd}
         return {name: values.float().cpu().numpy() for name, values in scores.items()}

@@ -14,7 +14,7 @@ from torch.nn.functional import adaptive_avg_pool2d, pad
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import AttentionMapSettings
-from xmas_assets.vlm.capture import Attention, Observed, Wants
+from xmas_assets.vlm.capture import Attention, Captured, CaptureSpec
 
 
 @dataclass(frozen=True)
@@ -36,29 +36,29 @@ class AttentionMaps:
     needs_image: ClassVar[bool] = True
     version: ClassVar[int] = 2
 
-    def wants(self, language_config: Any) -> Wants:
+    def capture_spec(self, language_config: Any) -> CaptureSpec:
         """Give the attention summed over layers, or that of each."""
         is_sum = self.settings.layers == "sum"
-        return Wants("causal", ("sum",) if is_sum else tuple(range(language_config.num_hidden_layers)))
+        return CaptureSpec("causal", ("sum",) if is_sum else tuple(range(language_config.num_hidden_layers)))
 
     def columns(self, language_config: Any) -> Mapping[str, tuple[int, ...]]:
         """Give ``values``, per row (n_dimensions,): layer by layer, and in that vector by vector."""
-        return {"values": (len(self.wants(language_config).attention_layers) * self._n_values,)}
+        return {"values": (len(self.capture_spec(language_config).attention_layers) * self._n_values,)}
 
-    def read(self, observed: Observed) -> Mapping[str, NDArray[np.float32]]:
+    def read(self, captured: Captured) -> Mapping[str, NDArray[np.float32]]:
         """Make the maps; NaN for rows without an image, or without a text token that could see it.
 
         Raises:
             ModelError: If a grid is wanted and the tokens of an image form no square.
         """
-        attention = observed.attention
+        attention = captured.attention
         assert attention is not None
         if not attention.is_column.any():
             shape = len(attention.rows), len(attention.layers) * self._n_values
             return {"values": np.full(shape, np.nan, dtype=np.float32)}
         is_row = attention.is_row
         if self.settings.content == "answer_mean":
-            is_row = is_row & observed.is_answer.gather(1, attention.rows)
+            is_row = is_row & captured.is_answer.gather(1, attention.rows)
         maps = torch.cat([self._maps(matrices, is_row) for matrices in attention.layers.values()], dim=1)
         values = _mean_over_images(maps, attention, self._to_fixed_length).flatten(1)
         return {"values": values.where(is_row.any(1, keepdim=True), torch.nan).float().cpu().numpy()}

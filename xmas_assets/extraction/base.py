@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from xmas_assets.vlm.capture import Observed, Wants
+from xmas_assets.vlm.capture import Captured, CaptureSpec
 
 
 class Signal(Protocol):
@@ -24,7 +24,7 @@ class Signal(Protocol):
     needs_image: ClassVar[bool]
     version: ClassVar[int]
 
-    def wants(self, language_config: Any) -> Wants:
+    def capture_spec(self, language_config: Any) -> CaptureSpec:
         """What must be seen of a model with this configuration of its language model (depth, width)."""
         ...
 
@@ -32,10 +32,10 @@ class Signal(Protocol):
         """Columns of the table, each with the shape of one row's value at one checkpoint; () for a number."""
         ...
 
-    def read(self, observed: Observed) -> Mapping[str, NDArray[np.float32]]:
+    def read(self, captured: Captured) -> Mapping[str, NDArray[np.float32]]:
         """The columns' values of a batch, each of shape (batch, *shape); NaN where a row cannot have the value.
 
         Args:
-            observed: What this signal wants and nothing else (``observed.only(wants)``).
+            captured: What this signal's spec names and nothing else (``captured.only(spec)``).
         """
         ...

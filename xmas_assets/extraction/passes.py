@@ -17,8 +17,8 @@ from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.batching import ahead, batches_of, images_of, new_images
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
 from xmas_assets.extraction.shard_arrays import split_columns
-from xmas_assets.vlm.capture import Layer, Wants
-from xmas_assets.vlm.forward import ImageInputs, can_pack, observe
+from xmas_assets.vlm.capture import CaptureSpec, Layer
+from xmas_assets.vlm.forward import ImageInputs, can_pack, capture
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.prompts import Encoded, Encoder
@@ -144,10 +144,10 @@ class SignalReader:
     ) -> None:
         """Read rows in one forward pass, or in halves where the device's memory does not hold it."""
         try:
-            for wants, party in self._parties(signals, has_images=bool(rows[0].images)):
-                observed = observe(vlm, rows, wants, images, is_packed=self._is_packed)
+            for spec, party in self._parties(signals, has_images=bool(rows[0].images)):
+                captured = capture(vlm, rows, spec, images, is_packed=self._is_packed)
                 for signal in party:
-                    store(rows, signal, signal.read(observed.only(signal.wants(self._config))))
+                    store(rows, signal, signal.read(captured.only(signal.capture_spec(self._config))))
             return
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
@@ -166,14 +166,16 @@ class SignalReader:
         for part in (rows[:half], rows[half:]):
             self._read_rows(vlm, signals, part, images, store)
 
-    def _parties(self, signals: Sequence[Signal], *, has_images: bool) -> list[tuple[Wants, list[Signal]]]:
+    def _parties(self, signals: Sequence[Signal], *, has_images: bool) -> list[tuple[CaptureSpec, list[Signal]]]:
         """Signals that can be read of the same pass, and what they want together."""
-        chosen = [(signal.wants(self._config), signal) for signal in signals if has_images or not signal.needs_image]
+        chosen = [
+            (signal.capture_spec(self._config), signal) for signal in signals if has_images or not signal.needs_image
+        ]
         # A pass shows attention by one definition.
         reference = [pair for pair in chosen if pair[0].attention == "reference"]
         others = [pair for pair in chosen if pair[0].attention != "reference"]
         return [
-            (_union([wants for wants, _ in party]), [signal for _, signal in party])
+            (_union([spec for spec, _ in party]), [signal for _, signal in party])
             for party in (reference, others)
             if party
         ]
@@ -229,15 +231,15 @@ def _what_is_not_shared(looks: Sequence[_Look]) -> list[str]:
     return notices
 
 
-def _union(wants: Sequence[Wants]) -> Wants:
+def _union(specs: Sequence[CaptureSpec]) -> CaptureSpec:
     """What several readers want together."""
-    looking = [each for each in wants if each.attention is not None]
+    looking = [each for each in specs if each.attention is not None]
     layers: set[Layer] = {layer for each in looking for layer in each.attention_layers}
-    return Wants(
+    return CaptureSpec(
         attention=looking[0].attention if looking else None,
         attention_layers=tuple(sorted(layers, key=str)),
-        block_outputs=tuple(sorted({number for each in wants for number in each.block_outputs})),
-        hidden_states=tuple(sorted({number for each in wants for number in each.hidden_states})),
-        logits=any(each.logits for each in wants),
-        lone_logits=any(each.lone_logits for each in wants),
+        block_outputs=tuple(sorted({number for each in specs for number in each.block_outputs})),
+        hidden_states=tuple(sorted({number for each in specs for number in each.hidden_states})),
+        logits=any(each.logits for each in specs),
+        lone_logits=any(each.lone_logits for each in specs),
     )

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.settings import TrajectorySettings
-from xmas_assets.vlm.capture import Definition, Observed, Wants
+from xmas_assets.vlm.capture import Captured, CaptureSpec, Definition
 from xmas_assets.vlm.spectra import leading_singular_values
 
 
@@ -37,17 +37,17 @@ class AttentionSpectra:
         """The signal as a profile has it."""
         return cls(settings.definition, settings.n_values)
 
-    def wants(self, language_config: Any) -> Wants:
+    def capture_spec(self, language_config: Any) -> CaptureSpec:
         """Give the sum over layers."""
-        return Wants(attention=self.definition)
+        return CaptureSpec(attention=self.definition)
 
     def columns(self, language_config: Any) -> Mapping[str, tuple[int, ...]]:
         """Give ``values``, (n_values,)."""
         return {"values": (self.n_values,)}
 
-    def read(self, observed: Observed) -> Mapping[str, NDArray[np.float32]]:
+    def read(self, captured: Captured) -> Mapping[str, NDArray[np.float32]]:
         """Take the singular values; NaN for rows without an image."""
-        attention = observed.attention
+        attention = captured.attention
         assert attention is not None
         values = leading_singular_values(attention.layers["sum"], self.n_values)
         has_image = attention.is_column.any(1, keepdim=True)

@@ -141,7 +141,7 @@ def _catch_projections(decoder: Any, reader: AttentionReader) -> list[Any]:
     """Hook ``q_proj`` and ``k_proj`` of every wanted layer; whichever comes second completes the layer."""
     handles = []
     for module in decoder.modules():
-        if hasattr(module, "q_proj") and hasattr(module, "k_proj") and reader.wants(module.layer_idx):
+        if hasattr(module, "q_proj") and hasattr(module, "k_proj") and reader.reads(module.layer_idx):
             caught: dict[str, Tensor] = {}
             for name in ("q_proj", "k_proj"):
                 catch = partial(_catch, module.layer_idx, name, caught, reader)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.vlm.capture import Attention, Layer, Wants
+from xmas_assets.vlm.capture import Attention, CaptureSpec, Layer
 from xmas_assets.vlm.packing import Batch, Group, Packed, Padded
 from xmas_assets.vlm.prompts import Encoded
 
@@ -20,24 +20,24 @@ class EverythingSeenError(Exception):
 class AttentionReader:
     """Collects a batch's cross-modal attention layer by layer."""
 
-    def __init__(self, batch: Batch, layout: Padded | Packed, wants: Wants, *, last_layer: int | None) -> None:
+    def __init__(self, batch: Batch, layout: Padded | Packed, spec: CaptureSpec, *, last_layer: int | None) -> None:
         """Take what is to be read.
 
         Args:
             batch: The rows.
             layout: How they stand before the model.
-            wants: Which attention of which layers.
+            spec: Which attention of which layers.
             last_layer: The layer whose attention is the last thing needed of the pass, if it is.
         """
         self.layout = layout
-        self.definition = wants.attention
+        self.definition = spec.attention
         self.last_layer = last_layer
         self.is_real = batch.is_real
         self.rows, self.is_row = positions_of(batch.is_real & ~batch.is_image & (batch.is_image.cumsum(1) > 0))
         self.columns, self.is_column = positions_of(batch.is_image)
         self.spots = [_spot(group, batch) for group in layout.groups] if isinstance(layout, Packed) else []
         self._encoded = batch.rows
-        self._layers = wants.attention_layers
+        self._layers = spec.attention_layers
         self._parts: dict[Layer, list[Tensor]] = {}
 
     @property
@@ -45,13 +45,13 @@ class AttentionReader:
         """Whether there is any text that could look at an image, and anybody wants to know."""
         return self.definition is not None and self.rows.shape[1] > 0
 
-    def wants(self, layer: int) -> bool:
+    def reads(self, layer: int) -> bool:
         """Whether a layer's attention is to be read."""
         return self.is_needed and ("sum" in self._layers or layer in self._layers)
 
     def reads_probabilities(self, layer: int) -> bool:
         """Whether a layer's own probabilities are to be read."""
-        return self.definition == "causal" and self.wants(layer)
+        return self.definition == "causal" and self.reads(layer)
 
     def side_by_side(self, states: Tensor) -> Tensor:
         """States of all positions of each row, shape (n_rows, n_tokens, width)."""
@@ -61,7 +61,7 @@ class AttentionReader:
 
     def add(self, layer: int, parts: list[Tensor]) -> None:
         """Take a layer's probabilities, as one tensor of shape (n_rows, n_text, n_tokens) or as parts of the pack."""
-        for wanted in self._layers if self.wants(layer) else ():
+        for wanted in self._layers if self.reads(layer) else ():
             if wanted == layer or (wanted == "sum" and wanted not in self._parts):
                 self._parts[wanted] = [part.clone() for part in parts]
             elif wanted == "sum":

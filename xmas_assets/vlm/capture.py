@@ -11,7 +11,7 @@ Layer = int | Literal["sum"]
 
 
 @dataclass(frozen=True)
-class Wants:
+class CaptureSpec:
     """What a forward pass must show; what is not wanted is not computed, and layers behind the last need not run.
 
     Attributes:
@@ -69,7 +69,7 @@ class Logits:
 
 
 @dataclass(frozen=True)
-class Observed:
+class Captured:
     """What was seen of a batch, right-padded, whatever was shared between samples on the way.
 
     Attributes:
@@ -94,17 +94,17 @@ class Observed:
     logits: Logits | None = None
     lone_logits: Logits | None = None
 
-    def only(self, wants: Wants) -> "Observed":
-        """The part that one reader wants, in the order of its wants, whatever else was observed for others."""
+    def only(self, spec: CaptureSpec) -> "Captured":
+        """The part that one spec names, in its order, without what was captured for others."""
         attention = None
-        if self.attention is not None and wants.attention is not None:
-            layers = {layer: self.attention.layers[layer] for layer in wants.attention_layers}
+        if self.attention is not None and spec.attention is not None:
+            layers = {layer: self.attention.layers[layer] for layer in spec.attention_layers}
             attention = replace(self.attention, layers=layers)
         return replace(
             self,
             attention=attention,
-            block_outputs={layer: self.block_outputs[layer] for layer in wants.block_outputs},
-            hidden_states={number: self.hidden_states[number] for number in wants.hidden_states},
-            logits=self.logits if wants.logits else None,
-            lone_logits=self.lone_logits if wants.lone_logits else None,
+            block_outputs={layer: self.block_outputs[layer] for layer in spec.block_outputs},
+            hidden_states={number: self.hidden_states[number] for number in spec.hidden_states},
+            logits=self.logits if spec.logits else None,
+            lone_logits=self.lone_logits if spec.lone_logits else None,
         )

@@ -12,7 +12,7 @@ from torch import Tensor
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.vlm.attention import reading_attention
 from xmas_assets.vlm.attention_reader import AttentionReader, EverythingSeenError, positions_of
-from xmas_assets.vlm.capture import Logits, Observed, Wants
+from xmas_assets.vlm.capture import Captured, CaptureSpec, Logits
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.packing import Batch, Packed, Padded
 from xmas_assets.vlm.prompts import Encoded
@@ -22,13 +22,13 @@ ImageInputs = Callable[[Sequence[str]], dict[str, Any]]
 
 
 @torch.inference_mode()
-def observe(vlm: Vlm, rows: Sequence[Encoded], wants: Wants, images: ImageInputs, *, is_packed: bool) -> Observed:
+def capture(vlm: Vlm, rows: Sequence[Encoded], spec: CaptureSpec, images: ImageInputs, *, is_packed: bool) -> Captured:
     """Run a model over some rows. What is seen of a row does not depend on its batch mates, but for float rounding.
 
     Args:
         vlm: The model.
         rows: One or more.
-        wants: What must be seen. The model runs only as far as that needs, its vocabulary layer on the positions that
+        spec: What must be seen. The model runs only as far as that needs, its vocabulary layer on the positions that
             predict answer tokens.
         images: Gives the images' inputs.
         is_packed: Whether rows on the same images share their common beginning, which must be right for this model
@@ -43,18 +43,18 @@ def observe(vlm: Vlm, rows: Sequence[Encoded], wants: Wants, images: ImageInputs
     pad_id = 0 if vlm.image_token_id else 1  # any but the image's: no real token sees it
     batch = Batch.of(rows, pad_id=pad_id, device=vlm.model.device)
     layout = Packed(batch) if is_packed else Padded(batch)
-    watch = _Watch(vlm.model, batch, layout, wants)
+    watch = _Watch(vlm.model, batch, layout, spec)
     if watch.last_stage >= 0:
         inputs = layout.inputs | _placed(images(layout.image_hashes) if layout.image_hashes else {}, vlm.model)
         with watch.watching(), suppress(EverythingSeenError):
             watch.last_hidden_state = vlm.model.base_model(**inputs, use_cache=False).last_hidden_state
-    observed = watch.result()
-    if wants.lone_logits:
+    captured = watch.result()
+    if spec.lone_logits:
         alone = [_answers_alone(row) for row in rows]
-        lone = observe(vlm, alone, Wants(logits=True), images, is_packed=is_packed)
-        observed = replace(observed, lone_logits=lone.logits)
-    _check_finite(observed, vlm)
-    return observed
+        lone = capture(vlm, alone, CaptureSpec(logits=True), images, is_packed=is_packed)
+        captured = replace(captured, lone_logits=lone.logits)
+    _check_finite(captured, vlm)
+    return captured
 
 
 def can_pack(vlm: Vlm, rows: Sequence[Encoded], images: ImageInputs) -> bool:
@@ -62,10 +62,10 @@ def can_pack(vlm: Vlm, rows: Sequence[Encoded], images: ImageInputs) -> bool:
 
     It does not where text changes what stands before it: image tokens that see the question, a window that slides.
     """
-    wants = Wants(hidden_states=(vlm.model.get_decoder().config.num_hidden_layers,))
-    expected = observe(vlm, rows, wants, images, is_packed=False)
+    spec = CaptureSpec(hidden_states=(vlm.model.get_decoder().config.num_hidden_layers,))
+    expected = capture(vlm, rows, spec, images, is_packed=False)
     try:
-        found = observe(vlm, rows, wants, images, is_packed=True)
+        found = capture(vlm, rows, spec, images, is_packed=True)
     except ModelError:
         return False
     (one,), (other,) = expected.hidden_states.values(), found.hidden_states.values()
@@ -83,24 +83,24 @@ class _Watch:
     output (3 i + 2); behind them all, the final hidden state.
     """
 
-    def __init__(self, model: Any, batch: Batch, layout: Padded | Packed, wants: Wants) -> None:
+    def __init__(self, model: Any, batch: Batch, layout: Padded | Packed, spec: CaptureSpec) -> None:
         self._model = model
         self._decoder = model.get_decoder()
         self._batch = batch
         self._layout = layout
-        self._wants = wants
+        self._spec = spec
         self._end = self._decoder.config.num_hidden_layers
         self._caught: dict[int, Tensor] = {}
         self.last_hidden_state: Tensor | None = None
-        stages = [3 * number for number in wants.hidden_states] + [3 * layer + 2 for layer in wants.block_outputs]
-        stages += [3 * self._end] if wants.logits else []
-        looks = [self._end - 1 if layer == "sum" else layer for layer in wants.attention_layers]
-        has_attention = wants.attention is not None and _has_text_behind_image(batch)
+        stages = [3 * number for number in spec.hidden_states] + [3 * layer + 2 for layer in spec.block_outputs]
+        stages += [3 * self._end] if spec.logits else []
+        looks = [self._end - 1 if layer == "sum" else layer for layer in spec.attention_layers]
+        has_attention = spec.attention is not None and _has_text_behind_image(batch)
         attention_stages = [3 * layer + 1 for layer in looks] if has_attention else []
         self.last_stage = max(stages + attention_stages, default=-1)
         ends_in_attention = self.last_stage % 3 == 1
         self._reader = AttentionReader(
-            batch, layout, wants, last_layer=self.last_stage // 3 if ends_in_attention else None
+            batch, layout, spec, last_layer=self.last_stage // 3 if ends_in_attention else None
         )
 
     @contextmanager
@@ -108,12 +108,12 @@ class _Watch:
         """Let the pass inside the block be seen."""
         with ExitStack() as stack:
             stack.enter_context(reading_attention(self._decoder, self._reader))
-            for number in self._wants.hidden_states:
+            for number in self._spec.hidden_states:
                 if number < self._end:
                     layer = self._decoder.layers[number]
                     hook = layer.register_forward_pre_hook(self._catching(3 * number), with_kwargs=True)
                     stack.callback(hook.remove)
-            for number in self._wants.block_outputs:
+            for number in self._spec.block_outputs:
                 block = self._decoder.layers[number].self_attn
                 stack.callback(block.register_forward_hook(self._catching(3 * number + 2)).remove)
             yield
@@ -128,20 +128,20 @@ class _Watch:
 
         return catch
 
-    def result(self) -> Observed:
+    def result(self) -> Captured:
         """What was seen."""
-        batch, wants = self._batch, self._wants
+        batch, spec = self._batch, self._spec
         if self.last_hidden_state is not None:
             self._caught[3 * self._end] = self.last_hidden_state
-        return Observed(
+        return Captured(
             batch.input_ids,
             batch.is_real,
             batch.is_image,
             batch.is_answer,
-            attention=None if wants.attention is None else self._reader.result(),
-            block_outputs={layer: self._states(3 * layer + 2) for layer in wants.block_outputs},
-            hidden_states={number: self._states(3 * number) for number in wants.hidden_states},
-            logits=self._logits() if wants.logits else None,
+            attention=None if spec.attention is None else self._reader.result(),
+            block_outputs={layer: self._states(3 * layer + 2) for layer in spec.block_outputs},
+            hidden_states={number: self._states(3 * number) for number in spec.hidden_states},
+            logits=self._logits() if spec.logits else None,
         )
 
     def _states(self, stage: int) -> Tensor:
@@ -181,12 +181,12 @@ def _placed(inputs: dict[str, Any], model: Any) -> dict[str, Any]:
     return inputs | placed
 
 
-def _check_finite(observed: Observed, vlm: Vlm) -> None:
+def _check_finite(captured: Captured, vlm: Vlm) -> None:
     tensors = {
-        "attention": [] if observed.attention is None else list(observed.attention.layers.values()),
-        "attention block": list(observed.block_outputs.values()),
-        "hidden state": list(observed.hidden_states.values()),
-        "prediction": [logits.values for logits in (observed.logits, observed.lone_logits) if logits is not None],
+        "attention": [] if captured.attention is None else list(captured.attention.layers.values()),
+        "attention block": list(captured.block_outputs.values()),
+        "hidden state": list(captured.hidden_states.values()),
+        "prediction": [logits.values for logits in (captured.logits, captured.lone_logits) if logits is not None],
     }
     for name, values in tensors.items():
         if not all(bool(value.isfinite().all()) for value in values):

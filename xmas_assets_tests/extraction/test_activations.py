@@ -14,8 +14,8 @@ from xmas_assets.extraction.activations import (
     TokenSpectra,
     hold_share,
 )
-from xmas_assets.vlm.capture import Attention, Observed
-from xmas_assets_tests.extraction.observations import WIDTH, make_model, marks, observe, sequences
+from xmas_assets.vlm.capture import Attention, Captured
+from xmas_assets_tests.extraction.captures import WIDTH, capture, make_model, marks, sequences
 from xmas_assets_tests.vlm.models import make_batch
 
 TEXT_ONLY = 4  # the place of the sequence without an image
@@ -30,8 +30,8 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def observed(model) -> Observed:
-    return observe(model, sequences())
+def captured(model) -> Captured:
+    return capture(model, sequences())
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +52,12 @@ def test_blocks_are_evenly_spaced_in_the_stack(count: int, n_layers: int, places
     """Of 24 layers the paper's 4, 8, 12, 16, 20, counted from 1; here from 0."""
     signal = BlockActivations(BlockActivationSettings(n_layers=count))
     config = LlamaConfig(num_hidden_layers=n_layers, hidden_size=64)
-    assert signal.wants(config).block_outputs == places
+    assert signal.capture_spec(config).block_outputs == places
     assert signal.columns(config) == {"values": (len(places), 2, 64)}
 
 
-def test_block_activations_are_those_of_hooks_on_the_model(model, observed: Observed):
-    found = BLOCKS.read(observed.only(BLOCKS.wants(CONFIG)))["values"]
+def test_block_activations_are_those_of_hooks_on_the_model(model, captured: Captured):
+    found = BLOCKS.read(captured.only(BLOCKS.capture_spec(CONFIG)))["values"]
     for row, sequence in enumerate(sequences()):
         outputs: list[np.ndarray] = []
         modules = [model.get_decoder().layers[layer].self_attn.o_proj for layer in (0, 1)]
@@ -79,20 +79,20 @@ def _keep(outputs: list[np.ndarray], _module: object, _inputs: object, output: t
     outputs.append(output[0].numpy())
 
 
-def test_block_activations_of_a_text_only_row_have_no_image_half(observed: Observed):
-    values = BLOCKS.read(observed.only(BLOCKS.wants(CONFIG)))["values"][TEXT_ONLY]
+def test_block_activations_of_a_text_only_row_have_no_image_half(captured: Captured):
+    values = BLOCKS.read(captured.only(BLOCKS.capture_spec(CONFIG)))["values"][TEXT_ONLY]
     assert not values[:, 0].any()
     assert np.linalg.norm(values) == pytest.approx(1 / np.sqrt(2))
 
 
-def test_pooled_features_are_the_mean_of_the_last_hidden_state(observed: Observed, alone: list):
-    found = PooledFeatures().read(observed.only(PooledFeatures().wants(CONFIG)))["pooled"]
+def test_pooled_features_are_the_mean_of_the_last_hidden_state(captured: Captured, alone: list):
+    found = PooledFeatures().read(captured.only(PooledFeatures().capture_spec(CONFIG)))["pooled"]
     expected = [output.hidden_states[-1][0].mean(0).numpy() for output in alone]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_token_spectra_are_those_of_the_second_to_last_layer(observed: Observed, alone: list):
-    found = TokenSpectra().read(observed.only(TokenSpectra().wants(CONFIG)))
+def test_token_spectra_are_those_of_the_second_to_last_layer(captured: Captured, alone: list):
+    found = TokenSpectra().read(captured.only(TokenSpectra().capture_spec(CONFIG)))
     for row, output in enumerate(alone):
         tokens = output.hidden_states[-2][0].numpy()
         values = np.linalg.svd(tokens.astype(np.float64), compute_uv=False)
@@ -106,14 +106,14 @@ def test_orthogonal_tokens_of_one_length_fill_as_many_directions_as_they_are():
     tokens = torch.stack([torch.eye(3, 5), torch.eye(3, 5)[[1, 1, 2]]])
     is_real = torch.tensor([[True, True, True], [True, True, False]])
     none = torch.zeros(2, 3, dtype=torch.bool)
-    found = TokenSpectra().read(Observed(none.long(), is_real, none, none, hidden_states={2: tokens}))
+    found = TokenSpectra().read(Captured(none.long(), is_real, none, none, hidden_states={2: tokens}))
     np.testing.assert_allclose(found["entropy"], [np.log(3), 0], atol=1e-6)
     np.testing.assert_allclose(found["leading_share"], [1 / 3, 1], rtol=1e-6)
     np.testing.assert_array_equal(found["last_token"], tokens[[0, 1], [2, 1]].numpy())
 
 
-def test_attended_features_are_those_of_the_tokens_that_the_instruction_looks_at(observed: Observed, alone: list):
-    found = ATTENDED.read(observed.only(ATTENDED.wants(CONFIG)))["features"]
+def test_attended_features_are_those_of_the_tokens_that_the_instruction_looks_at(captured: Captured, alone: list):
+    found = ATTENDED.read(captured.only(ATTENDED.capture_spec(CONFIG)))["features"]
     assert np.isnan(found[TEXT_ONLY]).all()
     n_kept = []
     for row, output in enumerate(alone[:TEXT_ONLY]):
@@ -129,7 +129,7 @@ def test_attended_features_are_those_of_the_tokens_that_the_instruction_looks_at
     assert max(n_kept) < 0.9  # the choice matters
 
 
-def handmade(weights: list[float], n_answer: int) -> Observed:
+def handmade(weights: list[float], n_answer: int) -> Captured:
     """Tokens 0, 1, 2 of an image with features 1, 10, 100, then one instruction token and answers, all alike."""
     n_rows = n_answer + 1
     rows, columns = torch.arange(3, 3 + n_rows)[None], torch.arange(3)[None]
@@ -138,7 +138,7 @@ def handmade(weights: list[float], n_answer: int) -> Observed:
     places = torch.arange(3 + n_rows)[None]
     attention = Attention({0: cut}, rows, rows > 0, columns, columns >= 0, torch.zeros_like(columns))
     hidden = torch.tensor([1.0, 10, 100] + [7.0] * n_rows).view(1, -1, 1)
-    return Observed(places, places >= 0, places < 3, places > 3, attention=attention, hidden_states={1: hidden})
+    return Captured(places, places >= 0, places < 3, places > 3, attention=attention, hidden_states={1: hidden})
 
 
 @pytest.mark.parametrize(

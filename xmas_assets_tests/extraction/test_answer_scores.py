@@ -7,8 +7,8 @@ import torch
 
 from xmas_assets.core.token_scores import aum, el2n
 from xmas_assets.extraction.answer_scores import AnswerScores
-from xmas_assets.vlm.capture import Logits, Observed
-from xmas_assets_tests.extraction.observations import BOS, N_ANSWER_TOKENS, make_model, observe, sequences
+from xmas_assets.vlm.capture import Captured, Logits
+from xmas_assets_tests.extraction.captures import BOS, N_ANSWER_TOKENS, capture, make_model, sequences
 from xmas_assets_tests.vlm.models import make_batch
 
 
@@ -18,8 +18,8 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def observed(model) -> Observed:
-    return observe(model, sequences())
+def captured(model) -> Captured:
+    return capture(model, sequences())
 
 
 def read(
@@ -34,12 +34,12 @@ def read(
     made = Logits(torch.tensor(logits), chosen, given)
     alone = made if lone_logits is None else replace(made, values=torch.tensor(lone_logits))
     none = torch.zeros(0)
-    scores = AnswerScores().read(Observed(none, none, none, none, logits=made, lone_logits=alone))
+    scores = AnswerScores().read(Captured(none, none, none, none, logits=made, lone_logits=alone))
     return {name: values.tolist() for name, values in scores.items()}
 
 
-def test_loss_and_perplexity_are_those_of_transformers_own_loss(model, observed: Observed):
-    scores = AnswerScores().read(observed)
+def test_loss_and_perplexity_are_those_of_transformers_own_loss(model, captured: Captured):
+    scores = AnswerScores().read(captured)
     for row, sequence in enumerate(sequences()):
         batch = make_batch([sequence])
         labels = batch["input_ids"].clone()
@@ -51,10 +51,10 @@ def test_loss_and_perplexity_are_those_of_transformers_own_loss(model, observed:
 
 
 @pytest.mark.parametrize(("name", "score"), [("el2n", el2n), ("aum", aum)])
-def test_a_batch_has_the_scores_of_its_rows(observed: Observed, name: str, score):
-    assert observed.logits is not None
-    parts = zip(observed.logits.values.numpy(), observed.logits.targets.numpy(), strict=True)
-    np.testing.assert_allclose(AnswerScores().read(observed)[name], [score(*part) for part in parts], rtol=1e-5)
+def test_a_batch_has_the_scores_of_its_rows(captured: Captured, name: str, score):
+    assert captured.logits is not None
+    parts = zip(captured.logits.values.numpy(), captured.logits.targets.numpy(), strict=True)
+    np.testing.assert_allclose(AnswerScores().read(captured)[name], [score(*part) for part in parts], rtol=1e-5)
 
 
 def test_the_model_that_is_certain_and_right_has_no_loss_and_no_error_and_the_full_margin():
@@ -94,8 +94,8 @@ def test_a_row_without_answer_tokens_has_no_scores():
     assert all(math.isfinite(values[0]) and math.isnan(values[1]) for values in scores.values())
 
 
-def test_ifd_is_the_loss_with_the_prompt_over_the_loss_without(model, observed: Observed):
-    scores = AnswerScores().read(observed)
+def test_ifd_is_the_loss_with_the_prompt_over_the_loss_without(model, captured: Captured):
+    scores = AnswerScores().read(captured)
     for row, sequence in enumerate(sequences()):
         alone = torch.tensor([[BOS, *sequence[-N_ANSWER_TOKENS:]]])
         labels = alone.clone()
@@ -112,7 +112,7 @@ def test_ifd_of_a_model_that_ignores_the_prompt_is_1():
         layer.self_attn.o_proj.weight.data.zero_()
     prompts = [sequence[:-N_ANSWER_TOKENS] for sequence in sequences()]
     chosen = [[*prompt[:-1], BOS, 11 + row, 12, 13, 14, 15] for row, prompt in enumerate(prompts)]
-    np.testing.assert_allclose(AnswerScores().read(observe(model, chosen))["ifd"], 1, rtol=1e-5)
+    np.testing.assert_allclose(AnswerScores().read(capture(model, chosen))["ifd"], 1, rtol=1e-5)
 
 
 def test_ifd_is_missing_where_the_answer_alone_costs_nothing():

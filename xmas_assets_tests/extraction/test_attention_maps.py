@@ -10,14 +10,14 @@ from transformers import LlamaConfig
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import AttentionMapSettings
 from xmas_assets.extraction.attention_maps import AttentionMaps
-from xmas_assets.vlm.capture import Observed
-from xmas_assets_tests.extraction.observations import (
+from xmas_assets.vlm.capture import Captured
+from xmas_assets_tests.extraction.captures import (
     DEPTH,
     N_ANSWER_TOKENS,
     WIDTH,
+    capture,
     cut_attention,
     make_model,
-    observe,
     sequences,
 )
 from xmas_assets_tests.vlm.models import make_batch
@@ -33,8 +33,8 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def observed(model) -> Observed:
-    return observe(model, sequences())
+def captured(model) -> Captured:
+    return capture(model, sequences())
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +51,9 @@ def matrices(model) -> list[np.ndarray]:
     return found
 
 
-def read(observed: Observed, **settings: Any) -> np.ndarray:
+def read(captured: Captured, **settings: Any) -> np.ndarray:
     signal = AttentionMaps(AttentionMapSettings(**settings))
-    values = signal.read(observed.only(signal.wants(CONFIG)))["values"]
+    values = signal.read(captured.only(signal.capture_spec(CONFIG)))["values"]
     assert {"values": values.shape[1:]} == signal.columns(CONFIG)
     assert values.dtype == np.float32
     return values
@@ -61,7 +61,7 @@ def read(observed: Observed, **settings: Any) -> np.ndarray:
 
 def of_images(
     attention: list[list[float]], *, sizes: Sequence[int] | None = None, gap: int = 0, answer_rows: int = 0
-) -> Observed:
+) -> Captured:
     """One sample with this attention of its text rows (below) to its image tokens (first, with gaps between images)."""
     cut = torch.tensor(attention)
     n_rows, n_columns = cut.shape
@@ -75,38 +75,38 @@ def of_images(
     is_real = torch.ones_like(is_image)
     is_answer = torch.arange(n_tokens)[None] >= n_tokens - answer_rows
     seen = cut_attention(full, is_real, is_image, n_image_tokens=sizes or [n_columns])
-    return Observed(is_real.long(), is_real, is_image, is_answer, attention=seen)
+    return Captured(is_real.long(), is_real, is_image, is_answer, attention=seen)
 
 
-def test_mean_maps_are_those_of_output_attentions(observed: Observed, matrices: list[np.ndarray]):
+def test_mean_maps_are_those_of_output_attentions(captured: Captured, matrices: list[np.ndarray]):
     """A grid as fine as the image's own is the map itself."""
-    found = read(observed, grid_side=4)
+    found = read(captured, grid_side=4)
     for row in ONE_IMAGE:
         np.testing.assert_allclose(found[row], matrices[row].sum(0).mean(0), rtol=1e-4)
 
 
-def test_maps_of_every_layer_stand_side_by_side(observed: Observed, matrices: list[np.ndarray]):
-    found = read(observed, grid_side=4, layers="each")
+def test_maps_of_every_layer_stand_side_by_side(captured: Captured, matrices: list[np.ndarray]):
+    found = read(captured, grid_side=4, layers="each")
     for row in ONE_IMAGE:
         np.testing.assert_allclose(found[row], matrices[row].mean(1).ravel(), rtol=1e-4)
 
 
-def test_answer_maps_are_of_answer_rows_only(observed: Observed, matrices: list[np.ndarray]):
-    found = read(observed, grid_side=4, content="answer_mean")
+def test_answer_maps_are_of_answer_rows_only(captured: Captured, matrices: list[np.ndarray]):
+    found = read(captured, grid_side=4, content="answer_mean")
     for row in ONE_IMAGE:
         np.testing.assert_allclose(found[row], matrices[row].sum(0)[-N_ANSWER_TOKENS:].mean(0), rtol=1e-4)
 
 
-def test_the_maps_of_two_images_are_averaged(observed: Observed, matrices: list[np.ndarray]):
-    found = read(observed, grid_side=4)[TWO_IMAGES]
+def test_the_maps_of_two_images_are_averaged(captured: Captured, matrices: list[np.ndarray]):
+    found = read(captured, grid_side=4)[TWO_IMAGES]
     expected = matrices[TWO_IMAGES].sum(0).mean(0).reshape(2, 16).mean(0)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("content", ["mean", "answer_mean", "right_vectors"])
 @pytest.mark.parametrize("reduction", ["grid", "projection"])
-def test_a_row_without_an_image_has_no_map_and_others_have(observed: Observed, content: str, reduction: str):
-    is_missing = np.isnan(read(observed, content=content, reduction=reduction))
+def test_a_row_without_an_image_has_no_map_and_others_have(captured: Captured, content: str, reduction: str):
+    is_missing = np.isnan(read(captured, content=content, reduction=reduction))
     assert is_missing[TEXT_ONLY].all()
     assert not is_missing[:TEXT_ONLY].any()
 
@@ -120,12 +120,12 @@ def test_a_row_without_text_behind_its_image_has_no_map(content: str):
 
 
 def test_a_batch_without_images_has_no_maps(model):
-    found = read(observe(model, [sequences()[TEXT_ONLY]]), content="right_vectors", n_vectors=2)
+    found = read(capture(model, [sequences()[TEXT_ONLY]]), content="right_vectors", n_vectors=2)
     assert np.isnan(found).all()
 
 
-def test_right_vectors_are_those_of_the_singular_value_decomposition(observed: Observed, matrices: list[np.ndarray]):
-    found = read(observed, grid_side=4, content="right_vectors", n_vectors=3).reshape(len(sequences()), 3, 16)
+def test_right_vectors_are_those_of_the_singular_value_decomposition(captured: Captured, matrices: list[np.ndarray]):
+    found = read(captured, grid_side=4, content="right_vectors", n_vectors=3).reshape(len(sequences()), 3, 16)
     for row in ONE_IMAGE:
         _, values, vectors = np.linalg.svd(matrices[row].sum(0), full_matrices=False)
         for number in range(3):
@@ -179,10 +179,10 @@ def test_images_side_by_side_are_images_of_their_own():
 
 
 def test_an_image_that_is_no_square_is_refused_with_the_way_out():
-    observed = of_images([[1.0] * 6])
+    captured = of_images([[1.0] * 6])
     with pytest.raises(ModelError, match=r"6 tokens.* no square grid; set .*reduction to 'projection'"):
-        read(observed)
-    assert np.isfinite(read(observed, reduction="projection")).all()
+        read(captured)
+    assert np.isfinite(read(captured, reduction="projection")).all()
 
 
 def test_a_projection_keeps_lengths_and_distances_about_and_follows_the_seed():

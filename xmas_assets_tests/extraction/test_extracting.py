@@ -23,7 +23,7 @@ from xmas_assets.extraction.extracting import extract_signals
 from xmas_assets.extraction.signal_makers import make_signals
 from xmas_assets.extraction.trajectories import AttentionSpectra
 from xmas_assets.files import space
-from xmas_assets.vlm.capture import Observed, Wants
+from xmas_assets.vlm.capture import Captured, CaptureSpec
 from xmas_assets_tests.extraction.worlds import (
     N_SAMPLES,
     TEXT_ONLY_ROWS,
@@ -48,16 +48,16 @@ class TokenCounts:
     needs_image: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
-    def wants(self, language_config: Any) -> Wants:
-        return Wants(hidden_states=(0,))
+    def capture_spec(self, language_config: Any) -> CaptureSpec:
+        return CaptureSpec(hidden_states=(0,))
 
     def columns(self, language_config: Any) -> Mapping[str, tuple[int, ...]]:
         return {"all": (), "of_images": (2, 1)}
 
-    def read(self, observed: Observed) -> Mapping[str, NDArray[np.float32]]:
-        n_images = observed.is_image.sum(1).float()[:, None, None].numpy()
+    def read(self, captured: Captured) -> Mapping[str, NDArray[np.float32]]:
+        n_images = captured.is_image.sum(1).float()[:, None, None].numpy()
         pair = np.concatenate([n_images, -n_images], axis=1)
-        return {"all": observed.is_real.sum(1).float().numpy(), "of_images": pair}
+        return {"all": captured.is_real.sum(1).float().numpy(), "of_images": pair}
 
 
 class RepeatedCounts(TokenCounts):
@@ -254,15 +254,15 @@ def test_a_batch_that_memory_does_not_hold_is_read_in_halves_with_the_same_value
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     expected = extract(models, tmp_path / "whole", [AttentionSpectra("causal", 3)])["attention_trajectories"]
-    plain, sizes = passes.observe, []
+    plain, sizes = passes.capture, []
 
-    def small_card(vlm: Any, rows: Sequence[Any], *rest: Any, **options: Any) -> Observed:
+    def small_card(vlm: Any, rows: Sequence[Any], *rest: Any, **options: Any) -> Captured:
         sizes.append(len(rows))
         if len(rows) > 2:
             raise torch.OutOfMemoryError("made up")
         return plain(vlm, rows, *rest, **options)
 
-    monkeypatch.setattr(passes, "observe", small_card)
+    monkeypatch.setattr(passes, "capture", small_card)
     found = extract(models, tmp_path / "halves", [AttentionSpectra("causal", 3)])["attention_trajectories"]
     assert max(sizes) == 6
     np.testing.assert_allclose(values_of(found)["values"], values_of(expected)["values"], rtol=1e-5)
@@ -297,10 +297,10 @@ def test_what_a_failed_pass_held_is_free_when_its_rows_are_read_again(
 def test_a_row_that_memory_does_not_hold_is_refused_by_name(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def no_card(*_: Any, **__: Any) -> Observed:
+    def no_card(*_: Any, **__: Any) -> Captured:
         raise torch.OutOfMemoryError("made up")
 
-    monkeypatch.setattr(passes, "observe", no_card)
+    monkeypatch.setattr(passes, "capture", no_card)
     with pytest.raises(ModelError, match=r"memory does not hold sample 'sample-\d+' of \d+ tokens"):
         extract(models, tmp_path, [AttentionSpectra("causal", 3)])
 

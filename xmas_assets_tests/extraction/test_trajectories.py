@@ -16,7 +16,7 @@ from xmas_assets.contracts.settings import BaseModelSettings, TrajectorySettings
 from xmas_assets.extraction.extracted import Extracted
 from xmas_assets.extraction.extracting import extract_signals
 from xmas_assets.extraction.trajectories import AttentionSpectra
-from xmas_assets.vlm.forward import observe
+from xmas_assets.vlm.forward import capture
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.prompts import Encoder
@@ -85,8 +85,8 @@ def read_one_by_one(checkpoint: Path, samples: list[Sample], *, base: Path | Non
         references = dict(pair for row in encoded for pair in zip(row.image_hashes, row.images, strict=True))
         return {"pixel_values": pictures.pixels([references[content_hash] for content_hash in hashes], hashes)}
 
-    seen = [observe(vlm, [row], signal.wants(None), images, is_packed=False) for row in encoded]
-    return np.concatenate([signal.read(observed)["values"] for observed in seen])
+    seen = [capture(vlm, [row], signal.capture_spec(None), images, is_packed=False) for row in encoded]
+    return np.concatenate([signal.read(captured)["values"] for captured in seen])
 
 
 def test_values_equal_those_read_one_by_one_with_checkpoints_in_the_order_of_steps(

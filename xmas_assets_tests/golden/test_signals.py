@@ -6,16 +6,16 @@ import torch
 from xmas_assets.contracts.settings import AttendedFeatureSettings, BlockActivationSettings
 from xmas_assets.extraction.activations import AttendedFeatures, BlockActivations, TokenSpectra
 from xmas_assets.extraction.answer_scores import AnswerScores
-from xmas_assets.vlm.capture import Observed
-from xmas_assets_tests.extraction.observations import answer_logits, cut_attention
+from xmas_assets.vlm.capture import Captured
+from xmas_assets_tests.extraction.captures import answer_logits, cut_attention
 from xmas_assets_tests.golden.vectors import load
 
 
-def observed(is_real: np.ndarray, *, is_image: np.ndarray | None = None, **shown) -> Observed:
+def captured(is_real: np.ndarray, *, is_image: np.ndarray | None = None, **shown) -> Captured:
     none = np.zeros_like(is_real)
     real, image = torch.from_numpy(is_real), torch.from_numpy(none if is_image is None else is_image)
     shown.setdefault("is_answer", torch.from_numpy(none))
-    return Observed(real.long(), real, image, **shown)
+    return Captured(real.long(), real, image, **shown)
 
 
 def test_block_activations_are_the_published_ones_within_half_precision():
@@ -27,7 +27,7 @@ def test_block_activations_are_the_published_ones_within_half_precision():
     is_image = np.broadcast_to((places >= parameters["prompt_len"]) & (places < text_start), is_real.shape).copy()
     blocks = dict(zip(parameters["layers"], torch.from_numpy(data["o_proj_out"]), strict=True))
     signal = BlockActivations(BlockActivationSettings())
-    values = signal.read(observed(is_real, is_image=is_image, block_outputs=blocks))["values"]
+    values = signal.read(captured(is_real, is_image=is_image, block_outputs=blocks))["values"]
     np.testing.assert_allclose(values.reshape(n_samples, -1), data["embedding"], atol=5e-4, rtol=0)
 
 
@@ -36,7 +36,7 @@ def test_token_spectra_are_the_published_ones():
     data = load("datatailor_informativeness.npz")[1]
     is_real = np.arange(data["hidden"].shape[1]) < data["lengths"][:, None]
     hidden = torch.from_numpy(data["hidden"].astype(np.float32))
-    found = TokenSpectra().read(observed(is_real, hidden_states={1: hidden}))
+    found = TokenSpectra().read(captured(is_real, hidden_states={1: hidden}))
     np.testing.assert_allclose(found["entropy"], data["informativeness"], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found["leading_share"], data["tau"], rtol=1e-4)
     np.testing.assert_array_equal(found["last_token"], data["feature"])
@@ -48,7 +48,7 @@ def test_attended_features_are_the_published_ones():
     is_image, is_user = np.zeros_like(is_real), np.zeros_like(is_real)
     is_image[:, data["vision_idx"]], is_user[:, data["user_idx"]] = True, True
     real, image = torch.from_numpy(is_real), torch.from_numpy(is_image)
-    shown = observed(
+    shown = captured(
         is_real,
         is_image=is_image,
         is_answer=torch.from_numpy(~is_image & ~is_user),
@@ -56,7 +56,7 @@ def test_attended_features_are_the_published_ones():
         hidden_states={1: torch.from_numpy(data["hidden"])},
     )
     signal = AttendedFeatures(AttendedFeatureSettings(attention_share=parameters["cumulative_threshold"]))
-    features = signal.read(shown.only(signal.wants(None)))["features"]
+    features = signal.read(shown.only(signal.capture_spec(None)))["features"]
     by_user = data["attn_mean"][:, data["user_idx"]][:, :, data["vision_idx"]].mean(1)
     untied = [row for row, weights in enumerate(by_user) if len(np.unique(weights)) == len(weights)]
     assert len(untied) > 10
@@ -69,7 +69,7 @@ def test_el2n_and_aum_are_the_published_ones_and_missing_without_labels():
     is_answer = labels != -100
     is_answer[:, 0] = False  # nothing predicts the first token
     logits = answer_logits(torch.from_numpy(data["logits"].astype(np.float32)), labels.clamp(min=0), is_answer)
-    shown = observed(np.ones(labels.shape, dtype=bool), is_answer=is_answer, logits=logits, lone_logits=logits)
+    shown = captured(np.ones(labels.shape, dtype=bool), is_answer=is_answer, logits=logits, lone_logits=logits)
     scores = AnswerScores().read(shown)
     is_scored = is_answer.any(1).numpy()
     for name in ("el2n", "aum"):

@@ -6,8 +6,8 @@ import torch
 from transformers import MistralConfig, MistralModel
 
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.vlm.capture import Definition, Wants
-from xmas_assets.vlm.forward import can_pack, observe
+from xmas_assets.vlm.capture import CaptureSpec, Definition
+from xmas_assets.vlm.forward import can_pack, capture
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.spectra import leading_singular_values
 from xmas_assets_tests.vlm.models import (
@@ -29,8 +29,8 @@ LAYOUTS = (True, False)
 def matrices(
     vlm: Vlm, sequences: list[list[int]], *, definition: Definition = "causal", is_packed: bool = True
 ) -> torch.Tensor:
-    wants = Wants(attention=definition)
-    attention = observe(vlm, make_rows(sequences), wants, draw_images, is_packed=is_packed).attention
+    spec = CaptureSpec(attention=definition)
+    attention = capture(vlm, make_rows(sequences), spec, draw_images, is_packed=is_packed).attention
     assert attention is not None
     return attention.layers["sum"]
 
@@ -119,8 +119,8 @@ def test_every_entry_equals_that_of_output_attentions(vlm: Vlm, is_packed: bool,
 @pytest.mark.parametrize("is_packed", LAYOUTS)
 def test_a_single_layer_is_given_on_request(vlm: Vlm, is_packed: bool, sequences: list[list[int]]):
     sequence = sequences[0]
-    wants = Wants(attention="causal", attention_layers=(0, 1))
-    attention = observe(vlm, make_rows([sequence]), wants, draw_images, is_packed=is_packed).attention
+    spec = CaptureSpec(attention="causal", attention_layers=(0, 1))
+    attention = capture(vlm, make_rows([sequence]), spec, draw_images, is_packed=is_packed).attention
     with torch.no_grad():
         layers = make_vlm(attention="eager").model(**make_batch([sequence]), output_attentions=True).attentions
     assert attention is not None
@@ -134,7 +134,7 @@ def test_a_single_layer_is_given_on_request(vlm: Vlm, is_packed: bool, sequences
 def test_every_column_bears_the_number_of_its_image_also_of_images_side_by_side(vlm: Vlm, is_packed: bool):
     image = [IMAGE_ID] * N_IMAGE_TOKENS
     rows = make_rows([[1, 5, *image, *image, 7, 8], [1, *image, 9, 9, 9], [1, 5, *image, 6, *image, 7]])
-    attention = observe(vlm, rows, Wants(attention="causal"), draw_images, is_packed=is_packed).attention
+    attention = capture(vlm, rows, CaptureSpec(attention="causal"), draw_images, is_packed=is_packed).attention
     assert attention is not None
     found = [own[is_own].tolist() for own, is_own in zip(attention.image_numbers, attention.is_column, strict=True)]
     both = [0] * N_IMAGE_TOKENS + [1] * N_IMAGE_TOKENS

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.vlm.capture import Observed, Wants
-from xmas_assets.vlm.forward import can_pack, observe
+from xmas_assets.vlm.capture import Captured, CaptureSpec
+from xmas_assets.vlm.forward import can_pack, capture
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.packing import n_shareable
 from xmas_assets_tests.vlm.models import (
@@ -22,7 +22,9 @@ from xmas_assets_tests.vlm.models import (
 )
 
 LAYOUTS = (True, False)
-EVERYTHING = Wants(attention="causal", block_outputs=(0, 2), hidden_states=(0, 2, 3), logits=True, lone_logits=True)
+EVERYTHING = CaptureSpec(
+    attention="causal", block_outputs=(0, 2), hidden_states=(0, 2, 3), logits=True, lone_logits=True
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +40,8 @@ def sequences() -> list[list[int]]:
     return [*shapes.values(), *more, [1, 5, 6, 7, 8, 9, 10, 11]]
 
 
-def see(vlm: Vlm, sequences: list[list[int]], wants: Wants = EVERYTHING, *, is_packed: bool) -> Observed:
-    return observe(vlm, make_rows(sequences), wants, draw_images, is_packed=is_packed)
+def see(vlm: Vlm, sequences: list[list[int]], spec: CaptureSpec = EVERYTHING, *, is_packed: bool) -> Captured:
+    return capture(vlm, make_rows(sequences), spec, draw_images, is_packed=is_packed)
 
 
 def plain_pass(vlm: Vlm, sequence: list[int]) -> Any:
@@ -86,7 +88,7 @@ def test_logits_are_those_that_predict_answer_tokens(vlm: Vlm, sequences: list[l
 def test_lone_logits_are_those_of_the_answers_behind_the_first_token(
     vlm: Vlm, sequences: list[list[int]], is_packed: bool
 ):
-    logits = see(vlm, sequences, Wants(lone_logits=True), is_packed=is_packed).lone_logits
+    logits = see(vlm, sequences, CaptureSpec(lone_logits=True), is_packed=is_packed).lone_logits
     assert logits is not None
     for number, row in enumerate(make_rows(sequences)):
         answer = row.input_ids[row.is_answer].tolist()
@@ -97,7 +99,7 @@ def test_lone_logits_are_those_of_the_answers_behind_the_first_token(
 
 
 def test_what_was_not_wanted_is_not_there(vlm: Vlm, sequences: list[list[int]]):
-    seen = see(vlm, sequences, Wants(hidden_states=(1,)), is_packed=True)
+    seen = see(vlm, sequences, CaptureSpec(hidden_states=(1,)), is_packed=True)
     assert (seen.attention, seen.logits, seen.lone_logits, seen.block_outputs) == (None, None, None, {})
     assert list(seen.hidden_states) == [1]
 
@@ -120,31 +122,31 @@ class CountingLayers:
 
 
 @pytest.mark.parametrize(
-    ("wants", "n_layers"),
+    ("spec", "n_layers"),
     [
-        (Wants(attention="causal"), 2),
-        (Wants(attention="reference"), 2),
-        (Wants(attention="causal", attention_layers=(0,)), 0),
-        (Wants(block_outputs=(1,)), 1),
-        (Wants(hidden_states=(1,)), 1),
-        (Wants(hidden_states=(0,)), 0),
-        (Wants(hidden_states=(3,)), 3),
-        (Wants(logits=True), 3),
+        (CaptureSpec(attention="causal"), 2),
+        (CaptureSpec(attention="reference"), 2),
+        (CaptureSpec(attention="causal", attention_layers=(0,)), 0),
+        (CaptureSpec(block_outputs=(1,)), 1),
+        (CaptureSpec(hidden_states=(1,)), 1),
+        (CaptureSpec(hidden_states=(0,)), 0),
+        (CaptureSpec(hidden_states=(3,)), 3),
+        (CaptureSpec(logits=True), 3),
     ],
 )
 @pytest.mark.parametrize("is_packed", LAYOUTS)
-def test_layers_behind_the_last_thing_wanted_do_not_run(wants: Wants, n_layers: int, is_packed: bool):
+def test_layers_behind_the_last_thing_wanted_do_not_run(spec: CaptureSpec, n_layers: int, is_packed: bool):
     vlm = make_vlm()
     counting = CountingLayers(vlm)
-    see(vlm, list(make_sequences().values()), wants, is_packed=is_packed)
+    see(vlm, list(make_sequences().values()), spec, is_packed=is_packed)
     assert [n_tokens > 0 for n_tokens in counting.tokens] == [True] * n_layers + [False] * (3 - n_layers)
-    assert (counting.predicted > 0) == wants.logits
+    assert (counting.predicted > 0) == spec.logits
 
 
 def test_a_common_beginning_is_computed_once_and_nothing_is_padded(sequences: list[list[int]]):
     vlm = make_vlm()
     counting = CountingLayers(vlm)
-    see(vlm, sequences, Wants(hidden_states=(3,)), is_packed=True)
+    see(vlm, sequences, CaptureSpec(hidden_states=(3,)), is_packed=True)
     rows = make_rows(sequences)
     shared = {(row.image_hashes, n_shareable(row)) for row in rows if row.images}
     own = sum(len(row.input_ids) - n_shareable(row) for row in rows)
@@ -155,20 +157,20 @@ def test_a_common_beginning_is_computed_once_and_nothing_is_padded(sequences: li
 def test_equal_words_on_other_images_are_not_shared(vlm: Vlm, sequences: list[list[int]]):
     first, second = make_rows([sequences[0], sequences[0]])
     second = type(second)(**{**vars(second), "image_hashes": ("another",)})
-    wants = Wants(hidden_states=(3,))
-    together = observe(vlm, [first, second], wants, draw_images, is_packed=True).hidden_states[3]
-    alone = observe(vlm, [second], wants, draw_images, is_packed=True).hidden_states[3]
+    spec = CaptureSpec(hidden_states=(3,))
+    together = capture(vlm, [first, second], spec, draw_images, is_packed=True).hidden_states[3]
+    alone = capture(vlm, [second], spec, draw_images, is_packed=True).hidden_states[3]
     torch.testing.assert_close(together[1:], alone, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(together[0], together[1], atol=1e-3)
 
 
 def test_what_else_is_wanted_changes_no_bit(vlm: Vlm, sequences: list[list[int]]):
     everything = see(vlm, sequences, is_packed=True)
-    alone = see(vlm, sequences, Wants(attention="causal"), is_packed=True)
+    alone = see(vlm, sequences, CaptureSpec(attention="causal"), is_packed=True)
     assert everything.attention is not None
     assert alone.attention is not None
     assert torch.equal(everything.attention.layers["sum"], alone.attention.layers["sum"])
-    hidden = see(vlm, sequences, Wants(hidden_states=(2,)), is_packed=True).hidden_states[2]
+    hidden = see(vlm, sequences, CaptureSpec(hidden_states=(2,)), is_packed=True).hidden_states[2]
     assert torch.equal(everything.hidden_states[2], hidden)
 
 
@@ -209,7 +211,7 @@ def test_a_state_that_is_not_finite_is_refused(sequences: list[list[int]]):
     vlm = make_vlm()
     vlm.model.get_decoder().layers[1].mlp.down_proj.weight.data[0, 0] = torch.inf
     with pytest.raises(ModelError, match="hidden state of random-model is NaN or infinite"):
-        see(vlm, sequences, Wants(hidden_states=(2,)), is_packed=True)
+        see(vlm, sequences, CaptureSpec(hidden_states=(2,)), is_packed=True)
 
 
 def test_a_model_whose_image_token_is_number_zero_can_be_padded(sequences: list[list[int]]):
@@ -218,7 +220,7 @@ def test_a_model_whose_image_token_is_number_zero_can_be_padded(sequences: list[
     rows = make_rows([[0 if token == IMAGE_ID else token for token in make_sequences()[MULTI_TURN]], sequences[-1]])
     rows = [type(row)(**{**vars(row), "is_image": row.input_ids == 0}) for row in rows]
     rows[0] = type(rows[0])(**{**vars(rows[0]), "images": ("a",), "image_hashes": ("a",)})
-    seen = observe(
-        Vlm(vlm.model, None, 0, vlm.directory), rows, Wants(hidden_states=(3,)), draw_images, is_packed=False
+    seen = capture(
+        Vlm(vlm.model, None, 0, vlm.directory), rows, CaptureSpec(hidden_states=(3,)), draw_images, is_packed=False
     )
     assert seen.hidden_states[3].isfinite().all()

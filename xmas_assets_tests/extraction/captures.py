@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xmas_assets.vlm.capture import Attention, Logits, Observed
+from xmas_assets.vlm.capture import Attention, Captured, Logits
 from xmas_assets_tests.vlm.models import IMAGE_ID, N_IMAGE_TOKENS, make_batch, make_sequences, make_vlm
 
 Sequence = list[int]
@@ -34,7 +34,7 @@ def marks(chosen: list[Sequence]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def observe(model: Any, chosen: list[Sequence]) -> Observed:
+def capture(model: Any, chosen: list[Sequence]) -> Captured:
     """Everything that a signal may want of a batch."""
     batch = make_batch(chosen)
     is_real, is_image, is_answer = marks(chosen)
@@ -44,7 +44,7 @@ def observe(model: Any, chosen: list[Sequence]) -> Observed:
     output = model(**batch, output_attentions=True, output_hidden_states=True)
     for hook in hooks:
         hook.remove()
-    return Observed(
+    return Captured(
         input_ids=batch["input_ids"],
         is_real=is_real,
         is_image=is_image,
