@@ -14,10 +14,10 @@ from xmas_assets.annotation.row_answers import ask_rows, endpoint, failed_notice
 from xmas_assets.contracts.annotation import QualitySettings
 from xmas_assets.contracts.errors import DatasetError, ModelError, SettingsError
 from xmas_assets.contracts.manifest import Manifest
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.signals import requirement_of
 from xmas_assets.core.arrays import FloatArray, IntArray
-from xmas_assets.scale.row_tables import Listener
 
 _VERSION = 1  # raised when the same inputs would give other answers
 _COLUMNS = ("subset", "rating")
@@ -39,7 +39,7 @@ class RatedSubset:
 
 
 def judge_rows(
-    samples: Sequence[Sample], settings: QualitySettings, *, workspace: Path, progress: Listener | None = None
+    samples: Sequence[Sample], settings: QualitySettings, *, workspace: Path, progress: ProgressCallback | None = None
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """Ask the endpoint how good each row's answers are, or go on where a killed or failed run was.
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 from xmas_assets.annotation.chat_endpoint import Answer, ChatEndpoint
 from xmas_assets.contracts.annotation import AskingSettings, EndpointSettings
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.scale.row_tables import Listener, RowTable, make_row_table
+from xmas_assets.scale.row_tables import RowTable, make_row_table
 from xmas_assets.vlm.chat import LocalChat
 from xmas_assets.vlm.devices import model_work
 
@@ -58,7 +59,7 @@ def ask_rows(
     settings: AskingSettings,
     workspace: Path,
     key: str,
-    progress: Listener | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[Answer[Any]]:
     """Ask about each row, or about those that an earlier run has no answer to.
 
@@ -79,11 +80,11 @@ def ask_rows(
         ModelError: If the model cannot be asked, or more than ``max_failed_share`` of the answers cannot be read.
     """
 
-    def ask(part: Sequence[Sample], tell: Callable[[float], None]) -> dict[str, list[str]]:
+    def ask(part: Sequence[Sample], advance: Callable[[float], None]) -> dict[str, list[str]]:
         answers: list[Answer[Any]] = []
         for answer in asker.ask_all([prompt(sample) for sample in part], read):
             answers.append(answer)
-            tell(1)
+            advance(1)
         values = [json.dumps(answer.value, ensure_ascii=False) for answer in answers]
         return {"value": values, "failure": [answer.failure for answer in answers]}
 

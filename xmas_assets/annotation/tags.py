@@ -13,10 +13,10 @@ from xmas_assets.annotation.row_answers import Asker, LocalAsker, ask_rows, endp
 from xmas_assets.contracts.annotation import TagSettings
 from xmas_assets.contracts.errors import ModelError, SettingsError
 from xmas_assets.contracts.libraries import READING, library_versions
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.contracts.signals import requirement_of
-from xmas_assets.scale.row_tables import Listener
 from xmas_assets.vlm.chat import LocalChat
 from xmas_assets.vlm.loading import model_digest
 from xmas_assets.vlm.model_files import resolve_model
@@ -42,7 +42,7 @@ def ask_for_tags(
     base: Path,
     base_settings: BaseModelSettings,
     workspace: Path,
-    progress: Listener | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[Answer[Any]]:
     """Ask a model for the tags of each row, or go on where a killed or failed run was.
 

@@ -10,7 +10,7 @@ from xmas_assets.home.stored_tables import StoredTables, combine, read_base, rea
 from xmas_assets.report.describe import describe_answers
 from xmas_assets.resources.lineage import scores_record
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.resources.tracking import Tracking
 
 
@@ -45,7 +45,7 @@ def benchmark_scores(
             home.open_image(dataset),
             settings.benchmark,
             max_tokens=settings.target_base.max_tokens,
-            progress=Meter("questions", context.log, unit="question"),
+            progress=ProgressBar("questions", context.log, unit="question"),
         )
         staged = stage_answers(workspace, answers)
     run = scores_record(context, answers=staged["answers"].scan().collect(), trained=trained)

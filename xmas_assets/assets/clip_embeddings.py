@@ -8,7 +8,7 @@ from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage
 from xmas_assets.report.describe_signals import describe_signal
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 
 
 @dg.asset(
@@ -39,7 +39,7 @@ def clip_embeddings(
             base_settings=settings.base_model,
             settings=settings.clip,
             workspace=workspace,
-            progress=lambda part: Meter(f"embeddings of {part}", context.log).shards,
+            progress=lambda part: ProgressBar(f"embeddings of {part}", context.log),
         )
         staged = stage(workspace, table.named("clip_embeddings"), schemas={"clip_embeddings": table.schema})
     has_image = raw_dataset["samples"].column("n_images") > 0

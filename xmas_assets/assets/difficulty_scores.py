@@ -8,7 +8,7 @@ from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base
 from xmas_assets.report.describe_signals import describe_signal
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.stages.annotations import stage_values
 
 
@@ -46,7 +46,7 @@ def difficulty_scores(
             features=score_features(table.column("image"), table.column("text")),
             settings=settings.difficulty,
             output=workspace / "run",
-            progress=Meter("score net", context.log, unit="step"),
+            progress=ProgressBar("score net", context.log, unit="step"),
         )
         staged = stage_values(workspace, "difficulty_scores", raw_dataset, difficulty=difficulty)
     has_image = raw_dataset["samples"].column("n_images") > 0

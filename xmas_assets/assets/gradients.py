@@ -10,7 +10,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.stages.gradient_tables import (
     read_norms,
     stage_adam_gradients,
@@ -117,7 +117,7 @@ def _extract(
         settings=settings.gradients,
         direction=direction,
         workspace=workspace,
-        progress=Meter("gradients", context.log).shards,
+        progress=ProgressBar("gradients", context.log),
     )
 
 

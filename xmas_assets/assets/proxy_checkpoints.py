@@ -7,7 +7,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.records import pictured_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage_checkpoints
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 
 
 @dg.asset(
@@ -38,7 +38,7 @@ def proxy_checkpoints(
             settings=settings.proxy,
             seed=settings.proxy.seed,
             output=workspace / "run",
-            progress=Meter("proxy", context.log, unit="step"),
+            progress=ProgressBar("proxy", context.log, unit="step"),
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path())
     return emit(staged, describe_training(read_record(workspace / "run")))

@@ -7,7 +7,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, stage
 from xmas_assets.report.describe_signals import describe_signal
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.stages.annotations import quality_tables
 
 
@@ -32,7 +32,7 @@ def quality_indicators(
     made_from = raw_dataset, text_lengths, clip_embeddings, quality_ratings
     with home.stage("quality_indicators", dataset, key=raw_dataset.version) as workspace:
         tables, notices = quality_tables(
-            home, dataset, *made_from, workspace=workspace, progress=Meter("judge", context.log).shards
+            home, dataset, *made_from, workspace=workspace, progress=ProgressBar("judge", context.log)
         )
         staged = stage(workspace, tables)
     has_image = raw_dataset["samples"].column("n_images") > 0

@@ -7,7 +7,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.versions import current_versions
 from xmas_assets.report.describe import describe_dataset
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.stages.datasets import stage_dataset
 
 
@@ -24,5 +24,5 @@ def raw_dataset(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home])
     dataset = context.partition_key
     key = current_versions(home, dataset)["source"]
     with home.stage("raw_dataset", dataset, key=key) as workspace:
-        staged = stage_dataset(workspace, home, dataset, progress=Meter("read", context.log).records)
+        staged = stage_dataset(workspace, home, dataset, progress=ProgressBar("read", context.log))
     return emit(staged, describe_dataset(staged, home.open_image(dataset)))

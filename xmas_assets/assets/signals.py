@@ -10,7 +10,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.stages.signals import describe_staged, pass_shares, stage_signals
 
 
@@ -71,7 +71,7 @@ def signals(
             base_settings=settings.base_model,
             settings=settings.trajectories,
             workspaces=workspaces,
-            progress=Meter("signals", context.log).shards,
+            progress=ProgressBar("signals", context.log),
         )
         staged = stage_signals(workspaces, extracted)
     yield from (

@@ -7,7 +7,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, stage
 from xmas_assets.report.describe_signals import describe_tags
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.stages.annotations import tags_of_rows
 
 
@@ -29,7 +29,7 @@ def tags(
     check_tag_source(home.settings(dataset).tags)
     with home.stage("tags", dataset, key=raw_dataset.version) as workspace:
         frame, notices = tags_of_rows(
-            home, dataset, raw_dataset, base_model, workspace=workspace, progress=Meter("tags", context.log).shards
+            home, dataset, raw_dataset, base_model, workspace=workspace, progress=ProgressBar("tags", context.log)
         )
         staged = stage(workspace, {"tags": frame})
     return emit(staged, describe_tags(staged["tags"], notices=notices))

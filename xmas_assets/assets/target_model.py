@@ -9,7 +9,7 @@ from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage_checkpoints
 from xmas_assets.resources.lineage import model_record
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.resources.tracking import Tracking
 
 
@@ -51,7 +51,7 @@ def target_model(
             settings=settings.target,
             seed=key.seed,
             output=workspace / "run",
-            progress=Meter("target", context.log, unit="step"),
+            progress=ProgressBar("target", context.log, unit="step"),
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path())
     record = read_record(workspace / "run")

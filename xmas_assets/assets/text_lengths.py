@@ -8,7 +8,7 @@ from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage
 from xmas_assets.report.describe_signals import describe_lengths
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 
 
 @dg.asset(
@@ -30,7 +30,7 @@ def text_lengths(
             training_samples(raw_dataset),
             base=read_base(base_model),
             workspace=workspace / "shards",
-            progress=Meter("lengths", context.log).shards,
+            progress=ProgressBar("lengths", context.log),
         )
         staged = stage(workspace, table.named("text_lengths"), schemas={"text_lengths": table.schema})
     return emit(staged, describe_lengths(staged["text_lengths"].column("n_answer_tokens")))

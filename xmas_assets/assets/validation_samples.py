@@ -7,7 +7,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.versions import current_versions
 from xmas_assets.report.describe import describe_dataset
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import Meter
+from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.stages.datasets import stage_validation
 
 
@@ -23,5 +23,5 @@ def validation_samples(context: dg.AssetExecutionContext, home: dg.ResourceParam
     """Validated records apart from training and test, each with its target task, and a quarantine table."""
     dataset = context.partition_key
     with home.stage("validation_samples", dataset, key=current_versions(home, dataset)["validation"]) as workspace:
-        staged = stage_validation(workspace, home, dataset, progress=Meter("read", context.log).records)
+        staged = stage_validation(workspace, home, dataset, progress=ProgressBar("read", context.log))
     return emit(staged, describe_dataset(staged, home.open_image(dataset)))

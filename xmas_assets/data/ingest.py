@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +12,7 @@ import orjson
 import pyarrow as pa
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Reason
 from xmas_assets.data.image_check import CheckedImage, ImageCheck
 from xmas_assets.data.images import ImageRoot
@@ -33,7 +34,7 @@ def ingest(
     *,
     workers: int = 1,
     image_store: Path | None = None,
-    progress: Callable[[str, int], None] | None = None,
+    progress: ProgressCallback | None = None,
     scratch: Path | None = None,
 ) -> "Ingestion":
     """Read, validate and number a dataset's records.
@@ -42,7 +43,7 @@ def ingest(
         registration: Where the dataset is.
         workers: Threads that read and decode images; the result does not depend on it.
         image_store: Folder that takes images which the source carries as bytes (Parquet).
-        progress: Called with the split and the records read so far, now and then.
+        progress: Called now and then; counts the records of each split from 0.
         scratch: Folder for a temporary file of about the annotations' size; default the system's.
 
     Returns:
@@ -53,7 +54,7 @@ def ingest(
         DatasetError: While iterating, if a file cannot be read as a whole, holds no records, or has only bad ones.
     """
     images = ImageCheck(ImageRoot(registration.images, image_store), image_store, workers=workers)
-    return Ingestion(registration, images, progress or (lambda split, n_rows: None), scratch)
+    return Ingestion(registration, images, progress or (lambda progress: None), scratch)
 
 
 class Ingestion:
@@ -63,7 +64,7 @@ class Ingestion:
         self,
         registration: Registration,
         images: ImageCheck,
-        progress: Callable[[str, int], None],
+        progress: ProgressCallback,
         scratch: Path | None,
     ) -> None:
         self.ledger = Ledger()
@@ -96,7 +97,7 @@ class Ingestion:
                     writer.write_batch(accepted)
                     if refused.num_rows:
                         yield "quarantine", refused
-                    self._progress(split, self.ledger.rows_in[split])
+                    self._progress(Progress(self.ledger.rows_in[split]))
             self._refuse_empty(split, reasons)
             yield from self._numbered(split, spool, ids)
         self.ledger.reasons += reasons

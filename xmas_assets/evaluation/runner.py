@@ -3,9 +3,10 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BenchmarkSettings
 from xmas_assets.evaluation.answers import Answer
@@ -26,7 +27,7 @@ def answer_questions(
     settings: BenchmarkSettings,
     *,
     max_tokens: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[Answer]:
     """Ask each assistant turn as a question, with the true answers to the earlier ones before it.
 
@@ -36,7 +37,7 @@ def answer_questions(
         open_image: Gives the picture of a reference and content hash.
         settings: Longest answer, batch size, how many questions.
         max_tokens: Longest prompt, tokens; longer ones are not asked, which their ``answer`` None shows.
-        progress: Called after each batch with questions answered and in total.
+        progress: Called after each batch of questions.
 
     Returns:
         One row per question, in the order of samples and turns.
@@ -60,7 +61,7 @@ def answer_questions(
             said = generate(vlm, rows, pictures, stop_ids=stop_ids, max_new_tokens=settings.max_new_tokens)
             texts |= zip((number for number, _ in batch), said, strict=True)
             if progress is not None:
-                progress(len(texts), len(prompts))
+                progress(Progress(len(texts), len(prompts)))
     answers = [_answer(question, texts.get(number)) for number, question in enumerate(questions)]
     if answers and not any(answer.answer for answer in answers):
         _LOG.warning("%s gave an empty answer to all of %d questions", vlm.directory, len(answers))

@@ -10,13 +10,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.libraries import READING, library_versions
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample, without_image_marks
 from xmas_assets.contracts.settings import BaseModelSettings, ClipSettings
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.files.whole import write_whole
-from xmas_assets.scale.row_tables import Listener, RowTable, make_row_table, vectors
-from xmas_assets.scale.shards import Progress, Shard, run_shards, shards_of_groups
+from xmas_assets.scale.row_tables import RowTable, make_row_table, vectors
+from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.embedding import BaseEmbedder, ClipEmbedder, Embedder
 from xmas_assets.vlm.image_inputs import OpenImage
@@ -34,7 +35,7 @@ def embed_dataset(
     base_settings: BaseModelSettings,
     settings: ClipSettings,
     workspace: Path,
-    progress: Callable[[str], Listener] | None = None,
+    progress: Callable[[str], ProgressCallback] | None = None,
 ) -> RowTable:
     """Embed images and texts of a dataset, or finish what a killed run began.
 
@@ -45,7 +46,7 @@ def embed_dataset(
         base_settings: Device, and type of the base model's weights.
         settings: Which model embeds, and how many at once.
         workspace: Directory for finished shards; one run at a time may use it.
-        progress: Gives a listener for each of the two parts, 'images' and 'texts'.
+        progress: Gives a progress for each of the two parts, 'images' and 'texts'.
 
     Returns:
         Columns ``image`` (mean over the row's images, unit length) and ``text`` (of all turns, one per line, without
@@ -64,7 +65,7 @@ def embed_dataset(
             embedder: Embedder = BaseEmbedder(own, base_settings, open_image)
         else:
             embedder = ClipEmbedder(own, open_image, device=base_settings.device)
-        images = _embed_images(embedder, samples, settings, workspace=workspace, key=key, listener=listen("images"))
+        images = _embed_images(embedder, samples, settings, workspace=workspace, key=key, progress=listen("images"))
         width = embedder.embed_texts(["a"]).shape[1]
         return make_row_table(
             samples,
@@ -100,24 +101,24 @@ def _embed_images(
     *,
     workspace: Path,
     key: str,
-    listener: Listener | None,
+    progress: ProgressCallback | None,
 ) -> _Images:
     references: dict[str, str] = {}
     for sample in samples:
         references |= zip(sample.image_hashes, sample.images, strict=True)
     hashes = list(references)
-    meter = Progress(len(hashes), listener)
+    counter = ItemCounter(len(hashes), progress)
 
     def write(shard: Shard, path: Path) -> None:
         parts = []
         for part in _cut(hashes[shard.start : shard.stop], settings.batch_size):
             parts.append(embedder.embed_images([references[content_hash] for content_hash in part], part))
-            meter.advance(len(part))
+            counter.advance(len(part))
         with path.open("wb") as file:
             np.save(file, np.concatenate(parts))
 
     shards = shards_of_groups([1] * len(hashes), settings.shard_size)
-    parts = run_shards(workspace / "images", shards, write, key=repr((key, hashes)), progress=meter)
+    parts = run_shards(workspace / "images", shards, write, key=repr((key, hashes)), progress=counter)
     rows = {content_hash: row for row, content_hash in enumerate(hashes)}
     if not parts:
         return _Images(rows, np.empty((0, 0), dtype=np.float32))
@@ -138,12 +139,12 @@ def _join(parts: Sequence[Path], n_images: int, target: Path) -> None:
 
 
 def _embed_rows(
-    embedder: Embedder, images: _Images, batch_size: int, samples: Sequence[Sample], tell: Callable[[float], None]
+    embedder: Embedder, images: _Images, batch_size: int, samples: Sequence[Sample], advance: Callable[[float], None]
 ) -> dict[str, Any]:
     parts = []
     for part in _cut(samples, batch_size):
         parts.append(embedder.embed_texts([text_of(sample) for sample in part]))
-        tell(len(part))
+        advance(len(part))
     text = np.concatenate(parts)
     image = np.full_like(text, np.nan)
     for row, sample in enumerate(samples):

@@ -5,7 +5,7 @@ per shard of its own, so that any later pass, also one for fewer signals, finds 
 is that of one shard and one model, plus 16 bytes per row; the results are files.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ import numpy as np
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import DatasetError, ModelError
 from xmas_assets.contracts.libraries import READING, library_versions
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.core.arrays import FloatArray, IntArray
@@ -26,7 +27,7 @@ from xmas_assets.extraction.shard_arrays import Part, bytes_to_come
 from xmas_assets.files.space import require_space
 from xmas_assets.files.whole import write_whole
 from xmas_assets.scale.row_tables import samples_digest
-from xmas_assets.scale.shards import Progress, ProgressReport, Shard, open_shards, shards_of_groups
+from xmas_assets.scale.shards import ItemCounter, Shard, open_shards, shards_of_groups
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.loading import load_vlm
@@ -65,14 +66,14 @@ def extract_signals(
     base_settings: BaseModelSettings,
     settings: PassSettings,
     workspaces: Mapping[str, Path],
-    progress: Callable[[ProgressReport], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> dict[str, Extracted]:
     """Read signals of a dataset in one pass, or finish what a killed run began.
 
     A signal's values do not depend, to the byte, on which others are read with it.
 
     Args:
-        signals: One or more, each with a ``repr`` that shows its parameters (a dataclass).
+        signals: One or more, each with a ``repr`` that shows its paracounters (a dataclass).
         samples: The dataset in row order.
         open_image: Gives the picture of a reference and content hash; called from a thread of its own, one picture
             at a time.
@@ -101,7 +102,7 @@ def extract_signals(
         own = pictured if signal.needs_image else pictured + others
         digests = [(checkpoint.step, checkpoint.digest) for checkpoint in _read_at(signal, ordered)]
         files[signal.name] = _open_files(signal, own, workspaces[signal.name], (*inputs, digests))
-    meter = Progress(len(rows), progress)
+    counter = ItemCounter(len(rows), progress)
     loaders = [partial(load_vlm, checkpoint.path, base_settings, base=base) for checkpoint in ordered]
     options = {"batch_size": settings.batch_size, "max_tokens": base_settings.max_tokens}
 
@@ -113,10 +114,10 @@ def extract_signals(
             lacking = [s for s in signals if shard in files[s.name] and not files[s.name][shard].exists()]
             if lacking:
                 chosen = [samples[row] for row in rows[shard.start : shard.stop]]
-                for name, values in reader.read(chosen, lacking, meter.advance).items():
+                for name, values in reader.read(chosen, lacking, counter.advance).items():
                     write_whole(files[name][shard], partial(_save, values=values))
             else:
-                meter.keep(shard.n_items)
+                counter.keep(shard.n_items)
 
     def extracted(signal: Signal) -> Extracted:
         parts = [(rows[shard.start : shard.stop], path) for shard, path in files[signal.name].items()]

@@ -62,7 +62,7 @@ class WarmupModels(ModelsInTurn[_Model]):
 
 
 def read_gradients(
-    samples: Sequence[Sample], open_image: OpenImage, models: WarmupModels, tell: Callable[[float], None]
+    samples: Sequence[Sample], open_image: OpenImage, models: WarmupModels, advance: Callable[[float], None]
 ) -> FloatArray:
     """Read the gradients of some samples.
 
@@ -70,7 +70,7 @@ def read_gradients(
         samples: Those that share images should come together.
         open_image: Gives the picture of a reference and content hash.
         models: The checkpoints.
-        tell: Called with the samples that a step has finished (a fraction: a step is one checkpoint's).
+        advance: Called with the samples that a step has finished (a fraction: a step is one checkpoint's).
 
     Returns:
         Norm and projected gradient, shape (n_samples, n_checkpoints, 1 + n_projected); NaN for a sample too long to be
@@ -89,14 +89,14 @@ def read_gradients(
     features = _tower_features(models[order[0]].vlm, encoded, pictures, batch_size=batch_size)
     if features is None:
         models.notices.add("this model's vision tower is not separate, so images run through it at every checkpoint")
-    tell(len(left_out))
+    advance(len(left_out))
     places = {sample.sample_id: place for place, sample in enumerate(samples)}
     values = np.full((len(samples), len(models), 1 + models.settings.n_projected), np.nan, dtype=np.float32)
     for number in order:
         for batch in batches:
             rows = [places[row.sample_id] for row in batch]
             values[rows, number] = _read_batch(models[number], batch, pictures, features)
-            tell(len(batch) / len(models))
+            advance(len(batch) / len(models))
     return values
 
 

@@ -4,7 +4,7 @@ Work is cut into shards of samples that share images. In a shard each image is d
 vision tower once; checkpoints are the inner loop. Memory is that of one shard, one model and one batch.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.libraries import READING, library_versions
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
 from xmas_assets.core.arrays import FloatArray
@@ -21,7 +22,7 @@ from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read
 from xmas_assets.extraction.shard_arrays import Part, bytes_to_come, in_dataset_order
 from xmas_assets.files.space import require_space
 from xmas_assets.scale.row_tables import samples_digest
-from xmas_assets.scale.shards import Progress, ProgressReport, Shard, open_shards, run_shards, shards_of_groups
+from xmas_assets.scale.shards import ItemCounter, Shard, open_shards, run_shards, shards_of_groups
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage
 
@@ -66,7 +67,7 @@ def extract_gradients(
     settings: GradientSettings,
     direction: Direction,
     workspace: Path,
-    progress: Callable[[ProgressReport], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Gradients:
     """Read the gradients of samples at checkpoints, or finish what a killed run began.
 
@@ -102,7 +103,7 @@ def extract_gradients(
     rows = np.argsort(groups, kind="stable")
     _, sizes = np.unique(groups, return_counts=True)
     shards = shards_of_groups(sizes.tolist(), settings.shard_size)
-    meter = Progress(len(rows), progress)
+    counter = ItemCounter(len(rows), progress)
     digests = [(checkpoint.step, checkpoint.digest) for checkpoint in ordered]
     versions = (_VERSION, library_versions(READING))
     key = repr((versions, digests, samples_digest(samples), direction, base_settings.digest(), settings.digest()))
@@ -113,12 +114,12 @@ def extract_gradients(
 
     def compute_and_write(shard: Shard, path: Path) -> None:
         chosen = [samples[row] for row in rows[shard.start : shard.stop]]
-        values = read_gradients(chosen, open_image, models, meter.advance)
+        values = read_gradients(chosen, open_image, models, counter.advance)
         with path.open("wb") as file:
             np.save(file, values)
 
     with model_work(settings.threads):
-        paths = run_shards(workspace, shards, compute_and_write, key=key, progress=meter)
+        paths = run_shards(workspace, shards, compute_and_write, key=key, progress=counter)
     parts = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
     notices = (*sorted(models.notices), *_too_long(samples, parts, base_settings.max_tokens))
     return Gradients(samples, len(ordered), settings.n_projected, parts, notices)

@@ -7,8 +7,9 @@ import pyarrow as pa
 from PIL import Image
 
 from xmas_assets.contracts.libraries import READING, library_versions
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.scale.row_tables import Listener, RowTable, make_row_table
+from xmas_assets.scale.row_tables import RowTable, make_row_table
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_processor, model_digest
 from xmas_assets.vlm.prompts import Encoder
@@ -18,7 +19,7 @@ _SHARD_SIZE = 16384
 
 
 def measure_lengths(
-    samples: Sequence[Sample], *, base: Path, workspace: Path, progress: Listener | None = None
+    samples: Sequence[Sample], *, base: Path, workspace: Path, progress: ProgressCallback | None = None
 ) -> RowTable:
     """Count answer tokens over all turns, each answer's end token included, before any cut; no picture is opened.
 
@@ -37,9 +38,9 @@ def measure_lengths(
     processor = load_processor(base)
     encoder = Encoder(processor, Pictures(processor, _no_picture), max_tokens=1)
 
-    def count(part: Sequence[Sample], tell):
+    def count(part: Sequence[Sample], advance):
         lengths = encoder.answer_lengths(part)
-        tell(len(part))
+        advance(len(part))
         return {"n_answer_tokens": lengths}
 
     return make_row_table(

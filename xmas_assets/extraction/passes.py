@@ -78,14 +78,14 @@ class SignalReader:
         return 1 + sum(map(math.prod, self.shapes[signal].values()))
 
     def read(
-        self, samples: Sequence[Sample], signals: Sequence[Signal], tell: Callable[[float], None]
+        self, samples: Sequence[Sample], signals: Sequence[Signal], advance: Callable[[float], None]
     ) -> dict[str, FloatArray]:
         """Read some signals of some samples.
 
         Args:
             samples: All with images, or all without; those that share images should come together.
             signals: Of those that the reader was made for.
-            tell: Called with the samples that a step has finished (a fraction: a step is one checkpoint's).
+            advance: Called with the samples that a step has finished (a fraction: a step is one checkpoint's).
 
         Returns:
             By signal, whether each sample was read (0: it is too long) and then its columns' values, flat, shape
@@ -109,8 +109,8 @@ class SignalReader:
                     column[chosen] = found.reshape(len(chosen), -1)
 
             for batch in self._read_checkpoint(number, self._at(number, signals), batches, store):
-                tell(len(batch) / len(numbers))
-        tell(len(samples) - len(encoded))
+                advance(len(batch) / len(numbers))
+        advance(len(samples) - len(encoded))
         read = [places[row.sample_id] for row in encoded]
         for own in values.values():
             own[:, 0] = 0

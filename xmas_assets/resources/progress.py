@@ -5,13 +5,13 @@ import time
 
 from tqdm import tqdm
 
-from xmas_assets.scale.shards import ProgressReport
+from xmas_assets.contracts.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 30.0
 
 
-class Meter:
-    """Listens to one piece of long work, in whichever way that work reports."""
+class ProgressBar:
+    """Shows one piece of long work; a ``ProgressCallback``."""
 
     def __init__(self, label: str, log: logging.Logger, *, unit: str = "row") -> None:
         self._label = label
@@ -20,22 +20,16 @@ class Meter:
         self._bar = tqdm(desc=label, unit=unit, disable=None, leave=False)
         self._started = self._last_line = time.monotonic()
 
-    def __call__(self, done: float, total: float | None) -> None:
-        """So much of so much is done; the total may be unknown."""
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
+    def __call__(self, progress: Progress) -> None:
+        """Show how far the work is."""
+        self._bar.total, self._bar.initial = progress.total, progress.kept
+        self._bar.update(progress.done - self._bar.n)
         now = time.monotonic()
         if now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
-            elapsed = now - self._started
-            self._log.info(f"{self._label}: {tqdm.format_meter(done, total or 0, elapsed, unit=self._unit)}")
-        if total is not None and done >= total:
+            shown = tqdm.format_meter(
+                progress.done, progress.total or 0, now - self._started, unit=self._unit, initial=progress.kept
+            )
+            self._log.info(f"{self._label}: {shown}")
+        if progress.total is not None and progress.done >= progress.total:
             self._bar.close()
-
-    def shards(self, report: ProgressReport) -> None:
-        """As sharded work reports."""
-        self(report.done, report.total)
-
-    def records(self, split: str, n_rows: int) -> None:
-        """As reading a dataset reports."""
-        self(n_rows, None)

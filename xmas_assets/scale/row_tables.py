@@ -8,11 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.scale.shards import Progress, ProgressReport, Shard, run_shards, shards_of_groups
+from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
 
 ROW_FIELDS = (pa.field("row", pa.int64(), nullable=False), pa.field("sample_id", pa.string(), nullable=False))
-Listener = Callable[[ProgressReport], None]
+ProgressCallback = ProgressCallback
 Compute = Callable[[Sequence[Sample], Callable[[float], None]], Mapping[str, Any]]
 """Gives the values of some rows by column; tells how many rows each step has finished."""
 
@@ -48,7 +49,7 @@ def make_row_table(
     workspace: Path,
     shard_size: int,
     key: str,
-    progress: Listener | None = None,
+    progress: ProgressCallback | None = None,
 ) -> RowTable:
     """Compute columns of all rows, or of those that a killed run had not come to.
 
@@ -63,11 +64,11 @@ def make_row_table(
         progress: Told how many rows are done, and the time left.
     """
     schema = pa.schema([*ROW_FIELDS, *columns])
-    meter = Progress(len(samples), progress)
+    counter = ItemCounter(len(samples), progress)
 
     def write(shard: Shard, path: Path) -> None:
         part = [samples[row] for row in range(shard.start, shard.stop)]
-        values = compute(part, meter.advance)
+        values = compute(part, counter.advance)
         rows = row_columns(samples, range(shard.start, shard.stop))
         batch = pa.record_batch(
             [*rows, *(pa.array(values[field.name], field.type) for field in columns)], schema=schema
@@ -77,7 +78,7 @@ def make_row_table(
 
     shards = shards_of_groups([1] * len(samples), shard_size)
     everything = repr((key, samples_digest(samples), str(schema)))
-    return RowTable(tuple(run_shards(workspace, shards, write, key=everything, progress=meter)), schema)
+    return RowTable(tuple(run_shards(workspace, shards, write, key=everything, progress=counter)), schema)
 
 
 def row_columns(samples: Sequence[Sample], rows: range) -> list[pa.Array]:

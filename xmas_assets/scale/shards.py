@@ -5,11 +5,11 @@ a directory.
 """
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.files.whole import UNFINISHED, write_whole
 
 _KEY = "shards.key"
@@ -34,60 +34,29 @@ class Shard:
         return f"shard-{self.index:08d}"
 
 
-@dataclass(frozen=True)
-class ProgressReport:
-    """How far the work is.
-
-    Attributes:
-        done: Items finished, including those kept from an earlier run.
-        total: Items in all.
-        items_per_second: Speed of this run; 0 before its first item.
-        eta_seconds: Time left at that speed; None before this run's first item.
-    """
-
-    done: float
-    total: float
-    items_per_second: float
-    eta_seconds: float | None
-
-
-class Progress:
-    """Counts finished items and tells a listener after each step.
+class ItemCounter:
+    """Counts finished items and reports each step.
 
     Args:
         total: Items in all.
-        listener: Called with a ``ProgressReport``; None if nobody listens.
-        clock: Seconds that only go forward.
+        progress: Called after each step.
     """
 
-    def __init__(
-        self,
-        total: float,
-        listener: Callable[[ProgressReport], None] | None = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, total: float, progress: ProgressCallback | None = None) -> None:
         self._total = total
-        self._listener = listener
-        self._clock = clock
-        self._started = clock()
-        self._done = 0.0
-        self._kept = 0.0
+        self._progress = progress
+        self._done = self._kept = 0.0
 
     def keep(self, n_items: float) -> None:
-        """Count items that an earlier run finished; they do not make this run look faster."""
+        """Count items that an earlier run finished."""
         self._kept += n_items
         self.advance(n_items)
 
     def advance(self, n_items: float) -> None:
         """Count items that are finished now; a fraction of an item is allowed."""
         self._done += n_items
-        if self._listener is None:
-            return
-        computed, seconds = self._done - self._kept, self._clock() - self._started
-        speed = computed / seconds if seconds > 0 else 0.0
-        eta = (self._total - self._done) / speed if speed > 0 else None
-        self._listener(ProgressReport(self._done, self._total, speed, eta))
+        if self._progress is not None:
+            self._progress(Progress(self._done, self._total, self._kept))
 
 
 def shards_of_groups(group_sizes: Iterable[int], shard_size: int) -> list[Shard]:
@@ -123,7 +92,7 @@ def run_shards(
     compute_and_write: Callable[[Shard, Path], object],
     *,
     key: str,
-    progress: Progress | None = None,
+    progress: ItemCounter | None = None,
 ) -> list[Path]:
     """Make each shard's file that is not there yet, and return all of them in order.
 

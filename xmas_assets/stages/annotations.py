@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.data.fields import field_values
 from xmas_assets.data.registration import Registration
@@ -16,9 +17,6 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.records import pictured_samples, training_samples
 from xmas_assets.home.stored_tables import StoredTables, read_base, read_sources, stage
 from xmas_assets.store.reading import Table
-
-if TYPE_CHECKING:
-    from xmas_assets.scale.row_tables import Listener
 
 
 def tags_of_rows(
@@ -28,7 +26,7 @@ def tags_of_rows(
     base_model: StoredTables,
     *,
     workspace: Path,
-    progress: "Listener",
+    progress: ProgressCallback,
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Tags of each row from the source that the settings name, and what a person should know; see ``tag_table``.
 
@@ -78,7 +76,7 @@ def quality_tables(
     quality_ratings: StoredTables,
     *,
     workspace: Path,
-    progress: "Listener",
+    progress: ProgressCallback,
 ) -> tuple[Mapping[str, pl.DataFrame], tuple[str, ...]]:
     """Tables ``quality_indicators`` and ``rated_subsets``, and what a person should know.
 

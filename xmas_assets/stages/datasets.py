@@ -1,18 +1,17 @@
 """A dataset's files read into tables: its training and test rows, and its validation rows."""
 
-from collections.abc import Callable
 from pathlib import Path
 
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.data.ingest import ingest
 from xmas_assets.data.tables import TABLE_SCHEMAS
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, note_sources, stage
 
-Progress = Callable[[str, int], None]
 _VALIDATION_SCHEMAS = {name: schema for name, schema in TABLE_SCHEMAS.items() if name != "test"}
 
 
-def stage_dataset(workspace: Path, home: Home, dataset: str, *, progress: Progress) -> StoredTables:
+def stage_dataset(workspace: Path, home: Home, dataset: str, *, progress: ProgressCallback) -> StoredTables:
     """Read and check the training and test files, and stage their tables with a note of the training files.
 
     Raises:
@@ -24,7 +23,7 @@ def stage_dataset(workspace: Path, home: Home, dataset: str, *, progress: Progre
     return stage(workspace, records, schemas=TABLE_SCHEMAS, metadata=sources)
 
 
-def stage_validation(workspace: Path, home: Home, dataset: str, *, progress: Progress) -> StoredTables:
+def stage_validation(workspace: Path, home: Home, dataset: str, *, progress: ProgressCallback) -> StoredTables:
     """Read and check the validation files, and stage their tables.
 
     Raises:

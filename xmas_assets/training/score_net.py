@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, DifficultySettings
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.training.objective import Objective
-from xmas_assets.training.trainer import Progress, fine_tune
+from xmas_assets.training.trainer import fine_tune
 from xmas_assets.vlm.answers import answer_logits
 from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.prompts import Encoded
@@ -98,7 +99,7 @@ def score_difficulty(
     features: FloatArray,
     settings: DifficultySettings,
     output: Path,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> NDArray[np.float32]:
     """Train the score net together with the model, and score every row with it.
 
@@ -112,7 +113,7 @@ def score_difficulty(
         features: Of the samples, shape (n_samples, width).
         settings: How to train.
         output: Directory of this run alone.
-        progress: Called after each step with the steps done and in total.
+        progress: Called after each optimiser step.
 
     Returns:
         Minus each row's score, shape (n_samples,): larger is harder.

@@ -23,6 +23,7 @@ from transformers import (
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError, SettingsError
+from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
 from xmas_assets.training.adapters import OBJECTIVE, answer_loss, prepare_training, save_trained, trained_weights
@@ -33,7 +34,6 @@ from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import load_vlm, model_digest
 from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
 
-Progress = Callable[[int, int], None]
 SaveBeside = Callable[[Path, Trainer, range], None]
 _TRAINED = "trained.safetensors"
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -48,7 +48,7 @@ def fine_tune(
     settings: TrainingSettings,
     seed: int,
     output: Path,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     save_beside: SaveBeside | None = None,
     objective: Objective | None = None,
 ) -> list[Checkpoint]:
@@ -66,7 +66,7 @@ def fine_tune(
         settings: How to train.
         seed: Of the data order, and of adapters and dropout.
         output: Directory of this run alone.
-        progress: Called after each step with the steps done and in total.
+        progress: Called after each optimiser step.
         save_beside: Writes what else is kept in a checkpoint: called with its directory, the trainer, and the steps
             (from 0) since the checkpoint before.
         objective: What is lowered in place of the mean loss of a step's answer tokens.
@@ -177,7 +177,7 @@ class _Watch(TrainerCallback):
         cost: Cost,
         n_checkpoints: int,
         save: Callable[[range, Path], None],
-        progress: Progress | None,
+        progress: ProgressCallback | None,
     ) -> None:
         self._run = run
         self._cost = cost
@@ -200,7 +200,7 @@ class _Watch(TrainerCallback):
         self._cost.cpu_seconds += now - self._clock
         self._clock = now
         if self._progress is not None:
-            self._progress(state.global_step, state.max_steps)
+            self._progress(Progress(state.global_step, state.max_steps))
 
     def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._run.commit_state(state.global_step, self._cost)

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, WarmupSettings
 from xmas_assets.selection.methods.random import Random
 from xmas_assets.training.adapters import trained_weights
-from xmas_assets.training.trainer import Progress, fine_tune
+from xmas_assets.training.trainer import fine_tune
 from xmas_assets.vlm.adapters import read_adam_state, save_adam_state
 from xmas_assets.vlm.image_inputs import OpenImage
 
@@ -39,7 +40,7 @@ def warm_up(
     open_image: OpenImage,
     settings: WarmupSettings,
     output: Path,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[Checkpoint]:
     """Train adapters on samples and return the checkpoints by step, each with Adam's state beside its weights.
 
@@ -52,7 +53,7 @@ def warm_up(
         open_image: Gives the picture of a reference and content hash.
         settings: How to train.
         output: Directory of this run alone.
-        progress: Called after each step with the steps done and in total.
+        progress: Called after each optimiser step.
 
     Raises:
         ModelError: As ``fine_tune``.

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.progress import Progress
 from xmas_assets.data import ingest as ingest_module
 from xmas_assets.data.registration import Registration
 from xmas_assets.data.tables import SAMPLES_SCHEMA, TABLE_SCHEMAS
@@ -224,11 +225,11 @@ def test_text_beyond_two_gigabytes_would_be_split_over_batches(tmp_path, monkeyp
     assert [row for batch in batches for row in batch["row"].to_pylist()] == list(range(10))
 
 
-def test_progress_is_told_by_split(tmp_path):
+def test_progress_counts_the_records(tmp_path):
     told = []
     path = write(tmp_path, [record(id=str(index)) for index in range(1500)])
-    read(Registration.create("made", [path]), progress=lambda split, n_rows: told.append((split, n_rows)))
-    assert told == [("samples", 1024), ("samples", 1500)]
+    read(Registration.create("made", [path]), progress=told.append)
+    assert told == [Progress(1024), Progress(1500)]
 
 
 def test_tables_survive_parquet(tmp_path):

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.progress import Progress
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings, BenchmarkSettings
 from xmas_assets.evaluation.answers import Answer
@@ -158,5 +159,5 @@ def test_a_model_that_says_nothing_is_flagged(vlm, monkeypatch, caplog):
 
 def test_progress_counts_questions(vlm):
     seen = []
-    answer_questions(vlm, make_questions(), draw, settings(), max_tokens=512, progress=lambda *now: seen.append(now))
-    assert seen == [(4, 13), (8, 13), (12, 13), (13, 13)]
+    answer_questions(vlm, make_questions(), draw, settings(), max_tokens=512, progress=seen.append)
+    assert seen == [Progress(done, 13) for done in (4, 8, 12, 13)]

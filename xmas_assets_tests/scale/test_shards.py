@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from xmas_assets.contracts.progress import Progress
 from xmas_assets.files.whole import write_whole
-from xmas_assets.scale.shards import Progress, Shard, run_shards, shards_of_groups
+from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
 
 
 def write_bounds(shard: Shard, path: Path) -> None:
@@ -85,6 +86,7 @@ def test_a_failing_shard_leaves_the_earlier_ones_and_no_file_of_its_own(tmp_path
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from xmas_assets.contracts.progress import Progress
 from xmas_assets.scale.shards import run_shards, shards_of_groups
 
 def write(shard, path):
@@ -122,11 +124,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path):
     assert path.read_text() == "old"
 
 
-def test_time_left_follows_from_what_this_run_computed_not_from_what_was_kept():
-    seconds = iter([0.0, 1.0, 10.0])
+def test_what_was_kept_is_counted_as_done_and_reported_apart():
     reports = []
-    progress = Progress(100, reports.append, clock=lambda: next(seconds))
-    progress.keep(50)
-    progress.advance(20)
-    assert (reports[0].done, reports[0].eta_seconds) == (50, None)
-    assert (reports[1].done, reports[1].items_per_second, reports[1].eta_seconds) == (70, 2.0, 15.0)
+    counter = ItemCounter(100, reports.append)
+    counter.keep(50)
+    counter.advance(20)
+    assert reports == [Progress(50, 100, kept=50), Progress(70, 100, kept=50)]

@@ -67,5 +67,5 @@ if __name__ == "__main__":
         base,
         output,
         settings=settings(lora=LORA if kind == "lora" else None),
-        progress=lambda done, total: print(done, flush=True),
+        progress=lambda progress: print(progress.done, flush=True),
     )

@@ -128,8 +128,8 @@ def test_difficulty_is_the_same_in_any_order_of_the_rows_and_in_a_second_run(bas
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(base, tmp_path):
-    def stop(done, total):
-        if done == 4:
+    def stop(progress):
+        if progress.done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

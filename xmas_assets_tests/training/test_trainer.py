@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers.models.llama.modeling_llama import LlamaMLP
 
 from xmas_assets.contracts.errors import DeviceError, ModelError, SettingsError
+from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Turn
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.training.run_directory import read_record
@@ -62,7 +62,12 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(base, kind, undi
     kill_at(kind, base, tmp_path / "run", 11)
     assert not (tmp_path / "run" / "done.json").exists()
     done = []
-    resumed = train(base, tmp_path / "run", settings=settings(lora=KINDS[kind]), progress=lambda n, _: done.append(n))
+    resumed = train(
+        base,
+        tmp_path / "run",
+        settings=settings(lora=KINDS[kind]),
+        progress=lambda progress: done.append(progress.done),
+    )
     assert weights(resumed) == weights(undisturbed[1])
     assert done == [10, 11, 12]
     first, second = read_record(undisturbed[0]), read_record(tmp_path / "run")
@@ -203,8 +208,8 @@ def test_bfloat16_trains_and_saves_bfloat16(base, tmp_path):
 def stop_at(base: Path, output: Path, step: int, **options) -> None:
     """Train in this process and break off after ``step`` steps."""
 
-    def stop(done: int, _total: int) -> None:
-        if done == step:
+    def stop(progress: Progress) -> None:
+        if progress.done == step:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -217,8 +222,8 @@ def test_a_run_stopped_again_and_again_ends_with_the_same_bytes(base, kind, undi
     assert weights(train(base, tmp_path, settings=settings(lora=KINDS[kind]))) == weights(undisturbed[1])
 
 
-def break_device(monkeypatch: pytest.MonkeyPatch, error: Exception, *, after: int) -> Callable[[int, int], None]:
-    """Let every forward pass after so many steps raise an error; gives the listener that counts the steps."""
+def break_device(monkeypatch: pytest.MonkeyPatch, error: Exception, *, after: int) -> ProgressCallback:
+    """Let every forward pass after so many steps raise an error; gives the callback that counts the steps."""
     plain, n_done = LlamaMLP.forward, 0
 
     def forward(block: LlamaMLP, states: torch.Tensor) -> torch.Tensor:
@@ -226,9 +231,9 @@ def break_device(monkeypatch: pytest.MonkeyPatch, error: Exception, *, after: in
             raise error
         return plain(block, states)
 
-    def count(done: int, _total: int) -> None:
+    def count(progress: Progress) -> None:
         nonlocal n_done
-        n_done = done
+        n_done = progress.done
 
     monkeypatch.setattr(LlamaMLP, "forward", forward)
     return count
@@ -243,7 +248,7 @@ def test_a_run_whose_device_failed_goes_on_from_its_last_state_to_the_same_bytes
         train(base, tmp_path, progress=break_device(monkeypatch, lost, after=7), **options)
     monkeypatch.undo()
     done = []
-    resumed = train(base, tmp_path, progress=lambda n, _: done.append(n), **options)
+    resumed = train(base, tmp_path, progress=lambda progress: done.append(progress.done), **options)
     assert done[0] == 7
     assert weights(resumed) == weights(undisturbed[1])
 

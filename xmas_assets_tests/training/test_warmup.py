@@ -72,8 +72,8 @@ def test_a_stopped_run_ends_with_the_bytes_of_an_undisturbed_one(base, watched, 
     class StoppedError(Exception):
         pass
 
-    def stop(done, _):
-        if done == 8:
+    def stop(progress):
+        if progress.done == 8:
             raise StoppedError
 
     with pytest.raises(StoppedError):
