@@ -1,7 +1,8 @@
 """Base models other than the shipped one, built by its own recipe, once for a home."""
 
-import shutil
 from pathlib import Path
+
+from xmas_assets.files.whole import replacing
 
 BASES = {"study:small": {"width": 48, "n_layers": 2}, "study:other": {"seed": 1}}
 """What of the recipe differs, by the name that an experiment's settings give the base: a smaller language model, and
@@ -16,10 +17,8 @@ def base_directory(source: str, home_root: Path) -> str:
     if not directory.exists():
         from xmas_assets.toy.train import build_base
 
-        unfinished = directory.with_suffix(".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        score = build_base(unfinished, **BASES[source])
+        with replacing(directory) as unfinished:
+            unfinished.mkdir()
+            score = build_base(unfinished, **BASES[source])
         print(f"{source}: {score:.3f} of the terse questions answered rightly", flush=True)
-        unfinished.rename(directory)
     return str(directory)

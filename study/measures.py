@@ -8,7 +8,7 @@ import polars as pl
 from study.design import PLAN, Experiment
 from study.running import RESULTS, register
 from xmas_assets.core.redundancy import Redundancy
-from xmas_assets.files.whole import write_whole
+from xmas_assets.files.whole import replacing
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.platform import Platform
 from xmas_assets.orchestration.selection_runs import bring_up_to_date
@@ -30,7 +30,8 @@ def measure(home_root: Path) -> None:
             found = measure_dataset(platform.home, name)
             rows = [{"dataset": dataset, "space": space} | asdict(values) for space, values in found.items()]
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, pl.DataFrame(rows).write_parquet)
+            with replacing(path) as unfinished:
+                pl.DataFrame(rows).write_parquet(unfinished)
 
 
 def read_measures() -> dict[str, dict[str, Redundancy]]:

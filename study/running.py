@@ -12,7 +12,7 @@ from study.design import Experiment
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.registration import Registration, registration_path
 from xmas_assets.evaluation.baselines import blind_scores
-from xmas_assets.files.whole import write_whole
+from xmas_assets.files.whole import replacing
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import held_out_questions, training_samples
 from xmas_assets.orchestration.platform import Platform, RunFailedError
@@ -64,7 +64,8 @@ def keep_larger(path: Path, found: pl.DataFrame) -> None:
     """Store what a home gives, unless more is stored already: a home may hold a part of the runs only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or pl.read_parquet(path).height <= found.height:
-        write_whole(path, found.write_parquet)
+        with replacing(path) as unfinished:
+            found.write_parquet(unfinished)
 
 
 def _stored_keys(experiment: Experiment, unit: int) -> set[SelectionKey]:
@@ -120,9 +121,12 @@ def _collect(home: Home, experiment: Experiment, unit: int) -> None:
         pl.col("selection_cpu_seconds").alias("cpu_seconds_selection"),
         pl.col("training_cpu_seconds").alias("cpu_seconds_training"),
     )
-    write_whole(path.with_name(f"costs{unit}.parquet"), seconds.write_parquet)
+    with replacing(path.with_name(f"costs{unit}.parquet")) as unfinished:
+        seconds.write_parquet(unfinished)
     raw = home.stored("raw_dataset", dataset)
     blind = blind_scores(training_samples(raw), held_out_questions(raw), answers.select("question_id").unique())
     frames = [frame.with_columns(baseline=pl.lit(name)) for name, frame in blind.items()]
-    write_whole(path.with_name("baselines.parquet"), pl.concat(frames).write_parquet)
-    write_whole(path, lambda unfinished: answers.write_parquet(unfinished, compression="zstd", compression_level=19))
+    with replacing(path.with_name("baselines.parquet")) as unfinished:
+        pl.concat(frames).write_parquet(unfinished)
+    with replacing(path) as unfinished:
+        answers.write_parquet(unfinished, compression="zstd", compression_level=19)

@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 from study.design import PLAN, Experiment
 from study.running import RESULTS, read_folder, register
 from xmas_assets.core.arrays import rows_with_values
-from xmas_assets.files.whole import write_whole
+from xmas_assets.files.whole import replacing
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import read_base, read_values
 from xmas_assets.orchestration.platform import Platform
@@ -81,8 +81,8 @@ def _path(kind: str, experiment: Experiment, unit: int) -> Path:
 
 
 def _keep(path: Path, found: pl.DataFrame, experiment: Experiment, unit: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, found.with_columns(experiment=pl.lit(experiment.name), unit=unit).write_parquet)
+    with replacing(path) as unfinished:
+        found.with_columns(experiment=pl.lit(experiment.name), unit=unit).write_parquet(unfinished)
 
 
 def _over_training(home: Home, dataset: str) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from xmas_assets.data.originals import write_originals
 from xmas_assets.data.outputs import Claim, claim, place, place_folder, regular_file
 from xmas_assets.data.readers import CONTAINERS, Container, described, detect_container, read_records
 from xmas_assets.data.registration import FORMATS, Registration
-from xmas_assets.files.whole import file_sha256, sync, temporary_path
+from xmas_assets.files.whole import file_sha256, temporary_path
 
 Place = tuple[int, int]
 """``(source_file, source_row)`` as in the samples table."""
@@ -179,7 +179,6 @@ def _place(claims: Sequence[Claim], images: Path, *, force: bool) -> None:
             undo.callback(place_folder(images, folder, may_merge=force or claims[0].seen is not None))
         for claimed in claims:
             finished = images.with_name(claimed.path.name)
-            sync(finished)
             place(finished, claimed)
             if claimed.seen is None:
                 undo.callback(claimed.path.unlink)

@@ -147,8 +147,8 @@ def store_image(data: bytes, store: Path) -> str:
     name = f"{digest[:2]}/{digest}.{image_format(data).lower()}"
     target = store / name
     if not target.is_file() or target.stat().st_size != len(data):
-        with replacing(target) as temporary:
-            temporary.write_bytes(data)
+        with replacing(target) as unfinished:
+            unfinished.write_bytes(data)
     return STORE_PREFIX + name
 
 

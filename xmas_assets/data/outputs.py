@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from xmas_assets.contracts.errors import OutputError
 from xmas_assets.data.inputs import Inputs
+from xmas_assets.files.whole import rename_all
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -73,7 +74,7 @@ def place(finished: Path, claimed: Claim) -> None:
     """Give a finished file the claimed name, unless something happened there since it was claimed.
 
     Args:
-        finished: A file on the same disk, whole and synced.
+        finished: A file on the same disk, whole.
         claimed: From ``claim``.
 
     Raises:
@@ -88,7 +89,7 @@ def place(finished: Path, claimed: Claim) -> None:
         now = regular_file(claimed.path)
         if now is None or _state(now) != _state(claimed.seen):
             raise OutputError(f"{_shown(claimed.path)} changed while it was being written; try again")
-    finished.replace(claimed.path)
+    rename_all({finished: claimed.path})
 
 
 def place_folder(finished: Path, target: Path, *, may_merge: bool) -> Callable[[], None]:
@@ -106,16 +107,16 @@ def place_folder(finished: Path, target: Path, *, may_merge: bool) -> Callable[[
         OutputError: If the folder is there and may not be added to, or holds other content under one of the names.
     """
     if not os.path.lexists(target):
-        finished.rename(target)
+        rename_all({finished: target})
         return lambda: shutil.rmtree(target)
     if not may_merge:
         raise OutputError(f"{_shown(target)} is there already, with other files; choose another path, or add --force")
     sources = sorted(path for path in finished.rglob("*") if path.is_file())
     moves = [(source, target / source.relative_to(finished)) for source in sources]
     missing = [(source, place) for source, place in moves if not _holds(place, source.read_bytes(), below=target)]
-    for source, place in missing:
+    for _, place in missing:
         place.parent.mkdir(exist_ok=True)
-        source.rename(place)
+    rename_all(dict(missing))
     return lambda: _remove(place for _, place in missing)
 
 

@@ -111,8 +111,8 @@ class Registration(BaseModel):
         """Write ``<home>/datasets/<name>.yaml``, replacing an older one at once, and return its path."""
         target = registration_path(home, self.name)
         text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        with replacing(target) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        with replacing(target) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
         return target
 
     def check_sources(self) -> None:

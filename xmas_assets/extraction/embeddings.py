@@ -15,7 +15,8 @@ from xmas_assets.contracts.samples import Sample, without_image_marks
 from xmas_assets.contracts.settings import BaseModelSettings, ClipSettings
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.core.similarity import unit_rows
-from xmas_assets.files.whole import write_whole
+from xmas_assets.extraction.shard_arrays import save_array
+from xmas_assets.files.whole import replacing
 from xmas_assets.scale.row_tables import RowTable, make_row_table, vectors
 from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
 from xmas_assets.vlm.devices import model_work
@@ -109,13 +110,12 @@ def _embed_images(
     hashes = list(references)
     counter = ItemCounter(len(hashes), progress)
 
-    def write(shard: Shard, path: Path) -> None:
+    def write(shard: Shard, unfinished: Path) -> None:
         parts = []
         for part in _cut(hashes[shard.start : shard.stop], settings.batch_size):
             parts.append(embedder.embed_images([references[content_hash] for content_hash in part], part))
             counter.advance(len(part))
-        with path.open("wb") as file:
-            np.save(file, np.concatenate(parts))
+        save_array(unfinished, np.concatenate(parts))
 
     shards = shards_of_groups([1] * len(hashes), settings.shard_size)
     parts = run_shards(workspace / "images", shards, write, key=repr((key, hashes)), progress=counter)
@@ -124,13 +124,14 @@ def _embed_images(
         return _Images(rows, np.empty((0, 0), dtype=np.float32))
     # One file, so that reading keeps one file open and no more in memory than is looked at.
     joined = workspace / "images.npy"
-    write_whole(joined, partial(_join, parts, len(hashes)))
+    with replacing(joined) as unfinished:
+        _join(parts, len(hashes), unfinished)
     return _Images(rows, np.load(joined, mmap_mode="r"))
 
 
-def _join(parts: Sequence[Path], n_images: int, target: Path) -> None:
+def _join(parts: Sequence[Path], n_images: int, unfinished: Path) -> None:
     width = np.load(parts[0], mmap_mode="r").shape[1]
-    values = np.lib.format.open_memmap(target, mode="w+", dtype=np.float32, shape=(n_images, width))
+    values = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float32, shape=(n_images, width))
     start = 0
     for part in map(np.load, parts):
         values[start : start + len(part)] = part

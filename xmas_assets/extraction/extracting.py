@@ -18,14 +18,14 @@ from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.core.arrays import FloatArray, IntArray
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import Extracted, note_too_long
 from xmas_assets.extraction.passes import SignalReader
-from xmas_assets.extraction.shard_arrays import Part, bytes_to_come
+from xmas_assets.extraction.shard_arrays import Part, bytes_to_come, save_array
 from xmas_assets.files.space import require_space
-from xmas_assets.files.whole import write_whole
+from xmas_assets.files.whole import replacing
 from xmas_assets.scale.row_tables import samples_digest
 from xmas_assets.scale.shards import ItemCounter, Shard, open_shards, shards_of_groups
 from xmas_assets.vlm.devices import model_work
@@ -115,7 +115,8 @@ def extract_signals(
             if lacking:
                 chosen = [samples[row] for row in rows[shard.start : shard.stop]]
                 for name, values in reader.read(chosen, lacking, counter.advance).items():
-                    write_whole(files[name][shard], partial(_save, values=values))
+                    with replacing(files[name][shard]) as unfinished:
+                        save_array(unfinished, values)
             else:
                 counter.keep(shard.n_items)
 
@@ -178,11 +179,6 @@ def _open_files(signal: Signal, shards: list[Shard], workspace: Path, inputs: tu
     versions = (_VERSION, library_versions(READING), signal.name, signal.version)
     key = repr((versions, repr(signal), inputs))
     return dict(zip(shards, open_shards(workspace, shards, key=key), strict=True))
-
-
-def _save(path: Path, *, values: FloatArray) -> None:
-    with path.open("wb") as file:  # np.save would give a path another ending
-        np.save(file, values)
 
 
 def _too_long(samples: Sequence[Sample], parts: Sequence[Part], max_tokens: int) -> tuple[str, ...]:

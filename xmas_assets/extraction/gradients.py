@@ -19,7 +19,7 @@ from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import note_too_long
 from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read_gradients
-from xmas_assets.extraction.shard_arrays import Part, bytes_to_come, in_dataset_order
+from xmas_assets.extraction.shard_arrays import Part, bytes_to_come, in_dataset_order, save_array
 from xmas_assets.files.space import require_space
 from xmas_assets.scale.row_tables import samples_digest
 from xmas_assets.scale.shards import ItemCounter, Shard, open_shards, run_shards, shards_of_groups
@@ -112,11 +112,10 @@ def extract_gradients(
     require_space(workspace, n_bytes, f"the gradients of {len(rows)} rows")
     models = WarmupModels(ordered, base, base_settings, settings, direction)
 
-    def compute_and_write(shard: Shard, path: Path) -> None:
+    def compute_and_write(shard: Shard, unfinished: Path) -> None:
         chosen = [samples[row] for row in rows[shard.start : shard.stop]]
         values = read_gradients(chosen, open_image, models, counter.advance)
-        with path.open("wb") as file:
-            np.save(file, values)
+        save_array(unfinished, values)
 
     with model_work(settings.threads):
         paths = run_shards(workspace, shards, compute_and_write, key=key, progress=counter)

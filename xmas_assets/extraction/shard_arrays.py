@@ -55,6 +55,12 @@ def split_columns(values: FloatArray, shapes: Mapping[str, tuple[int, ...]]) -> 
     return dict(zip(shapes, np.split(values, ends[:-1], axis=1)[1:], strict=True))
 
 
+def save_array(unfinished: Path, values: FloatArray) -> None:
+    """Write an array to a file of any name; ``np.save`` would give a path another ending."""
+    with unfinished.open("wb") as file:
+        np.save(file, values)
+
+
 def bytes_to_come(files: Mapping[Shard, Path], n_rows: int, width: int) -> int:
     """How much will be written: the shards that are not there yet, and then a table of all rows (hardly compressible).
 

@@ -1,17 +1,17 @@
-"""Whole files: hashing them and replacing them so that a reader never sees half of one."""
+"""Whole files and folders: hashed, and written so that a reader never sees half of one."""
 
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from xmas_assets.contracts.errors import DatasetError
 
 UNFINISHED = ".unfinished"
-"""Ending of a file that ``write_whole`` has not finished."""
+"""Ending of what is being written, and of what a killed process has left."""
 
 
 def file_sha256(path: Path) -> str:
@@ -41,53 +41,76 @@ def check_readable(path: Path) -> None:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary path next to ``target``; on leaving without an error it takes the target's place at once.
+    """Give a free path next to ``target``; the file or folder made at it gets that name when it is whole and on disk.
 
-    After an error (also a full disk) the temporary file is gone and the old target is as it was.
+    After an error (also a full disk) nothing of it is left, and the old target is as it was.
+
+    Args:
+        target: A file that is there is replaced; a folder must not be there yet. Missing parents are made.
     """
-    with temporary_path(target) as temporary:
-        temporary.touch(exist_ok=False)
-        yield temporary
-        sync(temporary)
-        temporary.replace(target)
+    with temporary_path(target) as unfinished:
+        yield unfinished
+        rename_all({unfinished: target})
 
 
 @contextmanager
 def temporary_path(target: Path) -> Iterator[Path]:
-    """Give a free path in the folder of ``target``, which is made; the file or folder left at it is removed.
-
-    Whoever makes the file there leaves its mode to the umask.
-    """
+    """Give a free path in the folder of ``target``, which is made; the file or folder left at it is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.tmp")
+    unfinished = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}{UNFINISHED}")
     try:
-        yield temporary
+        yield unfinished
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(unfinished)
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file aside, sync it and rename it, so that ``path`` is never seen half written.
+def rename_all(moves: Mapping[Path, Path]) -> None:
+    """Rename files and folders once all of them are on disk, and wait until the new names are on disk too.
 
     Args:
-        path: The final name; an existing file is replaced.
-        write: Called with the path of the file that it must write, beside the final one.
+        moves: New names by present ones, on the same disk. A file that has the new name is replaced.
     """
-    unfinished = path.with_name(path.name + UNFINISHED)
-    write(unfinished)
-    sync(unfinished)
-    unfinished.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    for path in moves:
+        sync(path)
+    for path, target in moves.items():
+        path.replace(target)
+    for folder in dict.fromkeys(target.parent for target in moves.values()):
+        _sync_one(folder)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it to another disk or to one without hard links."""
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def remove_unfinished(directory: Path) -> list[str]:
+    """Remove what killed processes left unfinished in a folder that nobody else is writing in; returns its names."""
+    leftovers = sorted(directory.glob(f"*{UNFINISHED}"))
+    for leftover in leftovers:
+        _remove(leftover)
+    return [leftover.name for leftover in leftovers]
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's bytes are on disk."""
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+    """Wait until a file, or a folder with everything in it, is on disk."""
+    for inner in path.rglob("*") if path.is_dir() else ():
+        _sync_one(inner)
+    _sync_one(path)
+
+
+def _sync_one(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

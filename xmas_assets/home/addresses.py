@@ -4,6 +4,7 @@ import json
 from typing import NamedTuple
 from urllib.parse import quote
 
+from xmas_assets.files.whole import replacing
 from xmas_assets.home.home import Home
 
 
@@ -21,9 +22,8 @@ class Addresses(NamedTuple):
 
     def save(self, home: Home) -> None:
         """Note the addresses, whole or not at all: runs read them while the UI starts."""
-        staged = home.path() / "ui.json.tmp"
-        staged.write_text(json.dumps(self._asdict()))
-        staged.replace(home.path() / "ui.json")
+        with replacing(home.path() / "ui.json") as unfinished:
+            unfinished.write_text(json.dumps(self._asdict()))
 
     def mlflow_page(self, route: str) -> str:
         """Address of an MLflow page; without the workflow type it would open as a page about chatbot traces."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from xmas_assets.files.whole import write_whole
+from xmas_assets.files.whole import replacing
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class StageCosts:
         before: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"key": ""}
         if before["key"] == key:
             cpu_seconds = max(cpu_seconds, before["cpu_seconds"])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda staged: staged.write_text(json.dumps({"key": key, "cpu_seconds": cpu_seconds})))
+        with replacing(path) as unfinished:
+            unfinished.write_text(json.dumps({"key": key, "cpu_seconds": cpu_seconds}))
 
     def forget(self, partition: str) -> None:
         """Remove what was noted of a partition; a glob pattern stands for several."""

@@ -17,6 +17,7 @@ from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.profiles import load_settings
 from xmas_assets.data.registration import Registration, load_registration, registered_names, registration_path
+from xmas_assets.files.whole import remove_unfinished
 from xmas_assets.home.costs import StageCosts
 from xmas_assets.home.locks import StageLocks
 from xmas_assets.home.stored_tables import StoredTables
@@ -206,7 +207,26 @@ class Home:
             StoreError: If another run is making the same stage of the same partition, or a folder cannot be written.
         """
         with self.stages({stage: 1.0}, partition, key):
-            yield self.workspace(stage, partition, key)
+            workspace = self.workspace(stage, partition, key)
+            remove_unfinished(workspace)
+            yield workspace
+
+    @contextmanager
+    def shared_work(self, work: str, partition: str, key: str) -> Iterator[Path]:
+        """Do work that is no asset's and that any run may need: wait for a run that does it, give its workspace.
+
+        Args:
+            work: Its name, as a stage has one.
+            partition: What it is done for.
+            key: Hash of everything that decides the result.
+        """
+        self.locks.hold(work, partition, wait=True)
+        try:
+            workspace = self.workspace(work, partition, key)
+            remove_unfinished(workspace)
+            yield workspace
+        finally:
+            self.locks.release(work, partition)
 
     @contextmanager
     def stages(self, shares: Mapping[str, float], partition: str, key: str) -> Iterator[None]:

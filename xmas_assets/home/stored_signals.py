@@ -8,7 +8,7 @@ import polars as pl
 
 from xmas_assets.contracts.signals import SIGNALS, Source
 from xmas_assets.files.space import require_space
-from xmas_assets.files.whole import write_whole
+from xmas_assets.files.whole import replacing
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import noted_shape, read_values
 from xmas_assets.selection.signal_arrays import Array, Signals
@@ -40,22 +40,20 @@ def stored_signals(home: Home, dataset: str, *, mapped_bytes: int = _MAPPED_BYTE
 def _map_values(home: Home, dataset: str, source: Source, table: Table) -> Array:
     """A column as a map of an array file, which is made when it is first asked for, once for all methods."""
     partition = f"{dataset}|{source.table}.{source.column}"
-    home.locks.hold("mapped", partition, wait=True)
-    try:
-        path = home.workspace("mapped", partition, table.digest) / "values.npy"
+    with home.shared_work("mapped", partition, table.digest) as workspace:
+        path = workspace / "values.npy"
         if not path.exists():
-            write_whole(path, lambda unfinished: _write_array(unfinished, table, source.column))
-    finally:
-        home.locks.release("mapped", partition)
+            with replacing(path) as unfinished:
+                _write_array(unfinished, table, source.column)
     values = np.load(path, mmap_mode="r")
     return values.reshape(len(values), *noted_shape(table, source.column, values.shape[1:]))
 
 
-def _write_array(path: Path, table: Table, column: str) -> None:
+def _write_array(unfinished: Path, table: Table, column: str) -> None:
     width = table.schema.field(column).type.list_size
     # Also because a full disk would end the process, without a word, where a file is mapped.
-    require_space(path.parent, 4 * width * table.n_rows, f"the values of {table.path.stem}.{column}")
-    values = np.lib.format.open_memmap(path, "w+", np.float32, (table.n_rows, width))
+    require_space(unfinished.parent, 4 * width * table.n_rows, f"the values of {table.path.stem}.{column}")
+    values = np.lib.format.open_memmap(unfinished, "w+", np.float32, (table.n_rows, width))
     start = 0
     for batch in table.batches([column]):
         values[start : start + len(batch)] = pl.Series(batch.column(0)).to_numpy()

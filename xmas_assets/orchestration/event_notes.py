@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 import orjson
 
-from xmas_assets.files.whole import write_whole
+from xmas_assets.files.whole import replacing
 
 _FORM = 1  # raised when the file's form changes
 _PAGE = 500  # events read at once
@@ -77,7 +77,8 @@ class EventNotes:
         """Remember what was read, if anything was."""
         if self._is_changed:
             content = orjson.dumps({"form": _FORM, "notes": self._notes, "passed": self._passed})
-            write_whole(self.path, lambda staged: staged.write_bytes(content))
+            with replacing(self.path) as unfinished:
+                unfinished.write_bytes(content)
             self._is_changed = False
 
     def latest(self, asset: str, *, observed: bool = False) -> dict[str, EventNote]:

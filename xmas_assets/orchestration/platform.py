@@ -91,8 +91,8 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     folder = home.path("dagster")
     settings = folder / "dagster.yaml"
     if not settings.exists():
-        with replacing(settings) as staged:
-            staged.write_bytes((Path(__file__).parents[1] / "instance" / "dagster.yaml").read_bytes())
+        with replacing(settings) as unfinished:
+            unfinished.write_bytes((Path(__file__).parents[1] / "instance" / "dagster.yaml").read_bytes())
     os.environ["DAGSTER_HOME"] = str(folder)
     return dg.DagsterInstance.local_temp(str(folder), overrides={"compute_logs": _NO_CAPTURE})
 

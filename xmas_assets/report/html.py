@@ -58,8 +58,8 @@ def write_report(
         n_quarantined=len(quarantine),
         reasons=_reasons(quarantine),
     )
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
+    with replacing(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8", newline="\n")
 
 
 def _task_table(per_task: pl.DataFrame) -> list[list[str]]:

@@ -18,6 +18,7 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field
 
 from xmas_assets.contracts.messages import first_line
+from xmas_assets.files.whole import replacing
 from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
 
@@ -94,9 +95,8 @@ class Tracking(dg.ConfigurableResource):
             for record in records:
                 text = record.model_dump_json()
                 name = f"{time.time_ns():020d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-                staged = self._outbox / f".{name}.tmp"
-                staged.write_text(text)
-                staged.rename(self._outbox / name)
+                with replacing(self._outbox / name) as unfinished:
+                    unfinished.write_text(text)
             return self._send(log)
 
     def deliver(self, *, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:

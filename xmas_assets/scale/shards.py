@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xmas_assets.contracts.progress import Progress, ProgressCallback
-from xmas_assets.files.whole import UNFINISHED, write_whole
+from xmas_assets.files.whole import remove_unfinished, replacing
 
 _KEY = "shards.key"
 
@@ -119,14 +119,15 @@ def run_shards(
             if progress is not None:
                 progress.keep(shard.n_items)
             continue
-        write_whole(path, lambda unfinished, shard=shard: compute_and_write(shard, unfinished))
+        with replacing(path) as unfinished:
+            compute_and_write(shard, unfinished)
     return paths
 
 
 def open_shards(directory: Path, shards: list[Shard], *, key: str) -> list[Path]:
     """Make a directory ready for shards: of what is in it, only finished ones of the same work stay.
 
-    For work that writes its files itself (with ``write_whole``); the arguments are those of ``run_shards``.
+    For work that writes its files itself (with ``replacing``); the arguments are those of ``run_shards``.
 
     Returns:
         The files' paths, in the order of ``shards``; those that exist are finished.
@@ -138,8 +139,7 @@ def open_shards(directory: Path, shards: list[Shard], *, key: str) -> list[Path]
 
 def _clear_others(directory: Path, key: str) -> None:
     """Remove unfinished files, and all shards if they were made under another key."""
-    for path in directory.glob(f"*{UNFINISHED}"):
-        path.unlink()
+    remove_unfinished(directory)
     key_file = directory / _KEY
     if key_file.exists() and key_file.read_text(encoding="utf-8") == key:
         return
@@ -147,4 +147,5 @@ def _clear_others(directory: Path, key: str) -> None:
     key_file.unlink(missing_ok=True)
     for path in directory.glob("shard-*"):
         path.unlink()
-    write_whole(key_file, lambda unfinished: unfinished.write_text(key, encoding="utf-8"))
+    with replacing(key_file) as unfinished:
+        unfinished.write_text(key, encoding="utf-8")

@@ -9,7 +9,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from xmas_assets.contracts.libraries import CHOOSING, library_versions
-from xmas_assets.files.whole import write_whole
+from xmas_assets.files.whole import replacing
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import signal_digests, stored_signals
 from xmas_assets.home.stored_tables import combine
@@ -32,19 +32,17 @@ def prepared_arrays(home: Home, dataset: str, method: Method) -> dict[str, Array
     signals = stored_signals(home, dataset)
     method.check_present(signals)
     partition = partition_of(dataset, method.name)
-    home.locks.hold(PREPARED, partition, wait=True)
-    try:
-        key = _key(home, dataset, method)
-        path = home.workspace(PREPARED, partition, key) / "prepared.safetensors"
+    key = _key(home, dataset, method)
+    with home.shared_work(PREPARED, partition, key) as workspace:
+        path = workspace / "prepared.safetensors"
         if not path.exists():
             started = time.process_time()
             arrays = method.prepare(signals)
             whole = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
-            write_whole(path, lambda unfinished: save_file(whole, unfinished))
+            with replacing(path) as unfinished:
+                save_file(whole, unfinished)
             home.costs.note(PREPARED, partition, key, time.process_time() - started)
         return load_file(path)
-    finally:
-        home.locks.release(PREPARED, partition)
 
 
 def partition_of(dataset: str, method: str) -> str:

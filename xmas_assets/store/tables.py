@@ -5,8 +5,6 @@ A reader sees the old tables or the new ones, regardless of what happens in betw
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -19,13 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xmas_assets.contracts.errors import StoreError
+from xmas_assets.files.whole import UNFINISHED, link_or_copy, remove_unfinished, rename_all, sync
 from xmas_assets.store.digests import ContentHasher, table_digest
 from xmas_assets.store.reading import DIGEST_KEY, METADATA_KEY, SUFFIX, WRITE_KEY, Table, open_tables
 
 __all__ = ["Table", "move_tables", "open_tables", "partition_directory", "table_digest", "write_tables"]
 
 Frame = pl.DataFrame | pl.LazyFrame | pa.Table
-_STAGED = SUFFIX + ".writing"
+_STAGED = SUFFIX + UNFINISHED
 _GROUP_BYTES = 64 << 20
 _GROUP_ROWS = 65_536
 _VARIABLE_BYTES = 256  # assumed size of a text or list value when row groups are sized
@@ -105,12 +104,7 @@ def move_tables(source: Path, directory: Path) -> None:
     tables = open_tables(source)
     with _replacing(directory):
         for name, table in tables.items():
-            staged = directory / f"{name}{_STAGED}"
-            try:
-                staged.hardlink_to(table.path)
-            except OSError:  # another file system, or one without hard links
-                shutil.copyfile(table.path, staged)
-                _flush_to_disk(staged)
+            link_or_copy(table.path, directory / f"{name}{_STAGED}")
         _publish(directory, set(tables))
         for table in tables.values():
             table.path.unlink()
@@ -121,8 +115,7 @@ def _replacing(directory: Path) -> Iterator[None]:
     """Make the directory and clear it of what a killed write left; tell the user of a full or read-only disk."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for leftover in directory.glob(f"*{_STAGED}"):
-            leftover.unlink()
+        remove_unfinished(directory)
         yield
     except OSError as error:
         raise StoreError(
@@ -134,15 +127,15 @@ def _replacing(directory: Path) -> Iterator[None]:
 class _TableWriter:
     """One Parquet file under its temporary name, in row groups that depend on the schema alone."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.path = path
+    def __init__(self, unfinished: Path, schema: pa.Schema) -> None:
+        self.path = unfinished
         self.n_rows = 0
         self._schema = schema.remove_metadata()
         self.hasher = ContentHasher(self._schema)
         self._group_rows = max(1, min(_GROUP_ROWS, _GROUP_BYTES // sum(map(_width, self._schema.types), start=1)))
         self._waiting: list[pa.RecordBatch] = []
         self._n_waiting = 0
-        self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._file = pq.ParquetWriter(unfinished, self._schema, compression="zstd")
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add rows; whole row groups go to the file."""
@@ -160,12 +153,11 @@ class _TableWriter:
                 self._flush()
 
     def finish(self, notes: Mapping[bytes, bytes]) -> None:
-        """Write what is left and the footer, and wait until it is on the disk."""
+        """Write what is left and the footer."""
         if self._n_waiting or self.n_rows == 0:
             self._flush()
         self._file.add_key_value_metadata(notes)
         self._file.close()
-        _flush_to_disk(self.path)
 
     def abandon(self) -> None:
         """Remove the temporary file."""
@@ -206,20 +198,11 @@ def _finish(writers: Mapping[str, _TableWriter], metadata: Mapping[str, str]) ->
 
 def _publish(directory: Path, names: set[str]) -> None:
     """Rename all tables, then remove those of an earlier write that have no successor."""
-    for name in sorted(names):
-        (directory / f"{name}{_STAGED}").replace(directory / f"{name}{SUFFIX}")
+    rename_all({directory / f"{name}{_STAGED}": directory / f"{name}{SUFFIX}" for name in sorted(names)})
     for path in directory.glob(f"*{SUFFIX}"):
         if path.name.removesuffix(SUFFIX) not in names:
             path.unlink()
-    _flush_to_disk(directory)
-
-
-def _flush_to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(directory)
 
 
 def _width(kind: pa.DataType) -> int:

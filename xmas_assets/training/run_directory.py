@@ -15,6 +15,7 @@ from typing import Any
 
 from xmas_assets.contracts.artifacts import Checkpoint, TrainingRecord
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.files.whole import remove_unfinished, replacing, sync
 from xmas_assets.vlm.loading import model_digest
 
 _LOG = logging.getLogger(__name__)
@@ -66,9 +67,8 @@ class RunDirectory:
             raise ModelError(f"{path} holds a run on other rows, base or settings; remove it or give another output")
         if not note.is_file():
             _write(note, {"run": run})
-        for leftover in path.glob(".checkpoint-*"):
-            _LOG.warning("%s was not finished when its run stopped; it is removed and made again", leftover.name)
-            shutil.rmtree(leftover)
+        for leftover in remove_unfinished(path):
+            _LOG.warning("%s was not finished when its run stopped; it is removed and made again", leftover)
 
     def finished(self) -> list[Checkpoint] | None:
         """Return the checkpoints of a finished run, or None if there is work left.
@@ -94,16 +94,16 @@ class RunDirectory:
     def commit(self, step: int, save: Callable[[Path], None]) -> None:
         """Write a checkpoint with ``save`` and let it appear under its name at once; one that is there is kept."""
         target = self.path / f"checkpoint-{step}"
-        if target.exists():
-            return
-        half = self.path / f".checkpoint-{step}"
-        half.mkdir()
-        save(half)
-        half.rename(target)
+        if not target.exists():
+            with replacing(target) as unfinished:
+                unfinished.mkdir()
+                save(unfinished)
 
     def commit_state(self, step: int, cost: Cost) -> None:
         """Mark a Trainer state as complete, with what the run has used up to it."""
-        _write(self.state / f"checkpoint-{step}" / _COMMITTED, asdict(cost))
+        state = self.state / f"checkpoint-{step}"
+        sync(state)
+        _write(state / _COMMITTED, asdict(cost))
 
     def last_state(self) -> tuple[Path | None, Cost]:
         """Return the newest complete Trainer state and its cost; incomplete ones are removed with a notice."""
@@ -179,6 +179,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    half = path.with_name(f".{path.name}")
-    half.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
-    half.rename(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")

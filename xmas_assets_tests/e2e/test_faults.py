@@ -230,7 +230,7 @@ def read_anew(platform, copied, *, n_values: int) -> None:
 
 def break_device(monkeypatch, *, at: set[int]) -> list[int]:
     """Let the device fail in some of the forward passes, by their number; gives the list of all."""
-    plain, passes_run = passes.observe, []
+    plain, passes_run = passes.capture, []
 
     def observe(*arguments, **options):
         passes_run.append(len(passes_run))
@@ -238,7 +238,7 @@ def break_device(monkeypatch, *, at: set[int]) -> list[int]:
             raise torch.AcceleratorError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA")
         return plain(*arguments, **options)
 
-    monkeypatch.setattr(passes, "observe", observe)
+    monkeypatch.setattr(passes, "capture", observe)
     return passes_run
 
 

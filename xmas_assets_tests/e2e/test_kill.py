@@ -102,7 +102,7 @@ def assert_same(home: Path, undisturbed: Path) -> None:
 
 def assert_nothing_is_left_over(home: Path) -> None:
     """No half-written file, no run that seems to go on, and nothing to do for the next run."""
-    halves = [*home.rglob("*.writing"), *home.rglob("*.unfinished"), *home.rglob("*/run/state"), *home.rglob(".check*")]
+    halves = [*home.rglob("*.unfinished"), *home.rglob("*/run/state")]
     assert halves == []
     platform = open_platform(home)
     statuses = {run.status for run in platform.instance.get_runs()}

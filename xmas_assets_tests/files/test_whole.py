@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xmas_assets.contracts.errors import DatasetError
-from xmas_assets.files.whole import check_readable, file_sha256, replacing
+from xmas_assets.files.whole import check_readable, file_sha256, remove_unfinished, rename_all, replacing
 
 
 def test_the_hash_is_that_of_the_bytes(tmp_path):
@@ -54,3 +54,43 @@ def test_what_is_no_readable_file_is_told(tmp_path, monkeypatch):
     (tmp_path / "a").touch()
     with pytest.raises(DatasetError, match="may not be read"):
         check_readable(tmp_path / "a")
+
+
+def test_a_folder_appears_whole_and_after_an_error_not_at_all(tmp_path):
+    with replacing(tmp_path / "model") as unfinished:
+        unfinished.mkdir()
+        (unfinished / "weights").write_text("w")
+        assert not (tmp_path / "model").exists()
+    with pytest.raises(ValueError, match="stop"), replacing(tmp_path / "other") as unfinished:
+        unfinished.mkdir()
+        (unfinished / "weights").write_text("w")
+        raise ValueError("stop")
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "weights"]
+
+
+def test_everything_is_on_disk_before_a_name_is_given_and_the_name_after(tmp_path, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(handle):
+        events.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        fsync(handle)
+
+    def renamed(self, target):
+        events.append(f"-> {target.name}")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.unfinished").write_text(name)
+    rename_all({tmp_path / f"{name}.unfinished": tmp_path / name for name in ("a", "b")})
+    assert events == ["a.unfinished", "b.unfinished", "-> a", "-> b", tmp_path.name]
+
+
+def test_what_a_killed_process_left_is_removed_and_named(tmp_path):
+    (tmp_path / ".a.0123.unfinished").write_text("half")
+    (tmp_path / ".model.4567.unfinished").mkdir()
+    (tmp_path / "whole").touch()
+    assert remove_unfinished(tmp_path) == [".a.0123.unfinished", ".model.4567.unfinished"]
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xmas_assets.contracts.progress import Progress
-from xmas_assets.files.whole import write_whole
+from xmas_assets.files.whole import replacing
 from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
 
 
@@ -115,13 +115,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path):
     path = tmp_path / "file"
     path.write_text("old")
 
-    def fail(unfinished: Path) -> None:
+    with pytest.raises(OSError, match="disk full"), replacing(path) as unfinished:
         unfinished.write_text("new")
         raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        write_whole(path, fail)
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_was_kept_is_counted_as_done_and_reported_apart():

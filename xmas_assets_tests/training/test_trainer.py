@@ -261,14 +261,14 @@ def test_a_micro_batch_that_memory_does_not_hold_is_refused_with_the_setting_to_
 
 def test_a_half_written_checkpoint_and_state_are_made_again_with_a_notice(base, undisturbed, kind, tmp_path, caplog):
     stop_at(base, tmp_path, 7, settings=settings(lora=KINDS[kind]))
-    (tmp_path / ".checkpoint-8").mkdir()
-    (tmp_path / ".checkpoint-8" / "config.json").write_text("{")
+    (tmp_path / ".checkpoint-8.0123.unfinished").mkdir()
+    (tmp_path / ".checkpoint-8.0123.unfinished" / "config.json").write_text("{")
     (tmp_path / "state" / "checkpoint-6" / "committed.json").unlink()
     with caplog.at_level(logging.WARNING, logger="xmas_assets"):
         resumed = train(base, tmp_path, settings=settings(lora=KINDS[kind]))
     assert weights(resumed) == weights(undisturbed[1])
     assert [message.split(" was")[0] for message in caplog.messages if "not finished" in message] == [
-        ".checkpoint-8",
+        ".checkpoint-8.0123.unfinished",
         "training state checkpoint-6",
     ]
 
