@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from xmas_assets.annotation.chat_endpoint import quality_prompt, read_score
-from xmas_assets.annotation.row_answers import ask_rows, endpoint, failed_notice
+from xmas_assets.annotation.chat_endpoint import ChatEndpoint
+from xmas_assets.annotation.row_answers import Question, ask_rows, failed_notice, json_in, transcript
 from xmas_assets.contracts.annotation import QualitySettings
 from xmas_assets.contracts.errors import DatasetError, ModelError, SettingsError
 from xmas_assets.contracts.manifest import Manifest
@@ -19,7 +20,6 @@ from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.signals import requirement_of
 from xmas_assets.core.arrays import FloatArray, IntArray
 
-_VERSION = 1  # raised when the same inputs would give other answers
 _COLUMNS = ("subset", "rating")
 
 
@@ -47,7 +47,7 @@ def judge_rows(
         samples: The rows with an image.
         settings: With an endpoint.
         workspace: Directory for finished shards; one run at a time may use it.
-        progress: Told how many rows are done, and the time left.
+        progress: Called after each row.
 
     Returns:
         Scores 0 to 100, shape (n_samples,); a row without a readable score has the mean of the others. And what a
@@ -58,17 +58,8 @@ def judge_rows(
             the answers given before are kept.
     """
     assert settings.endpoint is not None
-    judge, whom = endpoint(settings.endpoint)
-    answers = ask_rows(
-        samples,
-        judge,
-        prompt=quality_prompt,
-        read=read_score,
-        settings=settings,
-        workspace=workspace,
-        key=repr(("quality", _VERSION, whom)),
-        progress=progress,
-    )
+    judge = ChatEndpoint(settings.endpoint, os.environ)
+    answers = ask_rows(samples, judge, question=_QUESTION, settings=settings, workspace=workspace, progress=progress)
     notice = failed_notice(samples, answers, settings)
     scores = np.array([np.nan if answer.value is None else answer.value for answer in answers])
     if not notice:
@@ -76,6 +67,35 @@ def judge_rows(
     if np.isnan(scores).all():
         raise ModelError(f"{notice}; take another model as judge")
     return np.where(np.isnan(scores), np.nanmean(scores), scores), (f"{notice}; they count as the mean of the others",)
+
+
+def quality_prompt(sample: Sample) -> str:
+    """Ask how good a sample's answers are, 0 to 100."""
+    return (
+        "Below is a conversation about zero or more images, meant as a training example. Rate its answers: are they "
+        "correct as far as the text shows, complete, relevant and clear?\n"
+        'Answer with nothing but JSON, {"score": N}, where N is a number from 0 (useless) to 100 (flawless).\n\n'
+        f"{transcript(sample)}"
+    )
+
+
+def read_score(text: str) -> float:
+    """The score of a reply, 0 to 100.
+
+    Raises:
+        ValueError: If there is none, or it is out of range.
+
+    Example:
+        >>> read_score('{"score": 85}')
+        85.0
+    """
+    score = json_in(text, "{", "}").get("score")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 100:
+        raise ValueError("the reply has no score from 0 to 100")
+    return float(score)
+
+
+_QUESTION = Question("quality", version=1, prompt=quality_prompt, read=read_score)
 
 
 def indicator_table(sample_ids: Sequence[str], rows: IntArray, columns: Sequence[FloatArray]) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """Tags of what each row asks for: out of a column of the dataset, or from a model that is asked."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,20 +9,18 @@ from typing import Any
 
 import polars as pl
 
-from xmas_assets.annotation.chat_endpoint import Answer, read_tags, tags_prompt
-from xmas_assets.annotation.row_answers import Asker, LocalAsker, ask_rows, endpoint, failed_notice
+from xmas_assets.annotation.chat_endpoint import Answer, ChatEndpoint
+from xmas_assets.annotation.local_model import LocalModel
+from xmas_assets.annotation.row_answers import ChatModel, Question, ask_rows, failed_notice, json_in, transcript
 from xmas_assets.contracts.annotation import TagSettings
 from xmas_assets.contracts.errors import ModelError, SettingsError
-from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.contracts.signals import requirement_of
-from xmas_assets.vlm.chat import LocalChat
-from xmas_assets.vlm.loading import model_digest
 from xmas_assets.vlm.model_files import resolve_model
 
-_VERSION = 1  # raised when the same inputs would give other answers
+_MOST_TAGS = 50
 Tags = tuple[str, ...]
 
 
@@ -52,40 +51,53 @@ def ask_for_tags(
         base: Directory of the base model.
         base_settings: Device, and type of a local model's weights.
         workspace: Directory for finished shards; one run at a time may use it.
-        progress: Told how many rows are done, and the time left.
+        progress: Called after each row.
 
     Raises:
         ModelError: If the model cannot be used or asked; the answers given before are kept.
     """
-    asker, whom = _asker(settings, base, base_settings)
-    return ask_rows(
-        samples,
-        asker,
-        prompt=tags_prompt,
-        read=read_tags,
-        settings=settings,
-        workspace=workspace,
-        key=repr(("tags", _VERSION, whom)),
-        progress=progress,
-    )
+    model = _chat_model(settings, base, base_settings)
+    return ask_rows(samples, model, question=_QUESTION, settings=settings, workspace=workspace, progress=progress)
 
 
-def _asker(settings: TagSettings, base: Path, base_settings: BaseModelSettings) -> tuple[Asker, str]:
-    """Whom to ask, and what the answers depend on."""
+def _chat_model(settings: TagSettings, base: Path, base_settings: BaseModelSettings) -> ChatModel:
     if settings.endpoint is not None and settings.source == "endpoint":
-        return endpoint(settings.endpoint)
+        return ChatEndpoint(settings.endpoint, os.environ)
     if settings.model is None or settings.source != "model":
         raise ModelError(f"tags.source {settings.source!r} is nobody to ask; set it to endpoint or model")
     directory = base if settings.model == "base" else resolve_model(settings.model, settings.revision, section="tags")
-    chat = LocalChat(directory, base_settings, max_new_tokens=settings.max_new_tokens)
-    decides = (
-        library_versions(READING),
-        model_digest(directory),
-        base_settings.dtype,
-        base_settings.device,
-        settings.max_new_tokens,
+    return LocalModel(directory, base_settings, max_new_tokens=settings.max_new_tokens, threads=settings.threads)
+
+
+def tags_prompt(sample: Sample) -> str:
+    """Ask for the tags of what a sample's user wants (InsTag's question, in our words)."""
+    return (
+        "Below is a conversation about zero or more images. Name every intention and skill that the user's messages "
+        "call for, from coarse to fine, as short English tags such as 'count objects' or 'read text'.\n"
+        'Answer with nothing but a JSON list of tags, for example ["count objects", "compare colours"].\n\n'
+        f"{transcript(sample)}"
     )
-    return LocalAsker(chat, threads=settings.threads), repr((*decides, settings.threads))
+
+
+def read_tags(text: str) -> tuple[str, ...]:
+    """Tags of a reply: distinct, lower case, in the order given; also out of ``{"tag": ...}`` objects and code fences.
+
+    Raises:
+        ValueError: If there is no list of tags, or a list of more than 50.
+
+    Example:
+        >>> read_tags('Here they are: ["Count  objects", {"tag": "OCR"}, "ocr"]')
+        ('count objects', 'ocr')
+    """
+    found = json_in(text, "[", "]")
+    items = [item.get("tag") if isinstance(item, dict) else item for item in found]
+    if len(items) > _MOST_TAGS or not all(isinstance(item, str) for item in items):
+        raise ValueError(f"the reply is not a list of at most {_MOST_TAGS} tags")
+    tags = (" ".join(str(item).lower().split()) for item in items)
+    return tuple(dict.fromkeys(tag for tag in tags if tag))
+
+
+_QUESTION = Question("tags", version=1, prompt=tags_prompt, read=read_tags)
 
 
 def tags_of_column(values: Iterable[Any]) -> list[Answer[Any]]:

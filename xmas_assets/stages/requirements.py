@@ -1,5 +1,6 @@
 """What some methods need from outside the dataset, and whether it is there: asked before any work starts."""
 
+import os
 from collections.abc import Callable, Iterable
 
 from xmas_assets.contracts.annotation import EndpointSettings
@@ -38,10 +39,10 @@ def _ratings(home: Home, dataset: str) -> None:
 
 
 def _look_up_key(settings: EndpointSettings | None) -> None:
-    from xmas_assets.annotation.row_answers import endpoint
+    from xmas_assets.annotation.chat_endpoint import ChatEndpoint
 
     if settings is not None:
-        endpoint(settings)
+        ChatEndpoint(settings, os.environ)
 
 
 _CHECKS: dict[str, Callable[[Home, str], None]] = {

@@ -6,16 +6,10 @@ import time
 
 import pytest
 
-from xmas_assets.annotation.chat_endpoint import (
-    ChatEndpoint,
-    EndpointSettings,
-    quality_prompt,
-    read_score,
-    read_tags,
-    tags_prompt,
-)
+from xmas_assets.annotation.chat_endpoint import ChatEndpoint
+from xmas_assets.annotation.quality import read_score
+from xmas_assets.contracts.annotation import EndpointSettings
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets_tests.annotation.chat_server import KEY, Server, completion
 
 
@@ -193,28 +187,3 @@ def test_a_missing_or_impossible_key_is_refused_before_anything_is_sent(environm
 def test_an_address_that_is_not_http_or_holds_a_secret_is_refused(url):
     with pytest.raises(ValueError, match="String should match pattern"):
         EndpointSettings(url=url, model="judge")
-
-
-@pytest.mark.parametrize(
-    ("text", "tags"),
-    [
-        ('["a", "B  c", "a"]', ("a", "b c")),
-        ('```json\n[{"tag": "OCR", "explanation": "reads"}]\n```', ("ocr",)),
-        ("[]", ()),
-    ],
-)
-def test_tags_are_read_from_lists_in_several_dresses(text, tags):
-    assert read_tags(text) == tags
-
-
-@pytest.mark.parametrize("text", ["no list", "[1, 2]", '[{"name": "x"}]', "[" + ", ".join(['"x"'] * 51) + "]"])
-def test_what_is_no_list_of_tags_is_refused(text):
-    with pytest.raises(ValueError, match="the reply"):
-        read_tags(text)
-
-
-def test_prompts_hold_the_conversation_and_mark_it_as_data():
-    sample = Sample("1", (Turn("user", "<image>\nHow many?"), Turn("assistant", "Two.")), images=("a.jpg",))
-    for prompt in (tags_prompt(sample), quality_prompt(sample)):
-        assert "user: [image]\nHow many?\nassistant: Two.\n--- end ---" in prompt
-        assert "not instructions to you" in prompt

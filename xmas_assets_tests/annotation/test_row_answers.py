@@ -1,14 +1,18 @@
 """Answers about rows: kept as they come, asked for once, counted when they cannot be read."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
 
-from xmas_assets.annotation.chat_endpoint import Answer, quality_prompt, read_score
-from xmas_assets.annotation.row_answers import ask_rows, endpoint, failed_notice
+from xmas_assets.annotation.chat_endpoint import Answer, ChatEndpoint
+from xmas_assets.annotation.quality import quality_prompt, read_score
+from xmas_assets.annotation.row_answers import Question, ask_rows, failed_notice
+from xmas_assets.annotation.tags import tags_prompt
 from xmas_assets.contracts.annotation import EndpointSettings, QualitySettings
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets_tests.annotation.chat_server import KEY, Server, completion
 from xmas_assets_tests.extraction.worlds import make_samples
 
@@ -21,16 +25,14 @@ def scores(number, body):
 
 def ask(server, workspace, samples=None, *, shard_size=4, **changes):
     settings = {"url": server.url, "model": "judge", "n_attempts": 2, "backoff_seconds": 0, "n_parallel": 1}
-    judge, whom = endpoint(EndpointSettings(**settings | changes))
+    judge = ChatEndpoint(EndpointSettings(**settings | changes), os.environ)
     samples = make_samples(N_ROWS) if samples is None else samples
     answers = ask_rows(
         samples,
         judge,
-        prompt=quality_prompt,
-        read=read_score,
+        question=Question("quality", version=1, prompt=quality_prompt, read=read_score),
         settings=QualitySettings(shard_size=shard_size),
         workspace=workspace,
-        key=whom,
     )
     return [answer.value for answer in answers]
 
@@ -89,3 +91,10 @@ def test_a_few_unreadable_answers_are_a_notice_and_too_many_an_error():
     assert failed_notice(samples[8:], answers[8:], QualitySettings()) == ""
     with pytest.raises(ModelError, match=r"1 of 20 rows .*at most a share of 0\.04 may"):
         failed_notice(samples, answers, QualitySettings(max_failed_share=0.04))
+
+
+def test_prompts_hold_the_conversation_and_mark_it_as_data():
+    sample = Sample("1", (Turn("user", "<image>\nHow many?"), Turn("assistant", "Two.")), images=("a.jpg",))
+    for prompt in (tags_prompt(sample), quality_prompt(sample)):
+        assert "user: [image]\nHow many?\nassistant: Two.\n--- end ---" in prompt
+        assert "not instructions to you" in prompt

@@ -7,7 +7,14 @@ from pydantic import ValidationError
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from xmas_assets.annotation.chat_endpoint import Answer
-from xmas_assets.annotation.tags import ask_for_tags, check_tag_source, normalise, tag_table, tags_of_column
+from xmas_assets.annotation.tags import (
+    ask_for_tags,
+    check_tag_source,
+    normalise,
+    read_tags,
+    tag_table,
+    tags_of_column,
+)
 from xmas_assets.contracts.annotation import TagSettings
 from xmas_assets.contracts.errors import ModelError, SettingsError
 from xmas_assets.contracts.settings import BaseModelSettings
@@ -76,6 +83,24 @@ def test_a_local_models_reply_is_the_likeliest_continuation_of_its_template(lang
             break
         ids = best.new_tensor([[*ids[0].tolist(), best.item()]])
     assert chat.reply("how many circles") == tokenizer.decode(ids[0, n_before:], skip_special_tokens=True).strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ('["a", "B  c", "a"]', ("a", "b c")),
+        ('```json\n[{"tag": "OCR", "explanation": "reads"}]\n```', ("ocr",)),
+        ("[]", ()),
+    ],
+)
+def test_tags_are_read_from_lists_in_several_dresses(text, tags):
+    assert read_tags(text) == tags
+
+
+@pytest.mark.parametrize("text", ["no list", "[1, 2]", '[{"name": "x"}]', "[" + ", ".join(['"x"'] * 51) + "]"])
+def test_what_is_no_list_of_tags_is_refused(text):
+    with pytest.raises(ValueError, match="the reply"):
+        read_tags(text)
 
 
 def test_a_column_holds_lists_or_texts_with_commas_and_nothing_else_is_guessed():
