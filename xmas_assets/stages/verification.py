@@ -66,7 +66,8 @@ def _check_package(manifest: Manifest) -> None:
 
 def _untrue_fields(here: Manifest, stated: Manifest) -> list[str]:
     """The fields that signals made again cannot explain, sorted: a person changed them."""
-    made_again = here.upstream != stated.upstream and here.upstream.keys() == stated.upstream.keys()
+    # A manifest of an earlier version may name signals that the method read then and reads no more.
+    made_again = here.upstream != stated.upstream and here.upstream.keys() <= stated.upstream.keys()
     fields = set(Manifest.model_fields) - _MAY_DIFFER - (_MADE_HERE if made_again else set())
     return sorted(name for name in fields if getattr(here, name) != getattr(stated, name))
 
@@ -80,8 +81,10 @@ def _differences(here: Manifest, stated: Manifest) -> list[str]:
         for name, version in sorted(_versions(here).items())
         if there.get(name) != version
     ]
+    unread = sorted(stated.upstream.keys() - here.upstream.keys())
     other = f"{', '.join(made)} stored here have other content (another processor, library or setting made them)"
-    return [other, *libraries] if made else libraries
+    gone = f"{', '.join(unread)} are not read here"
+    return [*([other] if made else []), *([gone] if unread else []), *libraries]
 
 
 def _versions(manifest: Manifest) -> dict[str, str]:
