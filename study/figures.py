@@ -93,7 +93,7 @@ def rule_figure(seen: pl.DataFrame, threshold: float, pays_from: float) -> bytes
             rows = seen.filter(belongs)
             middle, low, high = (100 * rows[name].to_numpy() for name in ("difference", "low", "high"))
             axes.errorbar(
-                100 * rows["waste"].to_numpy(),
+                100 * rows["expected_loss"].to_numpy(),
                 middle,
                 yerr=[middle - low, high - middle],
                 fmt=MARKERS[number],

@@ -156,7 +156,7 @@ def _rule_lines(seen: pl.DataFrame, figures: Path) -> list[str]:
         "made to try it": pl.col("part") == "fresh",
     }
     on_map = seen.filter(pl.col("part") == "map")
-    if on_map["waste"].n_unique() < 2:
+    if on_map["expected_loss"].n_unique() < 2:
         return []
     threshold = fitted_threshold(on_map)
     (figures / "rule.png").write_bytes(rule_figure(seen, threshold, PAYS_FROM))
@@ -165,7 +165,7 @@ def _rule_lines(seen: pl.DataFrame, figures: Path) -> list[str]:
     lines += ["Right on k of n datasets and budgets; in brackets, of those whose interval leaves no doubt.", ""]
     lines += [f"| rule | borders with fewest errors | {' | '.join(parts)} | rank correlation with the gain |"]
     lines += ["|" + "---|" * (3 + len(parts))]
-    rules = {f"{name.replace('_', ' ')}": name for name in ("waste", "duplicate_mass")}
+    rules = {f"{name.replace('_', ' ')}": name for name in ("expected_loss", "duplicate_mass")}
     for said, measure in rules.items():
         border = fitted_threshold(on_map, measure)
         gaps = ", ".join(f"{low:.1%}..{high:.1%}" for low, high in best_borders(on_map, measure)[1])
@@ -175,28 +175,32 @@ def _rule_lines(seen: pl.DataFrame, figures: Path) -> list[str]:
     rights = [_right(n_right(seen.filter(part), pl.lit(True))) for part in parts.values()]
     ranks = [
         part.select(pl.corr("headroom", "difference", method="spearman")).item()
-        for part in (seen, seen.filter(pl.col("waste") >= threshold))
+        for part in (seen, seen.filter(pl.col("expected_loss") >= threshold))
     ]
     lines += [f"| always | | {' | '.join(rights)} | |", ""]
     lines += [
         "Known only after training both: how far full data is above random (headroom). Its rank correlation with "
     ]
-    lines[-1] += f"the gain is {ranks[0]:.2f} over all, {ranks[1]:.2f} where waste is at or above the border."
-    lines += ["", "![gain by waste](figures/rule.png)", ""]
+    lines[-1] += (
+        f"the gain is {ranks[0]:.2f} over all, {ranks[1]:.2f} where the expected loss is at or above the border."
+    )
+    lines += ["", "![gain by expected loss](figures/rule.png)", ""]
     lines += [
-        "| part | dataset | repeats | budget | waste | headroom | against random (95 %) | units | foretold | pays |"
+        "| part | dataset | repeats | budget | expected loss | headroom | against random (95 %) | units | predicted "
+        "| pays |"
     ]
     lines += ["|" + "---|" * 10]
     for row in (
-        seen.with_columns(foretold=pl.col("waste") >= threshold)
-        .sort("part", "waste", maintain_order=True)
+        seen.with_columns(predicted=pl.col("expected_loss") >= threshold)
+        .sort("part", "expected_loss", maintain_order=True)
         .iter_rows(named=True)
     ):
         gain = _interval(row, "difference", "low", "high", 100, sign="+")
-        answers = " | ".join("yes" if row[name] else "no" for name in ("foretold", "pays"))
+        answers = " | ".join("yes" if row[name] else "no" for name in ("predicted", "pays"))
         head = f"| {row['part']} | {row['dataset']} | {row['duplicate_mass']:.0%} | {float(row['budget']):.0%} "
         lines.append(
-            f"{head}| {row['waste']:.1%} | {100 * row['headroom']:+.1f} | {gain} | {row['n_seeds']} | {answers} |"
+            f"{head}| {row['expected_loss']:.1%} | {100 * row['headroom']:+.1f} | {gain} "
+            f"| {row['n_seeds']} | {answers} |"
         )
     return [*lines, ""]
 

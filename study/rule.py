@@ -20,7 +20,7 @@ PAYS_FROM = 0.03
 def observations() -> pl.DataFrame:
     """A row per experiment at equal steps and budget that ran ``METHOD``.
 
-    Columns ``part``, ``dataset``, ``budget``, ``duplicate_mass`` and ``waste`` (by image and text of the base
+    Columns ``part``, ``dataset``, ``budget``, ``duplicate_mass`` and ``expected_loss`` (by image and text of the base
     model joined), ``headroom`` (how far full data is above random, known only after training both),
     ``difference`` from random with ``low`` and ``high``, ``n_seeds`` and ``pays``.
     """
@@ -33,18 +33,21 @@ def observations() -> pl.DataFrame:
                 gain = difference((experiment, METHOD), (experiment, "random"), budget)
                 known = {"part": experiment.part, "dataset": experiment.dataset, "budget": budget}
                 repeats = measured[experiment.dataset][SPACE]
-                of_repeats = {"duplicate_mass": repeats.duplicate_mass, "waste": repeats.waste(float(budget))}
+                of_repeats = {
+                    "duplicate_mass": repeats.duplicate_mass,
+                    "expected_loss": repeats.expected_loss(float(budget)),
+                }
                 above = mean_score(experiment, "full", "1") - mean_score(experiment, "random", budget)
                 rows.append(known | of_repeats | {"headroom": above} | gain)
     return pl.DataFrame(rows).with_columns(pays=pl.col("difference") >= PAYS_FROM)
 
 
 def best_borders(seen: pl.DataFrame, measure: str) -> tuple[float, list[tuple[float, float]]]:
-    """From which value of a measure on paying is foretold with the fewest errors.
+    """From which value of a measure on paying is predicted with the fewest errors.
 
     Args:
         seen: As from ``observations``.
-        measure: 'waste' or 'duplicate_mass'.
+        measure: 'expected_loss' or 'duplicate_mass'.
 
     Returns:
         The middle of the widest gap between two values whose parting makes fewest errors, and all such gaps.
@@ -56,27 +59,27 @@ def best_borders(seen: pl.DataFrame, measure: str) -> tuple[float, list[tuple[fl
     return sum(max(best, key=lambda gap: gap[1] - gap[0])) / 2, best
 
 
-def fitted_threshold(seen: pl.DataFrame, measure: str = "waste") -> float:
+def fitted_threshold(seen: pl.DataFrame, measure: str = "expected_loss") -> float:
     """The border of the rule, in whole percent."""
     return round(best_borders(seen, measure)[0], 2)
 
 
 def undecided(seen: pl.DataFrame) -> tuple[float, float]:
-    """The lowest and the highest border on waste that make fewest errors: between them nothing tells them apart."""
-    _, best = best_borders(seen, "waste")
+    """The lowest and the highest border on the expected loss that make fewest errors: nothing decides between them."""
+    _, best = best_borders(seen, "expected_loss")
     return round(sum(best[0]) / 2, 2), round(sum(best[-1]) / 2, 2)
 
 
-def n_right(seen: pl.DataFrame, foretold: pl.Expr | bool) -> tuple[int, int, int, int]:
-    """How often paying was foretold rightly, of how many; and the same where the interval leaves no doubt.
+def n_right(seen: pl.DataFrame, predicted: pl.Expr | bool) -> tuple[int, int, int, int]:
+    """How often paying was predicted rightly, of how many; and the same where the interval leaves no doubt.
 
     Args:
         seen: As from ``observations``.
-        foretold: Whether each pays.
+        predicted: Whether each pays.
     """
     decided = (pl.col("low") >= PAYS_FROM) | (pl.col("high") < PAYS_FROM)
-    right = seen.with_columns(foretold=foretold, decided=decided).with_columns(
-        right=pl.col("foretold") == pl.col("pays")
+    right = seen.with_columns(predicted=predicted, decided=decided).with_columns(
+        right=pl.col("predicted") == pl.col("pays")
     )
     sure = right.filter("decided")
     return int(right["right"].sum()), right.height, int(sure["right"].sum()), sure.height

@@ -44,7 +44,7 @@ class Redundancy:
     near_distance: float
     group_counts: tuple[tuple[int, int], ...]
 
-    def waste(self, share: float) -> float:
+    def expected_loss(self, share: float) -> float:
         """What a random subset is expected to lose to repeats: of the groups that it could show, the part it misses.
 
         A subset of n rows can show n groups at most, or all there are. Rows are taken to be drawn independently.

@@ -67,22 +67,24 @@ def test_every_experiment_of_the_plan_has_a_name_of_its_own_and_a_dataset_that_c
     assert {experiment.dataset for experiment in PLAN} <= MAKERS.keys()
 
 
-def test_the_rule_is_the_waste_that_parts_what_pays_from_what_does_not():
+def test_the_rule_is_the_loss_that_parts_what_pays_from_what_does_not():
     """One error is the least possible; of .2 (amid .1 and .3) and .45 (amid .4 and .5) the first gap is wider."""
-    seen = pl.DataFrame({"waste": [0.0, 0.1, 0.3, 0.4, 0.5, 0.6], "pays": [False, False, True, False, True, True]})
+    seen = pl.DataFrame(
+        {"expected_loss": [0.0, 0.1, 0.3, 0.4, 0.5, 0.6], "pays": [False, False, True, False, True, True]}
+    )
     assert rule.fitted_threshold(seen) == pytest.approx(0.2)
 
 
 def test_borders_that_fit_equally_well_are_all_told():
     """Of .15, .25, .35 and .45 the first and the third make one error."""
-    seen = pl.DataFrame({"waste": [0.1, 0.2, 0.3, 0.4, 0.5], "pays": [False, True, False, True, True]})
-    assert rule.best_borders(seen, "waste")[1] == [(0.1, 0.2), (0.3, 0.4)]
+    seen = pl.DataFrame({"expected_loss": [0.1, 0.2, 0.3, 0.4, 0.5], "pays": [False, True, False, True, True]})
+    assert rule.best_borders(seen, "expected_loss")[1] == [(0.1, 0.2), (0.3, 0.4)]
     assert rule.undecided(seen) == (0.15, 0.35)
 
 
 def test_the_rule_of_advise_is_the_one_that_the_stored_results_give():
     on_map = rule.observations().filter(pl.col("part") == "map")
-    assert rule.undecided(on_map) == (advice.WASTE_FROM, advice.SURE_FROM)
-    assert rule.observations().filter((pl.col("waste") >= advice.SURE_FROM) & ~pl.col("pays")).is_empty()
-    assert rule.observations().filter((pl.col("waste") < advice.WASTE_FROM) & pl.col("pays")).is_empty()
+    assert rule.undecided(on_map) == (advice.LOSS_FROM, advice.SURE_FROM)
+    assert rule.observations().filter((pl.col("expected_loss") >= advice.SURE_FROM) & ~pl.col("pays")).is_empty()
+    assert rule.observations().filter((pl.col("expected_loss") < advice.LOSS_FROM) & pl.col("pays")).is_empty()
     assert rule.METHOD in advice.recommend({advice.SPACE: Redundancy(90, 1.0, 9.0, 0.0, 1.0, 1.0, 1.0, ((9, 10),))})
