@@ -18,7 +18,7 @@ from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.data.registration import Registration
 from xmas_assets.evaluation.answers import Answer
-from xmas_assets.store.reading import Table, open_tables
+from xmas_assets.store.reading import Table, open_tables, remedy_for
 from xmas_assets.store.tables import Frame, write_tables
 
 _SOURCES = "source_files"
@@ -41,14 +41,10 @@ class StoredTables(dict[str, Table]):
         self.version = combine(*(f"{name}:{table.digest}" for name, table in sorted(self.items())))
 
     def __missing__(self, name: str) -> Table:
-        asset = next((path.parent.name for path in self._folders() if path.name.startswith("dataset=")), "the asset")
         raise StoreError(
             f"{self.directory} has no table {name!r}, only {', '.join(sorted(self))}: another version of xmas_assets "
-            f"made it; {how_to_make_again(asset, folder=str(self.directory))}"
+            f"made it; {remedy_for(self.directory)}"
         )
-
-    def _folders(self) -> Sequence[Path]:
-        return [self.directory, *self.directory.parents]
 
 
 def stage(

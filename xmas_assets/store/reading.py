@@ -136,8 +136,7 @@ def open_tables(directory: Path) -> dict[str, Table]:
         raise StoreError(f"{asset}{partition} has not been made yet; {how_to_make(asset, **_known(keys))}")
     tables = {path.name.removesuffix(SUFFIX): Table.open(path) for path in paths}
     if len({table.notes.get(WRITE_KEY) for table in tables.values()}) > 1:
-        remedy = how_to_make_again(asset, folder=str(directory), **_known(keys))
-        raise StoreError(f"{asset}{partition} was interrupted while it was replaced; {remedy}")
+        raise StoreError(f"{asset}{partition} was interrupted while it was replaced; {remedy_for(directory)}")
     return tables
 
 
@@ -147,14 +146,15 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error.strerror or error}); {_again(path)}") from error
+        raise StoreError(f"{path} cannot be read ({error.strerror or error}); {remedy_for(path.parent)}") from error
     except pa.ArrowInvalid as error:
-        raise StoreError(f"{path} is damaged ({first_line(error)}); {_again(path)}") from error
+        raise StoreError(f"{path} is damaged ({first_line(error)}); {remedy_for(path.parent)}") from error
 
 
-def _again(path: Path) -> str:
-    asset, keys = _read_off(path.parent)
-    return how_to_make_again(asset, folder=str(path.parent), **_known(keys))
+def remedy_for(directory: Path) -> str:
+    """How the tables in an asset's folder are made again, as the end of a message."""
+    asset, keys = _read_off(directory)
+    return how_to_make_again(asset, folder=str(directory), **_known(keys))
 
 
 def _known(keys: Mapping[str, str]) -> dict[str, Any]:

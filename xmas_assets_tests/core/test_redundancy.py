@@ -123,7 +123,7 @@ def of_groups(*group_counts: tuple[int, int]) -> Redundancy:
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 1.0])
-def test_random_wastes_nothing_where_nothing_repeats(share):
+def test_random_loses_nothing_where_nothing_repeats(share):
     expected_loss = of_groups((1, 50)).expected_loss(share)
     assert expected_loss == pytest.approx(0)
     assert expected_loss >= 0
@@ -135,7 +135,7 @@ def test_a_share_that_is_none_is_refused(share):
         of_groups((1, 50)).expected_loss(share)
 
 
-def test_waste_is_what_random_misses_of_the_groups_it_could_show():
+def test_expected_loss_is_what_random_misses_of_the_groups_it_could_show():
     """Ten singles and ten pairs, 30 rows; of 6 rows (20 %) six groups could be shown. A single is hit with chance .2,
     a pair with 1 - .8^2 = .36: 5.6 groups. Of 24 rows (80 %) all 20 could: 8 + 9.6 = 17.6 are."""
     pairs = of_groups((1, 10), (2, 10))
@@ -143,7 +143,7 @@ def test_waste_is_what_random_misses_of_the_groups_it_could_show():
     assert pairs.expected_loss(0.8) == pytest.approx(1 - 17.6 / 20)
 
 
-def test_waste_is_what_drawing_at_random_shows():
+def test_expected_loss_is_that_of_drawing_at_random():
     groups = np.repeat(np.arange(120), [1] * 80 + [30] * 40)
     rng = np.random.default_rng(0)
     shown = [len(np.unique(rng.choice(groups, 128, replace=False))) for _ in range(2000)]

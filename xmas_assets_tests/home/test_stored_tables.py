@@ -74,7 +74,7 @@ def test_a_table_that_another_version_named_otherwise_is_refused_with_what_to_do
         read_sums(home.stored("attention_trajectories", "shapes"))
     assert str(caught.value) == (
         f"{folder} has no table 'attention_trajectories', only trajectories: another version of xmas_assets made it; "
-        f"delete {folder}, then materialize attention_trajectories in the UI, or run: xmas select DATASET --method "
+        f"delete {folder}, then materialize attention_trajectories in the UI, or run: xmas select shapes --method "
         "METHOD"
     )
     assert "trajectories" not in stored_signals(home, "shapes")

@@ -86,7 +86,6 @@ def test_a_failing_shard_leaves_the_earlier_ones_and_no_file_of_its_own(tmp_path
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from xmas_assets.contracts.progress import Progress
 from xmas_assets.scale.shards import run_shards, shards_of_groups
 
 def write(shard, path):
