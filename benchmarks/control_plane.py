@@ -17,6 +17,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from xmas_assets.home.home import Home
+
 _TICK = """
 import time
 import dagster as dg
@@ -41,13 +43,13 @@ print(seconds)
 class State:
     """One state of the code, with a home of its own."""
 
-    def __init__(self, python: str, checkout: Path, home: Path) -> None:
+    def __init__(self, python: str, checkout: Path, home: Home) -> None:
         self._python = python
         self.home = home
         self._environment = os.environ | {
             "PYTHONPATH": str(checkout),
-            "XMAS_HOME": str(home),
-            "DAGSTER_HOME": str(home / "dagster"),
+            "XMAS_HOME": str(home.root),
+            "DAGSTER_HOME": str(home.path("dagster")),
             "OMP_NUM_THREADS": "1",
             "TQDM_DISABLE": "1",
         }
@@ -56,7 +58,7 @@ class State:
         """CPU seconds of one process and its children, its exit code, and what it printed."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
-            [self._python, *words], cwd=self.home, env=self._environment, capture_output=True, text=True
+            [self._python, *words], cwd=self.home.root, env=self._environment, capture_output=True, text=True
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.returncode, done.stdout
@@ -115,10 +117,8 @@ def measure(state: State, data: Path, *, selections: list[int], n_datasets: int)
     for place, name in enumerate(("status", "select when all is fresh")):
         seconds[f"{name}, {many} selections"] = looks[many][place]
         seconds[f"{name}, each more selection"] = (looks[many][place] - looks[few][place]) / (many - few)
-    registered = (state.home / "datasets" / "d.yaml").read_text()
     for number in range(1, n_datasets):
-        copied = registered.replace("name: d\n", f"name: d{number}\n")
-        (state.home / "datasets" / f"d{number}.yaml").write_text(copied)
+        state.home.register(state.home.registration("d").model_copy(update={"name": f"d{number}"}))
     seconds[f"sensor tick, {n_datasets} unchanged datasets"] = float(state.python("-c", _TICK)[2] or "nan")
     return seconds
 
@@ -136,10 +136,8 @@ def main() -> None:
     columns: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, (python, checkout) in states.items():
-            home = Path(folder) / name
-            home.mkdir()
             write_dataset(data := Path(folder) / f"data_{name}")
-            state = State(python, Path(checkout), home)
+            state = State(python, Path(checkout), Home.open(Path(folder) / name))
             columns[name] = measure(state, data, selections=chosen.selections, n_datasets=chosen.datasets)
     print("| CPU s | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
     for row in next(iter(columns.values())):

@@ -15,8 +15,9 @@ from study.report import write_report
 from study.running import run
 from study.subsets import describe_subsets
 from study.theory import check_theory
+from xmas_assets.home.home import Home
 
-_OF_A_HOME: dict[str, Callable[[Path], None]] = {
+_OF_A_HOME: dict[str, Callable[[Home], None]] = {
     "measure": measure,
     "theory": check_theory,
     "judge": judge_features,
@@ -37,8 +38,8 @@ def main() -> None:
     if arguments.command == "report":
         print(write_report())
         return
-    home = arguments.home.absolute()
-    os.environ["XMAS_HOME"] = str(home)
+    home = Home.open(arguments.home)
+    os.environ["XMAS_HOME"] = str(home.root)
     if arguments.command in _OF_A_HOME:
         _OF_A_HOME[arguments.command](home)
         return

@@ -1,6 +1,7 @@
 """The study's datasets, each written in LLaVA format by a seeded maker."""
 
 import json
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from study.design import GROUP_SIZES, TAILS
 from study.digits import write_digits
+from xmas_assets.home.home import Home
 from xmas_assets.toy.dataset import SyntheticSettings, generate
 
 _REAL = Path(__file__).parents[2] / "shared" / "data" / "easy_vqa"
@@ -61,3 +63,18 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     for tail in TAILS
     for place, size in enumerate(GROUP_SIZES)
 }
+
+
+def dataset_folder(home: Home, dataset: str) -> Path:
+    """Where the records of one of ``MAKERS`` are, which may not be made yet."""
+    return home.path("data") / dataset
+
+
+def make_dataset(home: Home, dataset: str) -> tuple[Path, Path]:
+    """A dataset's folder, made once for all units, and the folder that its images are relative to."""
+    folder = dataset_folder(home, dataset)
+    images = folder / "images.txt"
+    if not images.exists():  # written last
+        shutil.rmtree(folder, ignore_errors=True)
+        images.write_text(str(MAKERS[dataset](folder)))
+    return folder, Path(images.read_text())

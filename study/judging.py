@@ -1,7 +1,6 @@
 """What is cheap to know of a feature before anything is trained on a choice by it: does it tell skills, and repeats?"""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,6 +8,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 from sklearn.metrics import adjusted_mutual_info_score
 
+from study.datasets import dataset_folder
 from study.design import PLAN, Experiment
 from study.running import RESULTS, keep_larger, read_folder
 from xmas_assets.core.clustering import default_n_clusters, kmeans
@@ -21,9 +21,8 @@ JUDGED = ("main_shapes_steps", "main_plain_steps", "size_shapes_small_proxy")
 _MOST_ROWS = 1500
 
 
-def judge_features(home_root: Path) -> None:
+def judge_features(home: Home) -> None:
     """Judge the features of every stored unit of the experiments in ``JUDGED``."""
-    home = Home.open(home_root)
     for experiment in (experiment for experiment in PLAN if experiment.name in JUDGED):
         for unit in range(experiment.n_units):
             if home.is_stored("attention_maps", experiment.registration(unit)):
@@ -43,7 +42,7 @@ def read_judged() -> pl.DataFrame:
 def _judge(home: Home, experiment: Experiment, unit: int) -> pl.DataFrame:
     dataset = experiment.registration(unit)
     signals = stored_signals(home, dataset)
-    records = json.loads((home.path("data") / experiment.dataset / "train.json").read_text())
+    records = json.loads((dataset_folder(home, experiment.dataset) / "train.json").read_text())
     groups = {record["id"]: record["group"] for record in records}
     samples = home.stored("raw_dataset", dataset)["samples"].frame(["sample_id", "task"])
     group = np.array([groups[sample_id] for sample_id in samples["sample_id"]])

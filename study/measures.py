@@ -1,7 +1,6 @@
 """What ``xmas advise`` measures of each dataset, before anything is trained: what its rule is fitted to."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import polars as pl
 
@@ -17,17 +16,17 @@ from xmas_assets.stages.redundancy import measure_dataset
 _FOLDER = "measures"
 
 
-def measure(home_root: Path) -> None:
+def measure(home: Home) -> None:
     """Measure every dataset of the plan that was not measured yet."""
-    platform = Platform.open(Home.open(home_root))
+    platform = Platform.open(home)
     for dataset in dict.fromkeys(experiment.dataset for experiment in PLAN):
         path = RESULTS / _FOLDER / f"{dataset}.parquet"
         if not path.exists():
             alone = Experiment("measures", dataset, (), (), 1)
             name = alone.registration(0)
-            register(alone, 0, home_root)
+            register(alone, 0, home)
             bring_up_to_date(platform, name, "clip_embeddings", say=print)
-            found = measure_dataset(platform.home, name)
+            found = measure_dataset(home, name)
             rows = [{"dataset": dataset, "space": space} | asdict(values) for space, values in found.items()]
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as unfinished:

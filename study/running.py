@@ -1,16 +1,15 @@
 """Runs experiments through the platform's own assets, and keeps every answer's score as Parquet."""
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 
 from study.bases import base_directory
-from study.datasets import MAKERS
+from study.datasets import make_dataset
 from study.design import Experiment
 from xmas_assets.contracts.artifacts import SelectionKey
-from xmas_assets.data.registration import Registration, registration_path
+from xmas_assets.data.registration import Registration
 from xmas_assets.evaluation.baselines import blind_scores
 from xmas_assets.files.whole import replacing
 from xmas_assets.home.home import Home
@@ -26,19 +25,19 @@ RESULTS = Path(__file__).parents[1] / "docs" / "study" / "results"
 _SEEDED = ("proxy", "warmup", "difficulty", "clusters")
 
 
-def run(experiment: Experiment, home_root: Path, units: Iterable[int]) -> None:
+def run(experiment: Experiment, home: Home, units: Iterable[int]) -> None:
     """Run what is missing of these units of an experiment."""
-    platform = Platform.open(Home.open(home_root))
+    platform = Platform.open(home)
     for unit in units:
         missing = [key for key in experiment.keys(unit) if key not in _stored_keys(experiment, unit)]
         if missing:
-            register(experiment, unit, home_root)
+            register(experiment, unit, home)
             try:
                 run_selections(platform, experiment.registration(unit), missing)
             except RunFailedError as error:
                 print(f"{experiment.registration(unit)}: {error}; run again", flush=True)
-            if platform.home.is_stored("leaderboard", experiment.registration(unit)):
-                _collect(platform.home, experiment, unit)
+            if home.is_stored("leaderboard", experiment.registration(unit)):
+                _collect(home, experiment, unit)
 
 
 def result_path(experiment: Experiment, unit: int) -> Path:
@@ -76,15 +75,15 @@ def _stored_keys(experiment: Experiment, unit: int) -> set[SelectionKey]:
     return {SelectionKey.make(*row) for row in rows}
 
 
-def register(experiment: Experiment, unit: int, home_root: Path) -> None:
+def register(experiment: Experiment, unit: int, home: Home) -> None:
     """Add the platform's dataset of one unit, if it is not there."""
     name = experiment.registration(unit)
-    if registration_path(home_root, name).exists():
+    if name in home.datasets():
         return
-    folder, images = _made(experiment.dataset, home_root)
+    folder, images = make_dataset(home, experiment.dataset)
     overrides = {section: dict(values) for section, values in experiment.overrides.items()}
     for section in overrides.keys() & {"base_model", "target_base"}:
-        overrides[section]["source"] = base_directory(overrides[section]["source"], home_root)
+        overrides[section]["source"] = base_directory(overrides[section]["source"], home)
     for section in _SEEDED:
         overrides[section] = {"seed": unit} | overrides.get(section, {})
     registration = Registration.create(
@@ -95,17 +94,7 @@ def register(experiment: Experiment, unit: int, home_root: Path) -> None:
         profile="tiny",
         overrides=overrides,
     )
-    Home.open(home_root).register(registration)
-
-
-def _made(dataset: str, home_root: Path) -> tuple[Path, Path]:
-    """A dataset's folder, made once for all units, and the folder that its images are relative to."""
-    folder = home_root / "data" / dataset
-    images = folder / "images.txt"
-    if not images.exists():  # written last
-        shutil.rmtree(folder, ignore_errors=True)
-        images.write_text(str(MAKERS[dataset](folder)))
-    return folder, Path(images.read_text())
+    home.register(registration)
 
 
 def _collect(home: Home, experiment: Experiment, unit: int) -> None:

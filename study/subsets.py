@@ -1,10 +1,10 @@
 """What is in the subsets: how many different groups and rare skills each choice holds, where the truth is known."""
 
 import json
-from pathlib import Path
 
 import polars as pl
 
+from study.datasets import dataset_folder
 from study.design import PLAN, Experiment
 from study.running import RESULTS, keep_larger, read_folder
 from xmas_assets.contracts.artifacts import SelectionKey
@@ -15,11 +15,10 @@ _FOLDER = "subsets"
 DESCRIBED = ("main_shapes_steps", "size_shapes_small_proxy", "size_shapes_other_proxy")
 
 
-def describe_subsets(home_root: Path) -> None:
+def describe_subsets(home: Home) -> None:
     """Describe every stored subset of the experiments in ``DESCRIBED``, a file per unit that is there."""
-    home = Home.open(home_root)
     for experiment in (experiment for experiment in PLAN if experiment.name in DESCRIBED):
-        path = home_root / "data" / experiment.dataset / "train.json"
+        path = dataset_folder(home, experiment.dataset) / "train.json"
         if not path.exists():
             continue
         records = json.loads(path.read_text())

@@ -34,17 +34,17 @@ NEAR = 0.25
 """Proxy and target count as near below this L2 distance, as in the paper."""
 
 
-def check_theory(home_root: Path, names: tuple[str, ...] = CHECKED, n_units: int = 3) -> None:
+def check_theory(home: Home, names: tuple[str, ...] = CHECKED, n_units: int = 3) -> None:
     """Run the checks for the first units of these experiments, where they were not run yet."""
-    platform = Platform.open(Home.open(home_root))
+    platform = Platform.open(home)
     for experiment in (experiment for experiment in PLAN if experiment.name in names):
         for unit in range(n_units):
             name = experiment.registration(unit)
             whole, training = (_path(kind, experiment, unit) for kind in ("", "over_training"))
             if not (whole.exists() and training.exists()):
                 _make(platform, experiment, unit, _ASSET)
-                _keep(whole, platform.home.stored(_ASSET, name)["agreement"].scan().collect(), experiment, unit)
-                _keep(training, _over_training(platform.home, name), experiment, unit)
+                _keep(whole, home.stored(_ASSET, name)["agreement"].scan().collect(), experiment, unit)
+                _keep(training, _over_training(home, name), experiment, unit)
     compared = {experiment.name: experiment for experiment in PLAN if experiment.name in {TARGET, *PROXIES.values()}}
     for unit in range(n_units if compared.keys() <= set(names) else 0):
         path = _path("models", compared[TARGET], unit)
@@ -56,7 +56,7 @@ def check_theory(home_root: Path, names: tuple[str, ...] = CHECKED, n_units: int
             target = compared[TARGET].registration(unit)
             others = {said: compared[name].registration(unit) for said, name in PROXIES.items()}
             others["same base, other seed"] = compared[TARGET].registration(after)
-            found = [{"other": said} | _distance(platform.home, target, other) for said, other in others.items()]
+            found = [{"other": said} | _distance(home, target, other) for said, other in others.items()]
             _keep(path, pl.DataFrame(found), compared[TARGET], unit)
 
 
@@ -72,7 +72,7 @@ def read_theory(kind: str = "") -> pl.DataFrame:
 
 def _make(platform: Platform, experiment: Experiment, unit: int, asset: str) -> None:
     """Bring one asset of one unit up to date, whether its home has seen the unit before or not."""
-    register(experiment, unit, platform.home.path())
+    register(experiment, unit, platform.home)
     bring_up_to_date(platform, experiment.registration(unit), asset, say=print)
 
 

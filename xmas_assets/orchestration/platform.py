@@ -78,7 +78,7 @@ class Platform:
             asset_selection=[dg.AssetKey(asset) for asset in assets],
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
-            tags={PROCESS_TAG: process_claim(self.home.path("locks"))},
+            tags={PROCESS_TAG: process_claim(self.home.locks.folder)},
         )
         if _was_interrupted(result):
             raise KeyboardInterrupt

@@ -51,7 +51,7 @@ def run_selections(
     """
     methods = sorted({key.method for key in keys})
     check_requirements(platform.home, dataset, methods)
-    end_killed_runs(platform.instance, platform.home.path("locks"))
+    end_killed_runs(platform.instance, platform.home.locks.folder)
     platform.observe(dataset)
     platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
     # The targets' base before anything is trained, so that a missing one is reported at once.
@@ -78,7 +78,7 @@ def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Calla
     Raises:
         RunFailedError: If a stage fails.
     """
-    end_killed_runs(platform.instance, platform.home.path("locks"))
+    end_killed_runs(platform.instance, platform.home.locks.folder)
     platform.observe(dataset)
     for together in _passes(platform.links.behind([asset])):
         failures = _materialize(platform, dataset, platform.stale(together, dataset), say=say)

@@ -121,6 +121,7 @@ def test_each_checkpoint_counts_alone(home):
 
 
 def test_a_base_is_built_once_and_another_name_is_left_alone(tmp_path, monkeypatch):
+    home = Home.open(tmp_path)
     built = []
 
     def build(output, **settings):
@@ -130,7 +131,7 @@ def test_a_base_is_built_once_and_another_name_is_left_alone(tmp_path, monkeypat
 
     monkeypatch.setattr("xmas_assets.toy.train.build_base", build)
     for _ in range(2):
-        assert bases.base_directory("study:small", tmp_path) == str(tmp_path / "bases" / "small")
+        assert bases.base_directory("study:small", home) == str(tmp_path / "bases" / "small")
     assert built == [bases.BASES["study:small"]]
     assert [path.name for path in (tmp_path / "bases").iterdir()] == ["small"]
-    assert bases.base_directory("embedded:tiny", tmp_path) == "embedded:tiny"
+    assert bases.base_directory("embedded:tiny", home) == "embedded:tiny"
