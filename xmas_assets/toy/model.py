@@ -3,6 +3,7 @@
 Training it is not here: see ``toy/train.py``. The trained weights are in ``profiles/tiny_base``.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -155,18 +156,7 @@ def build_processor() -> LlavaProcessor:
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Make a byte-level BPE tokenizer: it encodes and gives back any text, and knows ``WORDS`` as single tokens."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=4096,
-        min_frequency=1,
-        special_tokens=list(SPECIAL_TOKENS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    words = WORDS.split()
-    tokenizer.train_from_iterator([form for word in words for form in (word, " " + word)], trainer)
+    tokenizer = train_tokenizer(SPECIAL_TOKENS)
     bos = tokenizer.token_to_id("<s>")
     tokenizer.post_processor = processors.Sequence(
         [
@@ -183,3 +173,20 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         model_max_length=2048,
         clean_up_tokenization_spaces=False,
     )
+
+
+def train_tokenizer(special_tokens: Sequence[str], *, more_words: Sequence[str] = ()) -> Tokenizer:
+    """Learn ``WORDS`` and ``more_words``, down to bytes; special tokens have the ids 0, 1, 2, ... in their order."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=4096,
+        min_frequency=1,
+        special_tokens=list(special_tokens),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    forms = [form for word in WORDS.split() for form in (word, " " + word)]
+    tokenizer.train_from_iterator([*forms, *more_words], trainer)
+    return tokenizer
