@@ -1,0 +1,95 @@
+"""The tiny families are whole directories that the auto classes load offline."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+
+from xmas_assets_tests.families import FAMILIES
+
+#: The type where it is not the family's name.
+TYPES = {"paligemma2": "paligemma", "pixtral": "llava"}
+WITHOUT_TEMPLATE = {"paligemma", "paligemma2"}
+#: What a template makes of one turn with a picture, as the families' cards show it.
+PROMPTS = {
+    "llava": "USER: <image>\nHow many? ASSISTANT:",
+    "llava_next": "[INST] <image>\nHow many? [/INST]",
+    "llava_onevision": "<|im_start|>user <image>\nHow many?<|im_end|><|im_start|>assistant\n",
+    "qwen2_vl": "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
+    "<|vision_start|><|image_pad|><|vision_end|>How many?<|im_end|>\n<|im_start|>assistant\n",
+    "qwen3_vl": "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>How many?<|im_end|>\n"
+    "<|im_start|>assistant\n",
+    "smolvlm": "<|im_start|>User:<image>How many?<end_of_utterance>\nAssistant:",
+    "idefics3": "<|begin_of_text|>User:<image>How many?<end_of_utterance>\nAssistant:",
+    "internvl": "<|im_start|>user\n<IMG_CONTEXT>\nHow many?<|im_end|>\n<|im_start|>assistant\n",
+    "gemma3": "<bos><start_of_turn>user\n<start_of_image>How many?<end_of_turn>\n<start_of_turn>model\n",
+    "mistral3": "<s>[SYSTEM_PROMPT]You are a helpful assistant.[/SYSTEM_PROMPT][INST][IMG]How many?[/INST]",
+    "pixtral": "<s>[INST][IMG]How many?[/INST]",
+}
+PROMPTS["qwen2_5_vl"] = PROMPTS["qwen2_vl"]
+TURN = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "How many?"}]}]
+
+
+@pytest.fixture(scope="module", params=list(FAMILIES))
+def family(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def directory(family: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return FAMILIES[family](tmp_path_factory.mktemp(family))
+
+
+def test_the_config_is_of_the_familys_type(family: str, directory: Path):
+    config = AutoConfig.from_pretrained(directory)
+    assert config.model_type == TYPES.get(family, family)
+    assert config.get_text_config().num_hidden_layers in (2, 3)
+
+
+def test_the_weights_load_whole(directory: Path):
+    loaded: Any = AutoModelForImageTextToText.from_pretrained(directory, output_loading_info=True)
+    assert not any(loaded[1].values())
+
+
+def test_the_tokenizer_fits_the_model_and_gives_any_text_back(directory: Path):
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    config = AutoConfig.from_pretrained(directory)
+    text = "Größe:  你好\n\nis 3\t</x>"
+    encoded = tokenizer(text, add_special_tokens=False)
+    assert len(tokenizer) == config.get_text_config().vocab_size < 5000
+    assert tokenizer.decode(encoded["input_ids"]) == text
+    assert tokenizer.convert_ids_to_tokens(config.image_token_id) in tokenizer.get_added_vocab()
+
+
+def test_the_image_processor_loads_without_torchvision(directory: Path):
+    assert AutoImageProcessor.from_pretrained(directory, backend="pil").do_normalize
+
+
+def test_the_template_writes_the_familys_prompt(family: str, directory: Path):
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    assert (tokenizer.chat_template is None) == (family in WITHOUT_TEMPLATE)
+    if family not in WITHOUT_TEMPLATE:
+        prompt = tokenizer.apply_chat_template(TURN, tokenize=False, add_generation_prompt=True)
+        assert prompt == PROMPTS[family]
+
+
+def test_the_directory_is_small_and_in_the_hubs_form(directory: Path):
+    files = {path.name for path in directory.iterdir()}
+    assert {"config.json", "model.safetensors", "generation_config.json", "tokenizer.json"} <= files
+    classes = [
+        json.loads((directory / name).read_text())["processor_class"]
+        for name in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+    ]
+    assert len(set(classes)) == 1
+    assert sum(path.stat().st_size for path in directory.iterdir()) < 1_000_000
+
+
+def test_the_same_bytes_again_whatever_the_global_generator_is(family: str, directory: Path, tmp_path: Path):
+    torch.manual_seed(7)
+    before = torch.random.get_rng_state()
+    again = FAMILIES[family](tmp_path)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert {p.name: p.read_bytes() for p in again.iterdir()} == {p.name: p.read_bytes() for p in directory.iterdir()}
