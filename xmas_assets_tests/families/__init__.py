@@ -6,7 +6,7 @@ Written from the families' public form, offline: nothing of it comes from the hu
 from collections.abc import Callable
 from pathlib import Path
 
-from xmas_assets_tests.families import gemma, llava, mistral, qwen, tiles
+from xmas_assets_tests.families import gemma, llava, mistral, qwen, refused, tiles
 
 #: Builds the family's model into a directory, and gives the directory back.
 FAMILIES: dict[str, Callable[[Path], Path]] = {
@@ -24,4 +24,15 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     "gemma3": gemma.build_gemma3,
     "mistral3": mistral.build_mistral3,
     "pixtral": mistral.build_pixtral,
+    "glm4v": qwen.build_glm4v,
+    "ovis2": tiles.build_ovis2,
+    "aya_vision": tiles.build_aya_vision,
+    "qwen3_5": qwen.build_qwen3_5,
+    "gemma4": gemma.build_gemma4,
+}
+#: The same of families that the product refuses.
+REFUSED: dict[str, Callable[[Path], Path]] = {
+    "blip2_t5": refused.build_blip2_t5,
+    "blip2_opt": refused.build_blip2_opt,
+    "mllama": refused.build_mllama,
 }

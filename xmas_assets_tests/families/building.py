@@ -42,12 +42,12 @@ def byte_tokenizer(names: Names, more: Sequence[str] = (), **options: Any) -> An
     return _named(PreTrainedTokenizerFast, names, more=more, tokenizer_object=learned, **options)
 
 
-def qwen_tokenizer(names: Names, more: Sequence[str] = ()) -> Any:
-    """A tokenizer of Qwen's own class: chat by ``<|im_start|>`` and ``<|im_end|>``, no token at the beginning."""
+def qwen_tokenizer(names: Names, more: Sequence[str] = (), *, kind: type = Qwen2Tokenizer) -> Any:
+    """A tokenizer of a class of Qwen's: chat by ``<|im_start|>`` and ``<|im_end|>``, no token at the beginning."""
     chat = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
     more = ["<|im_start|>", *more]
     vocabulary, merges = _parts(train_tokenizer(_unique(chat | names, more), more_words=_LINE_BREAKS))
-    return _named(Qwen2Tokenizer, chat | names, more=more, vocab=vocabulary, merges=merges)
+    return _named(kind, chat | names, more=more, vocab=vocabulary, merges=merges)
 
 
 def piece_tokenizer(
@@ -80,7 +80,9 @@ def build_model(kind: type, config: PreTrainedConfig, *, ends: Sequence[int]) ->
         _sharpen(model)
     text = config.get_text_config()
     model.generation_config = GenerationConfig(
-        bos_token_id=text.bos_token_id, eos_token_id=list(ends), pad_token_id=text.pad_token_id
+        bos_token_id=getattr(text, "bos_token_id", None),
+        eos_token_id=list(ends),
+        pad_token_id=text.pad_token_id,
     )
     return model
 
@@ -127,16 +129,19 @@ def write_video_processor(directory: Path, kind: str) -> None:
 def _sharpen(model: torch.nn.Module) -> None:
     """Make fresh weights large enough that pictures change what is said and attention is uneven.
 
-    Otherwise mistakes would hide. A norm behind a projection undoes its size, so it is made larger itself; Gemma 3
-    begins with a projection of the picture that is zero.
+    Otherwise mistakes would hide. A norm behind a projection undoes its size, so it is made larger itself. Some weights
+    are constant at first and hide the picture: Gemma 3's projection, Gemma 4's positions, Mllama's gates.
     """
     for name, values in model.named_parameters():
-        if "q_norm" in name or "k_norm" in name:
+        if "q_norm" in name:
             values.data += 1
         elif "q_proj" in name or "k_proj" in name:
             values.data *= 20
         elif values.dim() > 1:
-            values.data = values.data * 5 if values.any() else torch.randn_like(values) / 5
+            is_constant = values.min() == values.max()
+            values.data = torch.randn_like(values) / 5 if is_constant else values.data * 5
+        elif values.numel() == 1 and not values.any():
+            values.data += 1
 
 
 def _unique(names: Names, more: Sequence[str]) -> list[str]:

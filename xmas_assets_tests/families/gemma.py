@@ -8,6 +8,10 @@ from transformers import (
     Gemma3Config,
     Gemma3ForConditionalGeneration,
     Gemma3TextConfig,
+    Gemma4Config,
+    Gemma4ForConditionalGeneration,
+    Gemma4TextConfig,
+    Gemma4VisionConfig,
     GemmaConfig,
     GemmaTokenizer,
     PaliGemmaConfig,
@@ -16,6 +20,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
+from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
 from transformers.models.paligemma.processing_paligemma import EXTRA_TOKENS
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
@@ -27,6 +32,7 @@ from xmas_assets_tests.families.building import (
     save,
     token_ids,
     write_json,
+    write_video_processor,
 )
 
 SIZE = 32
@@ -82,6 +88,57 @@ def build_gemma3(directory: Path) -> Path:
         template="gemma3",
     )
     write_json(directory / "config.json", {"eos_token_id": ends})
+    return directory
+
+
+def build_gemma4(directory: Path) -> Path:
+    """Gemma 4 without its ears: a picture by its size has up to 70 tokens, the fewest that the processor allows."""
+    patch, pooling = 4, 3
+    picture = {"boi_token": "<|image>", "eoi_token": "<image|>", "image_token": "<|image|>"}
+    sound = {"boa_token": "<|audio>", "eoa_token": "<audio|>", "audio_token": "<|audio|>"}
+    tokenizer = piece_tokenizer(
+        GemmaTokenizer, NAMES | picture | sound, more=["<|video|>", "<|turn>", "<turn|>"], add_bos_token=True
+    )
+    ends = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<turn|>")]
+    config = Gemma4Config(
+        text_config=Gemma4TextConfig(
+            **LANGUAGE | {"global_head_dim": 16},
+            **token_ids(tokenizer),
+            sliding_window=WINDOW,
+            layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+            final_logit_softcapping=30.0,
+            use_bidirectional_attention="vision",
+            vocab_size_per_layer_input=len(tokenizer),
+            hidden_size_per_layer_input=8,
+        ),
+        vision_config=Gemma4VisionConfig(
+            **TOWER,
+            num_key_value_heads=2,
+            head_dim=16,
+            patch_size=patch,
+            pooling_kernel_size=pooling,
+            position_embedding_size=256,
+        ),
+        audio_config=None,
+        boi_token_id=tokenizer.boi_token_id,
+        eoi_token_id=tokenizer.eoi_token_id,
+        image_token_id=tokenizer.image_token_id,
+        video_token_id=tokenizer.convert_tokens_to_ids("<|video|>"),
+        boa_token_id=tokenizer.boa_token_id,
+        eoa_token_index=tokenizer.eoa_token_id,
+        audio_token_id=tokenizer.audio_token_id,
+    )
+    images = Gemma4ImageProcessorPil(patch_size=patch, pooling_kernel_size=pooling, max_soft_tokens=70)
+    save(
+        directory,
+        build_model(Gemma4ForConditionalGeneration, config, ends=ends),
+        tokenizer=tokenizer,
+        images=images,
+        processor={"processor_class": "Gemma4Processor", "image_seq_length": 70},
+        template="gemma4",
+    )
+    write_json(directory / "config.json", {"eos_token_id": ends})
+    write_video_processor(directory, "Gemma4VideoProcessor")
     return directory
 
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
-from xmas_assets_tests.families import FAMILIES
+from xmas_assets_tests.families import FAMILIES, REFUSED
 
+BUILDERS = FAMILIES | REFUSED
 #: The type where it is not the family's name.
-TYPES = {"paligemma2": "paligemma", "pixtral": "llava"}
-WITHOUT_TEMPLATE = {"paligemma", "paligemma2"}
+TYPES = {"paligemma2": "paligemma", "pixtral": "llava", "blip2_t5": "blip-2", "blip2_opt": "blip-2"}
+WITHOUT_TEMPLATE = {"paligemma", "paligemma2", "blip2_t5", "blip2_opt"}
 #: What a template makes of one turn with a picture, as the families' cards show it.
 PROMPTS = {
     "llava": "USER: <image>\nHow many? ASSISTANT:",
@@ -28,19 +29,28 @@ PROMPTS = {
     "gemma3": "<bos><start_of_turn>user\n<start_of_image>How many?<end_of_turn>\n<start_of_turn>model\n",
     "mistral3": "<s>[SYSTEM_PROMPT]You are a helpful assistant.[/SYSTEM_PROMPT][INST][IMG]How many?[/INST]",
     "pixtral": "<s>[INST][IMG]How many?[/INST]",
+    "glm4v": "[gMASK]<sop><|user|>\n<|begin_of_image|><|image|><|end_of_image|>How many?<|assistant|>\n<think>",
+    "ovis2": "<|im_start|>user\n<image>\nHow many?<|im_end|>\n<|im_start|>assistant\n",
+    "aya_vision": "<BOS_TOKEN><|START_OF_TURN_TOKEN|><|USER_TOKEN|><image>How many?<|END_OF_TURN_TOKEN|>"
+    "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_RESPONSE|>",
+    "qwen3_5": "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>How many?<|im_end|>\n"
+    "<|im_start|>assistant\n<think>\n\n</think>\n\n",
+    "gemma4": "<bos><|turn>user\n<|image|>How many?<turn|>\n<|turn>model\n",
+    "mllama": "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n<|image|>How many?<|eot_id|>"
+    "<|start_header_id|>assistant<|end_header_id|>\n\n",
 }
 PROMPTS["qwen2_5_vl"] = PROMPTS["qwen2_vl"]
 TURN = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "How many?"}]}]
 
 
-@pytest.fixture(scope="module", params=list(FAMILIES))
+@pytest.fixture(scope="module", params=[*FAMILIES, *REFUSED])
 def family(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture(scope="module")
 def directory(family: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return FAMILIES[family](tmp_path_factory.mktemp(family))
+    return BUILDERS[family](tmp_path_factory.mktemp(family))
 
 
 def test_the_config_is_of_the_familys_type(family: str, directory: Path):
@@ -59,13 +69,15 @@ def test_the_tokenizer_fits_the_model_and_gives_any_text_back(directory: Path):
     config = AutoConfig.from_pretrained(directory)
     text = "Größe:  你好\n\nis 3\t</x>"
     encoded = tokenizer(text, add_special_tokens=False)
-    assert len(tokenizer) == config.get_text_config().vocab_size < 5000
+    # The mark of Mllama's pictures is the one token that the model cannot write.
+    n_unwritten = 1 if config.model_type == "mllama" else 0
+    assert len(tokenizer) - n_unwritten == config.get_text_config().vocab_size < 5000
     assert tokenizer.decode(encoded["input_ids"]) == text
     assert tokenizer.convert_ids_to_tokens(config.image_token_id) in tokenizer.get_added_vocab()
 
 
 def test_the_image_processor_loads_without_torchvision(directory: Path):
-    assert AutoImageProcessor.from_pretrained(directory, backend="pil").do_normalize
+    assert AutoImageProcessor.from_pretrained(directory, backend="pil").do_rescale
 
 
 def test_the_template_writes_the_familys_prompt(family: str, directory: Path):
@@ -90,6 +102,13 @@ def test_the_directory_is_small_and_in_the_hubs_form(directory: Path):
 def test_the_same_bytes_again_whatever_the_global_generator_is(family: str, directory: Path, tmp_path: Path):
     torch.manual_seed(7)
     before = torch.random.get_rng_state()
-    again = FAMILIES[family](tmp_path)
+    again = BUILDERS[family](tmp_path)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert {p.name: p.read_bytes() for p in again.iterdir()} == {p.name: p.read_bytes() for p in directory.iterdir()}
+
+
+def test_what_is_refused_has_its_reason(tmp_path: Path):
+    t5, opt, mllama = (AutoConfig.from_pretrained(REFUSED[name](tmp_path / name)) for name in REFUSED)
+    assert [t5.is_encoder_decoder, opt.is_encoder_decoder, mllama.is_encoder_decoder] == [True, False, False]
+    assert not any((tmp_path / name / "chat_template.jinja").exists() for name in ("blip2_t5", "blip2_opt"))
+    assert mllama.text_config.cross_attention_layers == [1]

@@ -1,20 +1,27 @@
-"""Tiny models that cut a picture into tiles of one size: Idefics3, SmolVLM and InternVL."""
+"""Tiny models that cut a picture into tiles of one size: Idefics3, SmolVLM, InternVL, Ovis2 and Aya Vision."""
 
 from pathlib import Path
 from typing import Any
 
 from transformers import (
+    AyaVisionConfig,
+    AyaVisionForConditionalGeneration,
+    Cohere2Config,
     Idefics3Config,
     Idefics3ForConditionalGeneration,
     InternVLConfig,
     InternVLForConditionalGeneration,
     LlamaConfig,
+    Ovis2Config,
+    Ovis2ForConditionalGeneration,
     Qwen2Config,
+    SiglipVisionConfig,
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
 )
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+from transformers.models.ovis2.image_processing_pil_ovis2 import Ovis2ImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from xmas_assets_tests.families.building import (
@@ -104,6 +111,69 @@ def build_internvl(directory: Path) -> Path:
     write_json(directory / "preprocessor_config.json", {"image_processor_type": "GotOcr2ImageProcessorFast"})
     write_video_processor(directory, "InternVLVideoProcessor")
     return directory
+
+
+def build_ovis2(directory: Path) -> Path:
+    """Ovis2: tiles joined by grid tokens, whose vectors are the tower's too; the repeated token is not the mark."""
+    indicators = ["<IMG_START>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>", "<IMG_END>"]
+    tokenizer = qwen_tokenizer({}, ["<image>", "<IMG_ATOM>", *indicators])
+    config = Ovis2Config(
+        text_config=Qwen2Config(**LANGUAGE, **token_ids(tokenizer)),
+        vision_config={**TOWER, "image_size": TILE, "patch_size": PATCH, "hidden_stride": 2, "vocab_size": 64},
+        image_token_id=tokenizer.convert_tokens_to_ids("<IMG_ATOM>"),
+        visual_indicator_token_ids=tokenizer.convert_tokens_to_ids(indicators),
+        vocab_size=len(tokenizer),
+        hidden_size=LANGUAGE["hidden_size"],
+        tie_word_embeddings=False,
+    )
+    return save(
+        directory,
+        build_model(Ovis2ForConditionalGeneration, config, ends=[tokenizer.eos_token_id]),
+        tokenizer=tokenizer,
+        images=Ovis2ImageProcessorPil(size={"height": TILE, "width": TILE}, crop_to_patches=True, max_patches=6),
+        processor={"processor_class": "Ovis2Processor", "image_token": "<image>", "image_seq_length": TILE_TOKENS},
+        template="ovis2",
+    )
+
+
+def build_aya_vision(directory: Path) -> Path:
+    """Aya Vision on Cohere 2: named tiles, sliding windows; the repeated token is not the mark."""
+    tiles = [*(f"TILE_{number}" for number in range(1, 7)), "TILE_GLOBAL"]
+    picture = ["<image>", "<|START_OF_IMG|>", "<|END_OF_IMG|>", "<|IMG_PATCH|>", "<|IMG_LINE_BREAK|>", *tiles]
+    turns = ["<|START_OF_TURN_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>", "<|SYSTEM_TOKEN|>"]
+    answer = ["<|START_RESPONSE|>", "<|END_RESPONSE|>"]
+    names = {
+        "pad_token": "<PAD>",
+        "unk_token": "<UNK>",
+        "bos_token": "<BOS_TOKEN>",
+        "eos_token": "<|END_OF_TURN_TOKEN|>",
+    }
+    tokenizer = byte_tokenizer(names, [*picture, *turns, *answer], add_bos_token=True)
+    config = AyaVisionConfig(
+        text_config=Cohere2Config(
+            **LANGUAGE,
+            **token_ids(tokenizer),
+            sliding_window=12,
+            layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+            logit_scale=0.25,
+        ),
+        vision_config=SiglipVisionConfig(**TOWER, image_size=TILE, patch_size=PATCH, vision_use_head=False),
+        image_token_index=tokenizer.convert_tokens_to_ids("<|IMG_PATCH|>"),
+        downsample_factor=2,
+    )
+    return save(
+        directory,
+        build_model(AyaVisionForConditionalGeneration, config, ends=[tokenizer.eos_token_id]),
+        tokenizer=tokenizer,
+        images=GotOcr2ImageProcessorPil(size={"height": TILE, "width": TILE}, max_patches=6),
+        processor={
+            "processor_class": "AyaVisionProcessor",
+            "patch_size": PATCH,
+            "img_size": TILE,
+            "downsample_factor": 2,
+        },
+        template="aya_vision",
+    )
 
 
 def _idefics_parts(tokenizer: Any) -> dict[str, Any]:
