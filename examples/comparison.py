@@ -3,7 +3,7 @@
 import xmas_assets as xa
 
 home = xa.Home.open("comparison_home")
-folder = home.path("embedded", "shapes")
+folder = home.path("toy", "shapes")
 if not any(folder.iterdir()):
     xa.generate(xa.SyntheticSettings(n_train=160, n_test=40), folder)
 

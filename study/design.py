@@ -26,7 +26,7 @@ CONTROLLED = (
 )  # fmt: skip
 # Proxies that start from another base than the target: a quarter of its language model, and its size built again.
 OTHER_PROXIES = {
-    name: {"base_model": {"source": f"study:{name}"}, "target_base": {"source": "embedded:tiny"}}
+    name: {"base_model": {"source": f"study:{name}"}, "target_base": {"source": "toy:tiny"}}
     for name in ("small", "other")
 }
 # What of XMAS does the work: without the ranking in clusters, with it turned round; without proxy and attention.
@@ -60,7 +60,7 @@ class Experiment:
         methods: Compared with ``random``, which is always run.
         budgets: Shares of the rows.
         n_units: Independent repetitions.
-        overrides: Settings that differ from the profile ``tiny``.
+        overrides: Settings that differ from the profile ``toy``.
         variant: Tells experiments with other settings on the same dataset apart.
         large_budgets: Shares of the rows that only the first three repetitions are run at; they cost most.
         against: Name of the experiment whose random and full data stand for this one's too; default its own.

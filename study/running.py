@@ -91,7 +91,7 @@ def register(experiment: Experiment, unit: int, home: Home) -> None:
         [folder / "train.json"],
         test=[folder / "test.json"],
         images=images,
-        profile="tiny",
+        profile="toy",
         overrides=overrides,
     )
     home.register(registration)

@@ -27,7 +27,7 @@ def _profile_names() -> list[str]:
 def add(
     name: Annotated[str, typer.Argument(help="New name: a-z, 0-9, '_', '-', '.'.")],
     annotations: Annotated[
-        list[Path], typer.Option(help="Annotation file; several times for shards. Required unless --embedded.")
+        list[Path], typer.Option(help="Annotation file; several times for shards. Required unless --toy.")
     ] = _NO_FILES,
     test: Annotated[list[Path], typer.Option(help="Held-out records to score on.")] = _NO_FILES,
     validation: Annotated[list[Path], typer.Option(help="Records of target tasks, for less and icons.")] = _NO_FILES,
@@ -38,20 +38,22 @@ def add(
     ] = None,
     profile: Annotated[
         str, typer.Option(help="Packaged profile, or path of a YAML file.", autocompletion=_profile_names)
-    ] = "tiny",
+    ] = "toy",
     duplicates: Annotated[
         str,
         typer.Option(help="What to do with records whose id and content came before.", autocompletion=duplicate_rules),
     ] = "keep",
-    embedded: Annotated[bool, typer.Option("--embedded", help="Generate the embedded dataset.")] = False,
+    toy: Annotated[
+        bool, typer.Option("--toy", "--embedded", help="Generate the toy dataset; --embedded is the former name.")
+    ] = False,
 ) -> None:
     """Register a dataset: writes XMAS_HOME/datasets/NAME.yaml, which you may edit.
 
     Example: xmas dataset add mine --annotations train.json --test test.json --images pictures
     """
     options = {"profile": profile, "duplicates": duplicates, "format": format, "validation": validation}
-    if embedded:
-        add_embedded(open_home(), name, **options)
+    if toy:
+        add_toy(open_home(), name, **options)
     else:
         register(open_home(), name, annotations, test=test, images=images, **options)
 
@@ -117,16 +119,16 @@ def register(home: "Home", name: str, annotations: list[Path], **options: Any) -
 
     home.check_new(name)
     if not annotations:
-        raise SettingsError("no annotation file was given; add --annotations FILE, or --embedded")
+        raise SettingsError("no annotation file was given; add --annotations FILE, or --toy")
     print(f"registered {name}: {home.register(Registration.create(name, annotations, **options))}")
 
 
-def add_embedded(home: "Home", name: str, **options: Any) -> None:
-    """Generate the embedded dataset and register it."""
+def add_toy(home: "Home", name: str, **options: Any) -> None:
+    """Generate the toy dataset and register it."""
     from xmas_assets.toy.dataset import SyntheticSettings, generate
 
     home.check_new(name)
-    folder = home.path("embedded", name)
+    folder = home.path("toy", name)
     shutil.rmtree(folder)  # what an interrupted command left of a dataset that is not registered
     generate(SyntheticSettings(), folder)
     register(home, name, [folder / "train.json"], test=[folder / "test.json"], images=folder, **options)

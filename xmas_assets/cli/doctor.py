@@ -63,7 +63,7 @@ def findings(home: "Home") -> Iterator[Finding]:
     )
     memory = psutil.virtual_memory().available
     yield Finding(memory > _MIN_FREE_BYTES, f"{memory >> 30} GiB of memory available", "close other programs")
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU (fine for the tiny profile)"
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU (fine for the toy profile)"
     yield Finding(True, f"{gpu}; {os.cpu_count()} CPU cores")
     tracking = Tracking(home=home)
     tracking.deliver(log=note)

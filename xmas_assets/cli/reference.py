@@ -38,7 +38,7 @@ _TYPES = {
 }
 _ON_SETTINGS = """\
 A profile is a YAML file of these; `overrides` in `XMAS_HOME/datasets/NAME.yaml` replaces single values.
-The packaged profiles, `tiny` and `llava15_7b`, set some of them to other values than the defaults."""
+The packaged profiles, `toy` and `llava15_7b`, set some of them to other values than the defaults."""
 
 
 def cli_page() -> str:

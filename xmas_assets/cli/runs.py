@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xmas_assets.cli.datasets import add_embedded
+from xmas_assets.cli.datasets import add_toy
 from xmas_assets.cli.options import (
     DEFAULT_BUDGETS,
     Budgets,
@@ -83,13 +83,13 @@ def status(
 
 @app.command()
 def demo(workers: Workers = 2) -> None:
-    """Embedded dataset to leaderboard: xmas, random and full data, two budgets, three seeds.
+    """Toy dataset to leaderboard: xmas, random and full data, two budgets, three seeds.
 
     Example: xmas demo
     """
     home = open_home()
     if _DEMO not in home.datasets():
-        add_embedded(home, _DEMO)
+        add_toy(home, _DEMO)
     _run(home, _DEMO, methods=["xmas", "random", "full"], budgets=["0.05", "0.2"], seeds=3, workers=workers)
 
 

@@ -12,11 +12,14 @@ from pydantic import Field, ValidationInfo, field_validator
 from xmas_assets.contracts.annotation import ClipSettings, QualitySettings, TagSettings
 from xmas_assets.contracts.section import Section
 
+TOY_MODEL = "toy:tiny"
+FORMER_TOY_MODEL = "embedded:tiny"
+
 
 class BaseModelSettings(Section):
     """Which vision-language model training starts from: the proxy's, or the targets'."""
 
-    source: str = Field(default="embedded:tiny", description="'embedded:tiny', a model directory, or a hub id.")
+    source: str = Field(default=TOY_MODEL, description=f"'{TOY_MODEL}', a model directory, or a hub id.")
     revision: str | None = Field(
         default=None, description="Commit hash; required for a hub id, so that reruns see the same bytes."
     )
@@ -29,6 +32,11 @@ class BaseModelSettings(Section):
     max_tokens: int = Field(
         default=2048, ge=16, description="Longest prompt with answer, tokens including image tokens."
     )
+
+    def digest(self) -> str:
+        """As of any section. The toy model counts under its former name, so that what older homes hold stays fresh."""
+        former = self.model_copy(update={"source": FORMER_TOY_MODEL}) if self.source == TOY_MODEL else self
+        return super(BaseModelSettings, former).digest()
 
 
 class LoraSettings(Section):

@@ -12,6 +12,7 @@ from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.registration import read_yaml
 
 _PACKAGED = Path(str(files("xmas_assets"))) / "profiles"
+_RENAMED = {"tiny": "toy"}  # registrations of older homes hold the former name
 
 
 def profile_names() -> list[str]:
@@ -44,10 +45,11 @@ def profile_path(profile: str) -> Path:
     """
     if profile.endswith((".yaml", ".yml")):
         return Path(profile)
-    if profile not in profile_names():
+    name = _RENAMED.get(profile, profile)
+    if name not in profile_names():
         known = ", ".join(profile_names())
         raise SettingsError(f"profile {profile[:80]!r} is not known; use one of {known}, or the path of a .yaml file")
-    return _PACKAGED / f"{profile}.yaml"
+    return _PACKAGED / f"{name}.yaml"
 
 
 def _merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

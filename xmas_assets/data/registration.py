@@ -36,7 +36,7 @@ class Registration(BaseModel):
     )
     images: Path | None = Field(default=None, description="Folder that image references are relative to.")
     format: Format | None = Field(default=None, description="Format of every file; null detects it file by file.")
-    profile: str = Field(default="tiny", description="Name of a packaged profile, or path of a YAML file.")
+    profile: str = Field(default="toy", description="Name of a packaged profile, or path of a YAML file.")
     overrides: dict[str, Any] = Field(default_factory=dict, description="Single settings that differ from the profile.")
     duplicates: DuplicateRule = Field(
         default="keep", description="What happens to a record whose id and content both came before."

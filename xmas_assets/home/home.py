@@ -174,7 +174,8 @@ class Home:
         """Delete a dataset's registration and everything made from it; never a user's own files."""
         registration = self.registration_path(dataset)
         partitions = (quote(dataset, safe=""), f"{quote(dataset + '|', safe='')}*")
-        patterns = [f"tables/*/dataset={dataset}", f"embedded/{dataset}", f"reports/{dataset}"]
+        patterns = [f"tables/*/dataset={dataset}", f"toy/{dataset}", f"reports/{dataset}"]
+        patterns += [f"embedded/{dataset}"]  # where older homes hold a toy dataset
         patterns += [f"work/*/{partition}" for partition in partitions]
         for folder in [folder for pattern in patterns for folder in self.root.glob(pattern)]:
             shutil.rmtree(folder)

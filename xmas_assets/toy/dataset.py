@@ -1,4 +1,4 @@
-"""The embedded dataset: drawn shapes with questions, long-tailed and full of near-duplicates, in LLaVA format.
+"""The toy dataset: drawn shapes with questions, long-tailed and full of near-duplicates, in LLaVA format.
 
 What stands in pictures is in ``scenes.py``, what is asked about them in ``questions.py``.
 """

@@ -1,4 +1,4 @@
-"""Finding a model's directory: embedded, given, or a hub id at a pinned commit. Loading it is not here."""
+"""Finding a model's directory: the toy one, given, or a hub id at a pinned commit. Loading it is not here."""
 
 import re
 from pathlib import Path
@@ -9,11 +9,10 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNot
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.messages import one_line
-from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.contracts.settings import FORMER_TOY_MODEL, TOY_MODEL, BaseModelSettings
 from xmas_assets.vlm.loading import MODEL_FILES, check_files
 
 SHIPPED_BASE = Path(__file__).parents[1] / "profiles" / "tiny_base"
-_EMBEDDED = {"embedded:tiny": SHIPPED_BASE}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -34,7 +33,7 @@ def resolve_model(source: str, revision: str | None, *, section: str) -> Path:
     """Find the directory of any model.
 
     Args:
-        source: An embedded one, a directory, or a hub id.
+        source: ``toy:tiny``, a directory, or a hub id.
         revision: Commit that a hub id is pinned to.
         section: Of the settings that name it; for messages.
 
@@ -42,16 +41,16 @@ def resolve_model(source: str, revision: str | None, *, section: str) -> Path:
         ModelError: As ``resolve_base``.
     """
     words = section.replace("_", " ")
-    if source in _EMBEDDED:
-        directory = _EMBEDDED[source]
-    elif source.startswith("embedded:"):
-        raise ModelError(f"{words} {source!r} is not known; the embedded ones are {', '.join(_EMBEDDED)}")
+    if source in (TOY_MODEL, FORMER_TOY_MODEL):
+        directory = SHIPPED_BASE
     elif Path(source).expanduser().is_dir():
         directory = Path(source).expanduser()
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", source):
         directory = _download(source, revision, section)
     else:
-        raise ModelError(f"{words} {source!r} is no directory; give an existing one, or a hub id owner/name")
+        raise ModelError(
+            f"{words} {source!r} is no directory; give an existing one, {TOY_MODEL}, or a hub id owner/name"
+        )
     check_files(directory)
     return directory
 

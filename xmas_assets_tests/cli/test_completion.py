@@ -61,7 +61,7 @@ def test_there_is_a_script_for_each_shell(shell, home):
         ("xmas dataset ", ["add", "list", "show", "remove"]),
         ("xmas dataset add x --format llava", ["llava_json", "llava_jsonl"]),
         ("xmas dataset add x --duplicates ", ["keep", "quarantine"]),
-        ("xmas dataset add x --profile ti", ["tiny"]),
+        ("xmas dataset add x --profile to", ["toy"]),
         ("xmas export pictures_of_pets ", []),
         ("xmas compare pictures_of_pets ", []),
     ],

@@ -22,7 +22,7 @@ def test_the_page_is_as_the_code_says(path):
         ("dataset add", "| `--annotations` | path, several times | - |"),
         ("dataset add", "| `--format` | `llava_json`, `llava_jsonl`, `sharegpt`, `parquet` | - |"),
         ("dataset add", "| `--duplicates` | `keep`, `quarantine` | `keep` |"),
-        ("dataset add", "| `--embedded` | flag | off |"),
+        ("dataset add", "| `--toy, --embedded` | flag | off |"),
         ("run", "| `--method` | text, several times | required |"),
         ("run", "| `--budget` | text, several times | `0.1` |"),
         ("run", "| `--seeds` | integer (>= 1) | `1` |"),

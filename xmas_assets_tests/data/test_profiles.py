@@ -6,7 +6,7 @@ from xmas_assets_tests.data.making import write
 
 
 def test_every_packaged_profile_is_valid():
-    assert {"tiny", "llava15_7b"} <= set(profile_names())
+    assert {"toy", "llava15_7b"} <= set(profile_names())
     for name in profile_names():
         load_settings(name, {})
 
@@ -40,13 +40,13 @@ def test_an_override_replaces_one_value_and_leaves_its_neighbours(tmp_path):
 )
 def test_a_wrong_value_is_refused_in_one_line_that_names_its_field(overrides, said):
     with pytest.raises(SettingsError, match=said) as caught:
-        load_settings("tiny", overrides)
+        load_settings("toy", overrides)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["huge", "../tiny", "tiny/../tiny", ""])
+@pytest.mark.parametrize("name", ["huge", "../toy", "toy/../toy", ""])
 def test_an_unknown_profile_is_refused_with_the_known_ones(name):
-    with pytest.raises(SettingsError, match="is not known; use one of .*tiny.*or the path"):
+    with pytest.raises(SettingsError, match="is not known; use one of .*toy.*or the path"):
         load_settings(name, {})
 
 

@@ -47,7 +47,7 @@ def test_the_file_is_plain_yaml_that_a_person_can_edit(tmp_path, source):
         "validation": [],
         "images": None,
         "format": None,
-        "profile": "tiny",
+        "profile": "toy",
         "overrides": {},
         "duplicates": "keep",
     }

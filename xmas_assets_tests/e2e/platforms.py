@@ -1,4 +1,4 @@
-"""A small real platform for the tests: the embedded generator, the shipped base, a real instance and store."""
+"""A small real platform for the tests: the toy dataset's generator, the shipped base, a real instance and store."""
 
 import io
 import json
@@ -38,8 +38,8 @@ BUILT = [SelectionKey.parse(text) for text in ("xmas_b0.20_s0", "random_b0.20_s0
 
 
 def register(home: Path, name: str = "shapes", *, seed: int = 0, n_train: int = 240, **fields) -> Registration:
-    """Generate and register a small embedded dataset."""
-    folder = home / "embedded" / name
+    """Generate and register a small toy dataset."""
+    folder = home / "toy" / name
     generate(SyntheticSettings(n_train=n_train, n_test=84, seed=seed), folder)
     registration = Registration.create(
         name,

@@ -80,7 +80,7 @@ def test_the_first_line_says_where_everything_lives_and_the_home_is_dot_xmas_by_
 
 
 def test_dataset_add_list_show_and_remove(own):
-    assert lines(xmas(own, "dataset", "list").out, "own") == [["own", "4", "0", "0", "tiny"]]
+    assert lines(xmas(own, "dataset", "list").out, "own") == [["own", "4", "0", "0", "toy"]]
     shown = xmas(own, "dataset", "show", "own")
     assert shown.code == 0
     assert f"name: own\nannotations:\n- {own.parent}/data/train.json\n" in shown.out

@@ -24,7 +24,7 @@ PARTITIONS = [f"shapes|{key}" for key in BUILT]
 def home(copied, tmp_path):
     """A home of its own for each situation."""
     shutil.copytree(copied, tmp_path / "home", symlinks=True)
-    folder = tmp_path / "home" / "embedded" / "shapes"
+    folder = tmp_path / "home" / "toy" / "shapes"
     registration = load_registration(copied, "shapes")
     moved = {"annotations": (folder / "train.json",), "test": (folder / "test.json",), "images": folder}
     registration.model_copy(update=moved).save(tmp_path / "home")
@@ -70,7 +70,7 @@ def other_base_settings(home):
 
 
 def changed_source(home):
-    path = home / "embedded" / "shapes" / "train.json"
+    path = home / "toy" / "shapes" / "train.json"
     rows = json.loads(path.read_text())
     path.write_text(json.dumps(rows[:-1]))
     platform = open_platform(home)
@@ -223,7 +223,7 @@ def test_an_unchanged_dataset_costs_the_sensor_no_look(home, monkeypatch):
     assert (again.observations, again.new, again.cursor) == ([], [], first.cursor)
 
 
-@pytest.mark.parametrize("file", ["datasets/shapes.yaml", "embedded/shapes/train.json", "embedded/shapes/test.json"])
+@pytest.mark.parametrize("file", ["datasets/shapes.yaml", "toy/shapes/train.json", "toy/shapes/test.json"])
 def test_the_sensor_sees_a_change_of_any_file(home, file):
     instance, opened = open_platform(home).instance, Home.open(home)
     cursor = look_for_changes(instance, opened, None).cursor

@@ -1,4 +1,4 @@
-"""The platform end to end on the embedded dataset: what a change recomputes, and what it leaves alone."""
+"""The platform end to end on the toy dataset: what a change recomputes, and what it leaves alone."""
 
 import shutil
 

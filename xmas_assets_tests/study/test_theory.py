@@ -134,4 +134,4 @@ def test_a_base_is_built_once_and_another_name_is_left_alone(tmp_path, monkeypat
         assert bases.base_directory("study:small", home) == str(tmp_path / "bases" / "small")
     assert built == [bases.BASES["study:small"]]
     assert [path.name for path in (tmp_path / "bases").iterdir()] == ["small"]
-    assert bases.base_directory("embedded:tiny", home) == "embedded:tiny"
+    assert bases.base_directory("toy:tiny", home) == "toy:tiny"

@@ -79,7 +79,7 @@ def test_any_text_comes_back_from_its_tokens(text):
     assert TOKENIZER.decode(TOKENIZER.encode(text, add_special_tokens=False)) == text
 
 
-def test_every_word_of_the_embedded_dataset_is_one_token(tmp_path):
+def test_every_word_of_the_toy_dataset_is_one_token(tmp_path):
     generate(SyntheticSettings(n_train=400, n_test=80), tmp_path)
     texts = {
         turn["value"]

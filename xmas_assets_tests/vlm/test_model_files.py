@@ -1,4 +1,4 @@
-"""Where a model comes from: embedded, a directory, or a hub id at a pinned commit."""
+"""Where a model comes from: the toy one, a directory, or a hub id at a pinned commit."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ import pytest
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.toy.model import build_untrained
-from xmas_assets.vlm import model_files as finding
 from xmas_assets.vlm.model_files import resolve_base
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -18,13 +17,13 @@ def whole(tmp_path_factory) -> Path:
     return build_untrained(tmp_path_factory.mktemp("whole"))
 
 
-def test_a_directory_and_the_embedded_model_are_found(whole, monkeypatch):
+def test_a_directory_and_the_toy_model_are_found(whole, monkeypatch):
     assert resolve_base(BaseModelSettings(source=str(whole))) == whole
-    monkeypatch.setitem(finding._EMBEDDED, "embedded:tiny", whole)
+    monkeypatch.setattr("xmas_assets.vlm.model_files.SHIPPED_BASE", whole)
     assert resolve_base(BaseModelSettings()) == whole
 
 
-@pytest.mark.parametrize("source", ["embedded:huge", "/no/such/directory", "just-a-name"])
+@pytest.mark.parametrize("source", ["toy:huge", "/no/such/directory", "just-a-name"])
 def test_an_unknown_source_is_refused(source):
     with pytest.raises(ModelError, match="base model"):
         resolve_base(BaseModelSettings(source=source))
