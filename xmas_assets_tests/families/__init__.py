@@ -6,7 +6,7 @@ Written from the families' public form, offline: nothing of it comes from the hu
 from collections.abc import Callable
 from pathlib import Path
 
-from xmas_assets_tests.families import gemma, llava, mistral, qwen, refused, tiles
+from xmas_assets_tests.families import gemma, llava, mistral, qwen, refused, tiles, with_torchvision
 
 #: Builds the family's model into a directory, and gives the directory back.
 FAMILIES: dict[str, Callable[[Path], Path]] = {
@@ -29,6 +29,12 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     "aya_vision": tiles.build_aya_vision,
     "qwen3_5": qwen.build_qwen3_5,
     "gemma4": gemma.build_gemma4,
+}
+#: The same of families that load only where torchvision is installed.
+WITH_TORCHVISION: dict[str, Callable[[Path], Path]] = {
+    "lfm2_vl": with_torchvision.build_lfm2_vl,
+    "llama4": with_torchvision.build_llama4,
+    "molmo2": with_torchvision.build_molmo2,
 }
 #: The same of families that the product refuses.
 REFUSED: dict[str, Callable[[Path], Path]] = {

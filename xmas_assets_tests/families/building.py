@@ -98,13 +98,17 @@ def save(
         directory: Made if missing.
         model: With its generation config.
         tokenizer: Of the model.
-        images: The image processor, of the PIL back end; it is named as on the hub, without the back end.
+        images: The image processor, of the PIL back end; it is named as on the hub, without the back end. If there is
+            none, what preprocessor_config.json holds.
         processor: What processor_config.json holds; its ``processor_class`` is written to the other files too.
         template: Name of the chat template's file; none if the family has none.
     """
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
-    images.save_pretrained(directory)
+    if isinstance(images, dict):
+        write_json(directory / "preprocessor_config.json", images)
+    else:
+        images.save_pretrained(directory)
     for name in ("tokenizer_config.json", "preprocessor_config.json"):
         write_json(directory / name, {"processor_class": processor["processor_class"]})
     write_json(directory / "processor_config.json", processor)

@@ -1,6 +1,7 @@
 """The tiny families are whole directories that the auto classes load offline."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
-from xmas_assets_tests.families import FAMILIES, REFUSED
+from xmas_assets_tests.families import FAMILIES, REFUSED, WITH_TORCHVISION
 
-BUILDERS = FAMILIES | REFUSED
+BUILDERS = FAMILIES | WITH_TORCHVISION | REFUSED
 #: The type where it is not the family's name.
 TYPES = {"paligemma2": "paligemma", "pixtral": "llava", "blip2_t5": "blip-2", "blip2_opt": "blip-2"}
 WITHOUT_TEMPLATE = {"paligemma", "paligemma2", "blip2_t5", "blip2_opt"}
+#: Tokens of pictures that the head cannot write.
+N_UNWRITTEN = {"mllama": 1, "molmo2": 10}
 #: What a template makes of one turn with a picture, as the families' cards show it.
 PROMPTS = {
     "llava": "USER: <image>\nHow many? ASSISTANT:",
@@ -36,6 +39,10 @@ PROMPTS = {
     "qwen3_5": "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>How many?<|im_end|>\n"
     "<|im_start|>assistant\n<think>\n\n</think>\n\n",
     "gemma4": "<bos><|turn>user\n<|image|>How many?<turn|>\n<|turn>model\n",
+    "lfm2_vl": "<|startoftext|><|im_start|>user\n<image>How many?<|im_end|>\n<|im_start|>assistant\n",
+    "llama4": "<|begin_of_text|><|header_start|>user<|header_end|>\n\n<|image|>How many?<|eot|>"
+    "<|header_start|>assistant<|header_end|>\n\n",
+    "molmo2": "<|image|><|im_start|>user\nHow many?<|im_end|>\n<|im_start|>assistant\n",
     "mllama": "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n<|image|>How many?<|eot_id|>"
     "<|start_header_id|>assistant<|end_header_id|>\n\n",
 }
@@ -43,7 +50,7 @@ PROMPTS["qwen2_5_vl"] = PROMPTS["qwen2_vl"]
 TURN = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "How many?"}]}]
 
 
-@pytest.fixture(scope="module", params=[*FAMILIES, *REFUSED])
+@pytest.fixture(scope="module", params=list(BUILDERS))
 def family(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -64,20 +71,23 @@ def test_the_weights_load_whole(directory: Path):
     assert not any(loaded[1].values())
 
 
-def test_the_tokenizer_fits_the_model_and_gives_any_text_back(directory: Path):
+def test_the_tokenizer_fits_the_model_and_gives_any_text_back(family: str, directory: Path):
     tokenizer = AutoTokenizer.from_pretrained(directory)
     config = AutoConfig.from_pretrained(directory)
     text = "Größe:  你好\n\nis 3\t</x>"
     encoded = tokenizer(text, add_special_tokens=False)
-    # The mark of Mllama's pictures is the one token that the model cannot write.
-    n_unwritten = 1 if config.model_type == "mllama" else 0
-    assert len(tokenizer) - n_unwritten == config.get_text_config().vocab_size < 5000
+    assert len(tokenizer) - N_UNWRITTEN.get(family, 0) == config.get_text_config().vocab_size < 5000
     assert tokenizer.decode(encoded["input_ids"]) == text
     assert tokenizer.convert_ids_to_tokens(config.image_token_id) in tokenizer.get_added_vocab()
 
 
-def test_the_image_processor_loads_without_torchvision(directory: Path):
-    assert AutoImageProcessor.from_pretrained(directory, backend="pil").do_rescale
+def test_the_image_processor_loads_or_asks_for_torchvision(family: str, directory: Path):
+    backend = "torchvision" if family in WITH_TORCHVISION else "pil"
+    if backend == "pil" or find_spec("torchvision"):
+        assert AutoImageProcessor.from_pretrained(directory, backend=backend).do_rescale
+    else:
+        with pytest.raises((ImportError, ValueError), match="[Tt]orchvision"):
+            AutoImageProcessor.from_pretrained(directory, backend=backend)
 
 
 def test_the_template_writes_the_familys_prompt(family: str, directory: Path):
