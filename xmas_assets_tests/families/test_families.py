@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
 from xmas_assets_tests.families import FAMILIES, REFUSED, WITH_TORCHVISION
@@ -88,6 +89,24 @@ def test_the_image_processor_loads_or_asks_for_torchvision(family: str, director
     else:
         with pytest.raises((ImportError, ValueError), match="[Tt]orchvision"):
             AutoImageProcessor.from_pretrained(directory, backend=backend)
+
+
+@pytest.mark.parametrize("family", ["llava_next", "llava_onevision", "smolvlm", "idefics3", "internvl", "ovis2"])
+def test_a_wide_picture_becomes_three_tiles_and_the_whole(family: str, tmp_path: Path):
+    images = AutoImageProcessor.from_pretrained(FAMILIES[family](tmp_path), backend="pil")
+    # InternVL's processor asks for tiles; the others cut by themselves.
+    options = {"crop_to_patches": True} if family == "internvl" else {}
+    pixels = images(Image.new("RGB", (120, 40)), return_tensors="pt", **options)["pixel_values"]
+    n_tiles = pixels.shape[:-3].numel()
+    assert n_tiles == 3 + 1
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "glm4v"])
+def test_a_picture_is_a_grid_of_patches_of_its_shape(family: str, tmp_path: Path):
+    images = AutoImageProcessor.from_pretrained(FAMILIES[family](tmp_path), backend="pil")
+    seen = images([Image.new("RGB", (128, 32)), Image.new("RGB", (32, 64))], return_tensors="pt")
+    # Patches are 8 pixels wide: frames, rows, columns.
+    assert seen["image_grid_thw"].tolist() == [[1, 4, 16], [1, 8, 4]]
 
 
 def test_the_template_writes_the_familys_prompt(family: str, directory: Path):
