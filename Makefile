@@ -30,7 +30,7 @@ study: $(VENV)/installed
 	$(BIN)/python -m study run
 	$(BIN)/python -m study measure
 	$(BIN)/python -m study theory
-	$(BIN)/python -m study judge
+	$(BIN)/python -m study features
 	$(BIN)/python -m study subsets
 	$(BIN)/python -m study report
 

@@ -1,6 +1,6 @@
 """``python -m study run [--part PART]... [--units N] [--home DIR]`` runs what is missing; ``measure`` in its place
-measures the datasets, ``theory`` compares attention and gradients, ``judge`` asks what features tell of skills and of
-repeats, ``subsets`` describes what was chosen; ``report`` redraws all from what is stored."""
+measures the datasets, ``theory`` compares attention and gradients, ``features`` measures how well features find skills
+and repeats, ``subsets`` describes what was chosen; ``report`` redraws all from what is stored."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import study.oracles  # noqa: F401  adds the oracle to the registry
 from study.design import PLAN
-from study.judging import judge_features
+from study.features import measure_features
 from study.measures import measure
 from study.report import write_report
 from study.running import run
@@ -20,7 +20,7 @@ from xmas_assets.home.home import Home
 _OF_A_HOME: dict[str, Callable[[Home], None]] = {
     "measure": measure,
     "theory": check_theory,
-    "judge": judge_features,
+    "features": measure_features,
     "subsets": describe_subsets,
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from xmas_assets.contracts.artifacts import SelectionKey
 
-# Methods that need nothing from outside.
+# Methods without external requirements.
 SCREENED = (
     "xmas", "xmas_coverage", "balanced_random", "coincide", "datatailor", "scalselect", "tive", "grad_norm", "el2n",
     "perplexity", "length", "ifd", "clip_score", "semdedup", "d2_pruning", "self_sup", "self_filter",

@@ -7,8 +7,8 @@ import polars as pl
 
 from study.analysis import difference, gate, table
 from study.design import GROUP_SIZES, MAPPED, PLAN, TAILS, Experiment
+from study.features import read_features
 from study.figures import map_figure, methods_figure, rule_figure, training_figure
-from study.judging import read_judged
 from study.rule import METHOD, PAYS_FROM, best_borders, fitted_threshold, n_right, observations
 from study.running import RESULTS, read_results
 from study.subsets import read_subsets
@@ -51,7 +51,7 @@ def write_report(folder: Path = RESULTS.parent) -> Path:
         page += [f"## {name}", "", _HEAD, "|" + "---|" * 8, *map(_line, board.iter_rows(named=True)), ""]
         page += [f"![scores by budget](figures/{name}.png)", "", *_gate_lines(name), ""]
     page += _summary_lines(tables, folder / "figures")
-    page += _judged_lines(read_judged())
+    page += _feature_lines(read_features())
     page += _subset_lines(read_subsets())
     page += _ablation_lines([e for e in done if e.against in tables])
     page += _rule_lines(observations(), folder / "figures")
@@ -103,7 +103,7 @@ def _ablation_lines(variants: Sequence[Experiment]) -> list[str]:
     return [*lines, ""] if variants else []
 
 
-def _judged_lines(found: pl.DataFrame) -> list[str]:
+def _feature_lines(found: pl.DataFrame) -> list[str]:
     """What each feature tells of skills and repeats: means over units."""
     if found.is_empty():
         return []

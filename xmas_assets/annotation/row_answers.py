@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from xmas_assets.annotation.chat_endpoint import Answer
-from xmas_assets.contracts.annotation import AskingSettings
+from xmas_assets.contracts.annotation import AnnotationSettings
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import IMAGE_MARK, Sample
@@ -54,7 +54,7 @@ def ask_rows(
     model: ChatModel,
     *,
     question: Question,
-    settings: AskingSettings,
+    settings: AnnotationSettings,
     workspace: Path,
     progress: ProgressCallback | None = None,
 ) -> list[Answer[Any]]:
@@ -95,7 +95,7 @@ def ask_rows(
     return _read(table)
 
 
-def failed_notice(samples: Sequence[Sample], answers: Sequence[Answer[Any]], settings: AskingSettings) -> str:
+def failed_notice(samples: Sequence[Sample], answers: Sequence[Answer[Any]], settings: AnnotationSettings) -> str:
     """Say how many rows have no readable answer, why, and which; "" if all have one.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Settings of signals that come from outside the proxy: embeddings, tags, ratings, and the models asked for them."""
+"""Settings of external signals, which the proxy does not make: embeddings, tags, ratings, and the models for them."""
 
 from typing import Literal, Self
 
@@ -43,7 +43,7 @@ class ClipSettings(Section):
     threads: int = Field(default=1, ge=1, description="CPU threads; part of the settings because sums depend on it.")
 
 
-class AskingSettings(Section):
+class AnnotationSettings(Section):
     """How answers about rows are kept, and how many may be unreadable."""
 
     shard_size: int = Field(
@@ -54,7 +54,7 @@ class AskingSettings(Section):
     )
 
 
-class TagSettings(AskingSettings):
+class TagSettings(AnnotationSettings):
     """Where the tags of a row come from (METHODS: InsTag); nothing is made before one of the sources is named."""
 
     source: Literal["column", "endpoint", "model"] | None = Field(
@@ -84,7 +84,7 @@ class TagSettings(AskingSettings):
         return self
 
 
-class QualitySettings(AskingSettings):
+class QualitySettings(AnnotationSettings):
     """What a row's quality is judged by, and the ratings it is learned from (METHODS: InstructionGPT-4)."""
 
     endpoint: EndpointSettings | None = Field(

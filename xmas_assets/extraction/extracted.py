@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.extraction.shard_arrays import Part, in_dataset_order, split_columns
+from xmas_assets.extraction.shard_arrays import ShardArray, in_dataset_order, split_columns
 from xmas_assets.scale.row_tables import ROW_FIELDS, row_columns
 
 
@@ -18,8 +18,8 @@ class Extracted:
     """One signal's table, on disk.
 
     Attributes:
-        parts: Rows in each shard's file, which holds for each of them whether it was read (1 or 0) and then its
-            columns' values, flat, shape (n_rows, 1 + width), float32; NaN where a row has no value.
+        shard_arrays: Rows in each shard's file, which holds for each of them whether it was read (1 or 0) and then
+            its columns' values, flat, shape (n_rows, 1 + width), float32; NaN where a row has no value.
         shapes: Shape of one row's value in each column, () for a number; signals read at every checkpoint have a
             leading axis for it.
         samples: The dataset's, in row order.
@@ -27,7 +27,7 @@ class Extracted:
         notices: What a person should know about how it was made.
     """
 
-    parts: Sequence[Part]
+    shard_arrays: Sequence[ShardArray]
     shapes: Mapping[str, tuple[int, ...]]
     samples: Sequence[Sample]
     steps: tuple[int, ...]
@@ -48,7 +48,7 @@ class Extracted:
     def blocks(self) -> Iterator[tuple[range, dict[str, NDArray[np.float32]]]]:
         """Give some rows after the other in dataset order, and each column's values of them, flat."""
         width = sum(map(math.prod, self.shapes.values()))
-        for rows, values in in_dataset_order(self.parts, len(self.samples), (1 + width,)):
+        for rows, values in in_dataset_order(self.shard_arrays, len(self.samples), (1 + width,)):
             yield rows, split_columns(values, self.shapes)
 
 

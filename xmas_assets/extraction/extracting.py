@@ -23,7 +23,7 @@ from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import Extracted, note_too_long
 from xmas_assets.extraction.passes import SignalReader
-from xmas_assets.extraction.shard_arrays import Part, bytes_to_come, save_array
+from xmas_assets.extraction.shard_arrays import ShardArray, bytes_to_come, save_array
 from xmas_assets.files.space import require_space
 from xmas_assets.files.whole import replacing
 from xmas_assets.scale.row_tables import samples_digest
@@ -121,10 +121,10 @@ def extract_signals(
                 counter.keep(shard.n_items)
 
     def extracted(signal: Signal) -> Extracted:
-        parts = [(rows[shard.start : shard.stop], path) for shard, path in files[signal.name].items()]
-        notices = (*reader.notices, *_too_long(samples, parts, base_settings.max_tokens))
+        shard_arrays = [(rows[shard.start : shard.stop], path) for shard, path in files[signal.name].items()]
+        notices = (*reader.notices, *_too_long(samples, shard_arrays, base_settings.max_tokens))
         steps = [checkpoint.step for checkpoint in _read_at(signal, ordered)]
-        return Extracted(parts, reader.shapes[signal.name], samples, tuple(steps), notices)
+        return Extracted(shard_arrays, reader.shapes[signal.name], samples, tuple(steps), notices)
 
     return {signal.name: extracted(signal) for signal in signals}
 
@@ -181,7 +181,7 @@ def _open_files(signal: Signal, shards: list[Shard], workspace: Path, inputs: tu
     return dict(zip(shards, open_shards(workspace, shards, key=key), strict=True))
 
 
-def _too_long(samples: Sequence[Sample], parts: Sequence[Part], max_tokens: int) -> tuple[str, ...]:
+def _too_long(samples: Sequence[Sample], shard_arrays: Sequence[ShardArray], max_tokens: int) -> tuple[str, ...]:
     """A notice of the samples that were too long to be read, if there are any."""
-    long = np.concatenate([rows[np.load(path, mmap_mode="r")[:, 0] == 0] for rows, path in parts])
+    long = np.concatenate([rows[np.load(path, mmap_mode="r")[:, 0] == 0] for rows, path in shard_arrays])
     return note_too_long(samples, long.tolist(), "signals", max_tokens)

@@ -19,7 +19,7 @@ from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import note_too_long
 from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read_gradients
-from xmas_assets.extraction.shard_arrays import Part, bytes_to_come, in_dataset_order, save_array
+from xmas_assets.extraction.shard_arrays import ShardArray, bytes_to_come, in_dataset_order, save_array
 from xmas_assets.files.space import require_space
 from xmas_assets.scale.row_tables import samples_digest
 from xmas_assets.scale.shards import ItemCounter, Shard, open_shards, run_shards, shards_of_groups
@@ -38,21 +38,22 @@ class Gradients:
         samples: The dataset's, in row order.
         n_checkpoints: Checkpoints read, by ascending step.
         n_projected: Dimensions of a projected gradient.
-        parts: Rows in each shard's file, which holds for each of them the norm and the projected gradient at each
-            checkpoint: shape (n_rows, n_checkpoints, 1 + n_projected), float32; NaN for a sample too long to be read.
+        shard_arrays: Rows in each shard's file, which holds for each of them the norm and the projected gradient at
+            each checkpoint: shape (n_rows, n_checkpoints, 1 + n_projected), float32; NaN for a sample too long to be
+            read.
         notices: What a person should know about how they were made.
     """
 
     samples: Sequence[Sample]
     n_checkpoints: int
     n_projected: int
-    parts: Sequence[Part]
+    shard_arrays: Sequence[ShardArray]
     notices: tuple[str, ...]
 
     def blocks(self) -> Iterator[tuple[range, FloatArray, FloatArray]]:
         """Give rows in dataset order; norms, (n_rows, n_checkpoints); and projected gradients, (..., n_projected)."""
         shape = (self.n_checkpoints, 1 + self.n_projected)
-        for rows, values in in_dataset_order(self.parts, len(self.samples), shape):
+        for rows, values in in_dataset_order(self.shard_arrays, len(self.samples), shape):
             # Norms are often kept; as a view they would keep the whole block.
             yield rows, values[..., 0].copy(), values[..., 1:]
 
@@ -119,12 +120,12 @@ def extract_gradients(
 
     with model_work(settings.threads):
         paths = run_shards(workspace, shards, compute_and_write, key=key, progress=counter)
-    parts = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
-    notices = (*sorted(models.notices), *_too_long(samples, parts, base_settings.max_tokens))
-    return Gradients(samples, len(ordered), settings.n_projected, parts, notices)
+    shard_arrays = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
+    notices = (*sorted(models.notices), *_too_long(samples, shard_arrays, base_settings.max_tokens))
+    return Gradients(samples, len(ordered), settings.n_projected, shard_arrays, notices)
 
 
-def _too_long(samples: Sequence[Sample], parts: Sequence[Part], max_tokens: int) -> tuple[str, ...]:
+def _too_long(samples: Sequence[Sample], shard_arrays: Sequence[ShardArray], max_tokens: int) -> tuple[str, ...]:
     """A notice of the samples that were too long to be read, if there are any."""
-    long = np.concatenate([rows[np.isnan(np.load(path, mmap_mode="r")[:, 0, 0])] for rows, path in parts])
+    long = np.concatenate([rows[np.isnan(np.load(path, mmap_mode="r")[:, 0, 0])] for rows, path in shard_arrays])
     return note_too_long(samples, long.tolist(), "gradient", max_tokens)

@@ -9,26 +9,28 @@ import numpy as np
 from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.scale.shards import Shard
 
-Part = tuple[IntArray, Path]
+ShardArray = tuple[IntArray, Path]
 """Rows, and the file that holds their values in that order: shape (n_rows, *shape of a row's value), float32."""
 
 _BLOCK_ROWS = 65536
 _BLOCK_BYTES = 64 << 20
 
 
-def in_dataset_order(parts: Sequence[Part], n_rows: int, shape: tuple[int, ...]) -> Iterator[tuple[range, FloatArray]]:
+def in_dataset_order(
+    arrays: Sequence[ShardArray], n_rows: int, shape: tuple[int, ...]
+) -> Iterator[tuple[range, FloatArray]]:
     """Give all rows' values in the order of the dataset, a block of bounded size after the other.
 
     Args:
-        parts: No row is in two of them.
+        arrays: No row is in two of them.
         n_rows: Of the dataset.
         shape: Of one row's value.
 
     Returns:
-        Rows, and their values, shape (n_rows of the block, *shape), the caller's own; NaN for rows in no part.
+        Rows, and their values, shape (n_rows of the block, *shape), the caller's own; NaN for rows in none.
     """
     places = np.full((n_rows, 2), -1, dtype=np.int64)
-    for number, (rows, _) in enumerate(parts):
+    for number, (rows, _) in enumerate(arrays):
         places[rows, 0], places[rows, 1] = number, np.arange(len(rows))
     step = max(1, min(_BLOCK_ROWS, _BLOCK_BYTES // (4 * math.prod(shape))))
     for start in range(0, n_rows, step):
@@ -36,8 +38,8 @@ def in_dataset_order(parts: Sequence[Part], n_rows: int, shape: tuple[int, ...])
         values = np.full((len(numbers), *shape), np.nan, dtype=np.float32)
         for number in np.unique(numbers[numbers >= 0]):
             # Opened anew for each block: a dataset has more shards than a process may have open files.
-            part = np.load(parts[number][1], mmap_mode="r")
-            values[numbers == number] = part[offsets[numbers == number]]
+            array = np.load(arrays[number][1], mmap_mode="r")
+            values[numbers == number] = array[offsets[numbers == number]]
         yield range(start, start + len(values)), values
 
 
@@ -45,7 +47,7 @@ def split_columns(values: FloatArray, shapes: Mapping[str, tuple[int, ...]]) -> 
     """Views of a signal's columns in its values with the mark in front that a row was read, shape (n_rows, 1 + width).
 
     Args:
-        values: As ``Extracted.parts`` has them.
+        values: As ``Extracted.shard_arrays`` has them.
         shapes: Of one row's value in each column.
 
     Returns:

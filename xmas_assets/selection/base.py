@@ -31,7 +31,7 @@ class Method(BaseModel):
         paper: Where it comes from.
         needs: Signals it reads (``xmas_assets.contracts.signals.SIGNALS``), besides ``sample_ids``.
         cost: The most expensive thing it needs once per dataset: nothing; the text alone; forward passes of the base
-            model; training a proxy (and forward passes of it); a backward pass per row; a service outside the platform.
+            model; training a proxy (and forward passes of it); a backward pass per row; an external service.
         nested: With one seed, a smaller budget's rows lie inside a larger one's.
     """
 

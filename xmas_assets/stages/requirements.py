@@ -1,4 +1,4 @@
-"""What some methods need from outside the dataset, and whether it is there: asked before any work starts."""
+"""The requirements of some methods that a person must meet, and whether they are met: checked before any work."""
 
 import os
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Every method that needs nothing outside, through the same assets: signals once and together, then only choices."""
+"""Every method without external requirements, through the same assets: signals once and together, then only choices."""
 
 import re
 
@@ -16,7 +16,7 @@ from xmas_assets.stages.prepared import PREPARED
 from xmas_assets_tests.e2e.platforms import QUICK, keys, n_materializations, open_platform, register, xmas
 
 WITHIN = [name for name in METHODS if not any(requirement_of(need) for need in METHODS[name].needs)]
-"""Methods that need nothing outside the dataset."""
+"""Methods without external requirements."""
 READ = assets_read(WITHIN) & set(READ_IN_ONE_PASS)
 """Of what they read, that which one pass over the data makes."""
 BUDGETS = ("0.10", "0.30")

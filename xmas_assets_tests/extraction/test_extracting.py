@@ -88,7 +88,7 @@ def table_of(extracted: Extracted) -> pa.Table:
 
 
 def bytes_of(extracted: Extracted) -> list[bytes]:
-    return [path.read_bytes() for _, path in extracted.parts]
+    return [path.read_bytes() for _, path in extracted.shard_arrays]
 
 
 @pytest.fixture(scope="module")

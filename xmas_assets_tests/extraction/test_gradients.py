@@ -113,7 +113,7 @@ def test_each_shard_but_the_first_loads_each_checkpoint_but_the_one_in_memory(wo
         gradient_passes, "load_vlm", lambda path, *rest, **options: loaded.append(path) or load(path, *rest, **options)
     )
     extracted = extract(world, tmp_path)
-    assert len(extracted.parts) == 3
+    assert len(extracted.shard_arrays) == 3
     assert len(loaded) == 2 + 1 + 1
     assert_same(arrays(extracted), plain)
 
@@ -162,12 +162,12 @@ def test_a_stopped_extraction_goes_on_and_ends_with_the_same_bytes(world, tmp_pa
     with pytest.raises(StoppedError):
         extract(world, tmp_path / "stopped", progress=stop)
     n_kept = len([path for path in (tmp_path / "stopped").glob("shard-*") if "unfinished" not in path.name])
-    assert 0 < n_kept < len(whole.parts)
+    assert 0 < n_kept < len(whole.shard_arrays)
     seen = []
     resumed = extract(world, tmp_path / "stopped", progress=lambda report: seen.append(report.done))
     assert seen[0] > 0
     assert seen[-1] == len(SAMPLES)
-    for (_, first), (_, second) in zip(whole.parts, resumed.parts, strict=True):
+    for (_, first), (_, second) in zip(whole.shard_arrays, resumed.shard_arrays, strict=True):
         assert first.read_bytes() == second.read_bytes()
 
 

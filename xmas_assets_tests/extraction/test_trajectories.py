@@ -71,7 +71,7 @@ def unread_rows(trajectories: Extracted) -> list[int]:
 
 
 def shard_bytes(trajectories: Extracted) -> list[bytes]:
-    return [path.read_bytes() for _, path in trajectories.parts]
+    return [path.read_bytes() for _, path in trajectories.shard_arrays]
 
 
 def read_one_by_one(checkpoint: Path, samples: list[Sample], *, base: Path | None = None) -> np.ndarray:
@@ -194,7 +194,7 @@ def test_a_checkpoint_with_nan_weights_is_refused_by_name_before_any_work(tmp_pa
 def test_a_finished_extraction_is_not_computed_again(undisturbed: Extracted, models: Path):
     before = shard_bytes(undisturbed)
     images = CountingImages()
-    again = extract(models, undisturbed.parts[0][1].parent, open_image=images)
+    again = extract(models, undisturbed.shard_arrays[0][1].parent, open_image=images)
     assert not images.opened
     assert shard_bytes(again) == before
 

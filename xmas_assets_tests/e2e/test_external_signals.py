@@ -1,4 +1,4 @@
-"""Signals from outside the proxy, and the methods that choose by them, through the assets on a small dataset."""
+"""External signals, and the methods that choose by them, through the assets on a small dataset."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def change(home, **sections) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("outside")
+    folder = tmp_path_factory.mktemp("external")
     words = write_dataset(folder / "source", [record(number) for number in range(N_ROWS)])
     assert xmas(folder / "home", "dataset", "add", "ds", *words).code == 0
     change(folder / "home", **QUICK)

@@ -1,4 +1,4 @@
-"""What is cheap to know of a feature before anything is trained on a choice by it: does it tell skills, and repeats?"""
+"""What is cheap to know of a feature before anything is trained on a choice by it: does it find skills and repeats?"""
 
 import json
 
@@ -16,20 +16,20 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.stages.redundancy import space_points, stored_spaces
 
-_FOLDER = "judging"
-JUDGED = ("main_shapes_steps", "main_plain_steps", "size_shapes_small_proxy")
+_FOLDER = "features"
+MEASURED = ("main_shapes_steps", "main_plain_steps", "size_shapes_small_proxy")
 _MOST_ROWS = 1500
 
 
-def judge_features(home: Home) -> None:
-    """Judge the features of every stored unit of the experiments in ``JUDGED``."""
-    for experiment in (experiment for experiment in PLAN if experiment.name in JUDGED):
+def measure_features(home: Home) -> None:
+    """Measure the features of every stored unit of the experiments in ``MEASURED``."""
+    for experiment in (experiment for experiment in PLAN if experiment.name in MEASURED):
         for unit in range(experiment.n_units):
             if home.is_stored("attention_maps", experiment.registration(unit)):
-                keep_larger(RESULTS / _FOLDER / f"{experiment.name}_{unit}.parquet", _judge(home, experiment, unit))
+                keep_larger(RESULTS / _FOLDER / f"{experiment.name}_{unit}.parquet", _measure(home, experiment, unit))
 
 
-def read_judged() -> pl.DataFrame:
+def read_features() -> pl.DataFrame:
     """A row per feature: ``experiment``, ``unit``, ``feature``, ``information``, ``repeats``.
 
     ``information`` is the mutual information of the feature's k-means clusters with the skill, adjusted for chance (0)
@@ -39,7 +39,7 @@ def read_judged() -> pl.DataFrame:
     return read_folder(_FOLDER)
 
 
-def _judge(home: Home, experiment: Experiment, unit: int) -> pl.DataFrame:
+def _measure(home: Home, experiment: Experiment, unit: int) -> pl.DataFrame:
     dataset = experiment.registration(unit)
     signals = stored_signals(home, dataset)
     records = json.loads((dataset_folder(home, experiment.dataset) / "train.json").read_text())

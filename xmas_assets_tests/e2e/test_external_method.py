@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "outside_method"
+PACKAGE = Path(__file__).parents[1] / "external_method"
 KEY = "short_answers_b0.20_s0"
 
 

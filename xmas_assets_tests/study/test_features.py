@@ -1,35 +1,35 @@
-"""What features tell of repeats, on points made by hand; what subsets hold."""
+"""How well features find repeats, on points made by hand; what subsets hold."""
 
 import numpy as np
 import polars as pl
 import pytest
 
-from study import judging, subsets
+from study import features, subsets
 from study.design import PLAN
 from xmas_assets.home.home import Home
 from xmas_assets.store.tables import write_tables
 from xmas_assets.toy.questions import RARE_SKILLS
 
 
-def test_a_feature_that_puts_near_duplicates_together_tells_them_for_sure():
+def test_a_feature_that_puts_near_duplicates_together_finds_all_of_them():
     points = np.array([[0.0], [0.1], [5.0], [9.0]])
     group, skill = np.array([0, 0, 1, 2]), np.zeros(4, dtype=int)
-    assert judging._repeats(points, group, skill) == 1.0
+    assert features._repeats(points, group, skill) == 1.0
 
 
 def test_one_that_puts_them_farthest_apart_never_does():
     points = np.array([[0.0], [9.0], [4.0], [5.0]])
-    assert judging._repeats(points, np.array([0, 0, 1, 2]), np.zeros(4, dtype=int)) == 0.0
+    assert features._repeats(points, np.array([0, 0, 1, 2]), np.zeros(4, dtype=int)) == 0.0
 
 
 def test_only_rows_of_one_skill_are_compared():
     """The pair of the group is 1 apart; of the others only 2 and 3 share a skill, 4 apart."""
     points = np.array([[0.0], [1.0], [1.5], [5.5]])
-    assert judging._repeats(points, np.array([0, 0, 1, 2]), np.array([0, 0, 1, 1])) == 1.0
+    assert features._repeats(points, np.array([0, 0, 1, 2]), np.array([0, 0, 1, 1])) == 1.0
 
 
-def test_without_groups_there_is_nothing_to_tell():
-    assert judging._repeats(np.arange(4.0)[:, None], np.arange(4), np.zeros(4, dtype=int)) is None
+def test_without_groups_there_is_nothing_to_find():
+    assert features._repeats(np.arange(4.0)[:, None], np.arange(4), np.zeros(4, dtype=int)) is None
 
 
 def test_a_subset_is_described_by_its_groups_and_rare_skills(tmp_path):
