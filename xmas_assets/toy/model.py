@@ -4,7 +4,6 @@ Training it is not here: see ``toy/train.py``. The trained weights are in ``prof
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -68,23 +67,6 @@ CHAT_TEMPLATE = """\
   {{- 'ASSISTANT:' -}}
 {%- endif -%}
 """
-
-
-def build_untrained(directory: Path, *, seed: int = 0) -> Path:
-    """Save a random-weight tiny model with its tokenizer and processor, loadable by the auto classes offline.
-
-    Args:
-        directory: Where to save; made if missing, files of the same names are replaced.
-        seed: Seed of the weights. The global torch generator is left as it was.
-
-    Returns:
-        ``directory``.
-    """
-    processor = build_processor()
-    model = build_model(processor, seed=seed)
-    model.save_pretrained(directory)
-    processor.save_pretrained(directory)
-    return directory
 
 
 def build_model(

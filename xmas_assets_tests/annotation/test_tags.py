@@ -18,11 +18,12 @@ from xmas_assets.annotation.tags import (
 from xmas_assets.contracts.annotation import TagSettings
 from xmas_assets.contracts.errors import ModelError, SettingsError
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.toy.model import build_tokenizer, build_untrained
+from xmas_assets.toy.model import build_tokenizer
 from xmas_assets.vlm.chat import LocalChat
 from xmas_assets.vlm.model_files import SHIPPED_BASE
 from xmas_assets_tests.annotation.chat_server import Server, completion
 from xmas_assets_tests.extraction.worlds import make_samples
+from xmas_assets_tests.toy.untrained import build_untrained
 
 N_ROWS = 6
 TEMPLATE = "{% for message in messages %}<s>{{ message['content'] }}{% endfor %}"

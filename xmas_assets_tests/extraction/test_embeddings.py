@@ -12,9 +12,10 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings, ClipSettings
 from xmas_assets.extraction.embeddings import embed_dataset, text_of
-from xmas_assets.toy.model import build_tokenizer, build_untrained
+from xmas_assets.toy.model import build_tokenizer
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets_tests.extraction.worlds import TEXT_ONLY_ROWS, CountingImages, draw, make_samples
+from xmas_assets_tests.toy.untrained import build_untrained
 
 N_ROWS = 20
 

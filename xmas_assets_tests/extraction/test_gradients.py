@@ -17,9 +17,9 @@ from xmas_assets.extraction import gradient_passes
 from xmas_assets.extraction.gradients import Gradients, extract_gradients
 from xmas_assets.extraction.sample_gradients import GradientReader
 from xmas_assets.files import space
-from xmas_assets.toy.model import build_untrained
 from xmas_assets.training.warmup import warm_up
 from xmas_assets_tests.extraction.worlds import CountingImages, draw, find_checkpoints, make_adapters, make_samples
+from xmas_assets_tests.toy.untrained import build_untrained
 
 SETTINGS = GradientSettings(n_projected=256, batch_size=4, shard_size=12)
 SAMPLES = make_samples()

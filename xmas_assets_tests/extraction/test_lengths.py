@@ -4,7 +4,7 @@ import pytest
 
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.extraction.lengths import measure_lengths
-from xmas_assets.toy.model import build_untrained
+from xmas_assets_tests.toy.untrained import build_untrained
 
 
 @pytest.fixture(scope="module")

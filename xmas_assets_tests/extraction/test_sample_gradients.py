@@ -10,12 +10,12 @@ from torch import nn
 from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings, WarmupSettings
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.sample_gradients import GradientReader
-from xmas_assets.toy.model import build_untrained
 from xmas_assets.training.warmup import warm_up
 from xmas_assets.vlm.adapters import read_adam_state, read_lora
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
+from xmas_assets_tests.toy.untrained import build_untrained
 from xmas_assets_tests.training.small import draw, make_samples
 
 SETTINGS = WarmupSettings(

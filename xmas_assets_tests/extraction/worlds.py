@@ -14,8 +14,8 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.extraction.extracted import Extracted
-from xmas_assets.toy.model import build_untrained
 from xmas_assets.vlm.loading import BASE_NOTE, load_vlm, model_digest
+from xmas_assets_tests.toy.untrained import build_untrained
 
 N_SAMPLES = 30
 TEXT_ONLY_ROWS = (4, 18)

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from xmas_assets.toy.dataset import SyntheticSettings, generate
-from xmas_assets.toy.model import build_tokenizer, build_untrained
+from xmas_assets.toy.model import build_tokenizer
 from xmas_assets.vlm.model_files import SHIPPED_BASE
+from xmas_assets_tests.toy.untrained import build_untrained
 
 QUESTION = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What colour is the circle?"}]}]
 ANSWERED = [*QUESTION, {"role": "assistant", "content": [{"type": "text", "text": "red"}]}]

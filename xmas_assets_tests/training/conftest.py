@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from xmas_assets.toy.model import build_untrained
+from xmas_assets_tests.toy.untrained import build_untrained
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.toy.model import build_untrained
 from xmas_assets.vlm.loading import load_vlm
+from xmas_assets_tests.toy.untrained import build_untrained
 
 WEIGHTS = "model.safetensors"
 

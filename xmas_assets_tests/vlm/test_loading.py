@@ -9,10 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.toy.model import build_untrained
 from xmas_assets.vlm import loading
 from xmas_assets.vlm.loading import load_vlm, model_digest
 from xmas_assets_tests.extraction.worlds import make_adapters
+from xmas_assets_tests.toy.untrained import build_untrained
 
 SETTINGS = BaseModelSettings()
 

@@ -6,8 +6,8 @@ import pytest
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.toy.model import build_untrained
 from xmas_assets.vlm.model_files import resolve_base
+from xmas_assets_tests.toy.untrained import build_untrained
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
