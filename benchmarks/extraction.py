@@ -190,7 +190,8 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def encode(vlm: Vlm, samples: list[Sample]) -> list[Encoded]:
-    encoded, left_out = Encoder(vlm.processor, Pictures(vlm.processor, draw), max_tokens=4096).encode(samples)
+    encoder = Encoder.of(vlm, Pictures(vlm.processor, draw), max_tokens=4096)
+    encoded, left_out = encoder.encode(samples)
     assert not left_out
     return encoded
 

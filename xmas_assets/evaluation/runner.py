@@ -47,7 +47,7 @@ def answer_questions(
         ImageError: If ``open_image`` refuses a picture.
     """
     pictures = Pictures(vlm.processor, open_image)
-    encoder = Encoder(vlm.processor, pictures, max_tokens=max_tokens)
+    encoder = Encoder.of(vlm, pictures, max_tokens=max_tokens)
     questions = _sample(encoder.ask(samples), settings.max_questions)
     prompts = [(number, q.prompt) for number, q in enumerate(questions) if q.prompt is not None]
     # Questions of one length together, and of one image together within a length.

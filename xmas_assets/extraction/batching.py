@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.scale.shards import shards_of_groups
+from xmas_assets.vlm.image_inputs import Unit
 from xmas_assets.vlm.packing import beginning
 from xmas_assets.vlm.prompts import Encoded
 
@@ -59,17 +60,20 @@ def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Generator[Made
                 future.cancel()
 
 
-def images_of(batch: Sequence[Encoded]) -> Iterator[tuple[str, str]]:
-    """Content hash and reference of each image of a batch."""
+def images_of(batch: Sequence[Encoded]) -> list[Unit]:
+    """The distinct images of a batch, in order; the same bytes under two names are one."""
+    found: dict[tuple[str, ...], Unit] = {}
     for row in batch:
-        yield from zip(row.image_hashes, row.images, strict=True)
+        for unit in row.units:
+            found.setdefault(unit.hashes, unit)
+    return list(found.values())
 
 
-def new_images(batches: Sequence[Sequence[Encoded]]) -> list[dict[str, str]]:
-    """Of each batch, the references of the images that no earlier one has, under their content hashes."""
-    seen: set[str] = set()
+def new_images(batches: Sequence[Sequence[Encoded]]) -> list[list[Unit]]:
+    """Of each batch, the images that no earlier one has."""
+    seen: set[tuple[str, ...]] = set()
     new = []
     for batch in batches:
-        new.append({content_hash: image for content_hash, image in images_of(batch) if content_hash not in seen})
-        seen |= new[-1].keys()
+        new.append([unit for unit in images_of(batch) if unit.hashes not in seen])
+        seen |= {unit.hashes for unit in new[-1]}
     return new

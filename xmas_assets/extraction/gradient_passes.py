@@ -2,28 +2,28 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
 from xmas_assets.core.arrays import FloatArray
+from xmas_assets.extraction.batching import images_of
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.sample_gradients import GradientReader
 from xmas_assets.vlm.adapters import read_adam_state, read_lora
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import Vlm, load_vlm
-from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
-from xmas_assets.vlm.vision_features import TowerFeatures, has_separate_tower
+from xmas_assets.vlm.probes import draw_probe, probe_rows
+from xmas_assets.vlm.prompts import Encoded, Encoder, collate, collate_text, pad_token_id
+from xmas_assets.vlm.vision_features import ImageFeatures, has_separate_tower
 
 _LOG = logging.getLogger(__name__)
 Direction = Literal["last_gradient", "gradient", "adam"]
@@ -83,10 +83,11 @@ def read_gradients(
     order = models.order()
     processor, batch_size = models[order[0]].vlm.processor, models.settings.batch_size
     pictures = Pictures(processor, open_image)
-    encoded, left_out = Encoder(processor, pictures, max_tokens=models.base_settings.max_tokens).encode(samples)
+    first = models[order[0]].vlm
+    encoded, left_out = Encoder.of(first, pictures, max_tokens=models.base_settings.max_tokens).encode(samples)
     encoded.sort(key=lambda row: len(row.input_ids))  # so that a batch has little padding
     batches = [encoded[start : start + batch_size] for start in range(0, len(encoded), batch_size)]
-    features = _tower_features(models[order[0]].vlm, encoded, pictures, batch_size=batch_size)
+    features = _tower_features(first, encoded, pictures)
     if features is None:
         models.notices.add("this model's vision tower is not separate, so images run through it at every checkpoint")
     advance(len(left_out))
@@ -101,7 +102,7 @@ def read_gradients(
 
 
 def _read_batch(
-    model: _Model, batch: Sequence[Encoded], pictures: Pictures, features: TowerFeatures | None
+    model: _Model, batch: Sequence[Encoded], pictures: Pictures, features: ImageFeatures | None
 ) -> FloatArray:
     """Norms and projected gradients of a batch, shape (batch, 1 + n_projected); in halves where memory is short."""
     try:
@@ -123,25 +124,18 @@ def _read_batch(
     return np.concatenate([_read_batch(model, part, pictures, features) for part in (batch[:half], batch[half:])])
 
 
-def _tower_features(
-    vlm: Vlm, encoded: Sequence[Encoded], pictures: Pictures, *, batch_size: int
-) -> TowerFeatures | None:
+def _tower_features(vlm: Vlm, encoded: Sequence[Encoded], pictures: Pictures) -> ImageFeatures | None:
     """The tower's output for each distinct image, or None if this model's tower cannot be run on its own."""
-    blank = Pictures(vlm.processor, lambda *_: Image.new("RGB", (64, 64))).pixels(["blank"], ["blank"])
-    if not has_separate_tower(vlm, blank):
+    probes = Pictures(vlm.processor, draw_probe)
+    if not has_separate_tower(vlm, [probes.half(unit) for unit in images_of(probe_rows(vlm, probes))]):
         return None
-    images: dict[str, str] = {}
-    for row in encoded:
-        images |= zip(row.image_hashes, row.images, strict=True)
-    return TowerFeatures(vlm, images, pictures, batch_size=batch_size)
+    return ImageFeatures(of_tower=True).add_all(vlm, images_of(encoded), pictures)
 
 
-def _inputs(vlm: Vlm, batch: Sequence[Encoded], pictures: Pictures, features: TowerFeatures | None) -> dict[str, Any]:
+def _inputs(vlm: Vlm, batch: Sequence[Encoded], pictures: Pictures, features: ImageFeatures | None) -> dict[str, Any]:
     """Model inputs of a batch, from the tower's features where there are some, else from pixels."""
     pad_id = pad_token_id(vlm.processor.tokenizer)
-    hashes = [content_hash for row in batch for content_hash in row.image_hashes]
-    if features is None or not hashes:
+    units = [unit for row in batch for unit in row.units]
+    if features is None or not units:
         return collate(batch, pictures, pad_id=pad_id, padding_side="right")
-    tokens = [replace(row, images=(), image_hashes=()) for row in batch]
-    inputs = collate(tokens, pictures, pad_id=pad_id, padding_side="right")
-    return inputs | features.inputs(vlm, hashes)
+    return collate_text(batch, pad_id=pad_id, padding_side="right") | features.inputs(vlm, units)

@@ -36,7 +36,8 @@ def measure_lengths(
         ModelError: If the base has no fast tokenizer or no chat template.
     """
     processor = load_processor(base)
-    encoder = Encoder(processor, Pictures(processor, _no_picture), max_tokens=1)
+    # Answers hold no images, so that no token is an image's.
+    encoder = Encoder(processor, Pictures(processor, _no_picture), image_token_id=-1, max_tokens=1)
 
     def count(part: Sequence[Sample], advance):
         lengths = encoder.answer_lengths(part)

@@ -7,22 +7,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.contracts.samples import Sample, Turn
+from xmas_assets.contracts.samples import Sample
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.batching import ahead, batches_of, images_of, new_images
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
 from xmas_assets.extraction.shard_arrays import split_columns
 from xmas_assets.vlm.capture import CaptureSpec, Layer
-from xmas_assets.vlm.forward import ImageInputs, can_pack, capture
-from xmas_assets.vlm.image_inputs import OpenImage, Pictures
+from xmas_assets.vlm.forward import ImageInputs, capture
+from xmas_assets.vlm.image_inputs import ImageHalf, OpenImage, Pictures, Unit, join_images
 from xmas_assets.vlm.loading import Vlm
+from xmas_assets.vlm.probes import draw_probe, gives_the_same, probe_rows
 from xmas_assets.vlm.prompts import Encoded, Encoder
-from xmas_assets.vlm.vision_features import TowerFeatures, has_separate_tower, tower_digest
+from xmas_assets.vlm.vision_features import ImageFeatures, has_separate_tower, tower_digest
 
 Columns = Mapping[str, FloatArray]
 Store = Callable[[Sequence[Encoded], Signal, Columns], None]
@@ -54,10 +53,11 @@ class SignalReader:
         """
         self._models = ModelsInTurn(checkpoints)
         self._batch_size = batch_size
-        self._features: TowerFeatures | None = None
+        self._features: ImageFeatures | None = None
         looks = [_look_at(self._models[number]) for number in range(len(checkpoints))]
+        self._takes_features = all(look.takes_features for look in looks)
         self._is_tower_separate = all(look.has_separate_tower for look in looks)
-        self._is_tower_shared = len({look.tower_digest for look in looks}) == 1
+        self._is_tower_shared = self._is_tower_separate and len({look.tower_digest for look in looks}) == 1
         self._is_packed = all(look.can_pack for look in looks)
         #: What a person should know about how the signals were read.
         self.notices = _what_is_not_shared(looks)
@@ -71,7 +71,9 @@ class SignalReader:
             for signal in signals
         }
         self._pictures = Pictures(looks[0].processor, open_image)
-        self._encoder = Encoder(looks[0].processor, self._pictures, max_tokens=max_tokens)
+        self._encoder = Encoder(
+            looks[0].processor, self._pictures, image_token_id=looks[0].image_token_id, max_tokens=max_tokens
+        )
 
     def width(self, signal: str) -> int:
         """Numbers of one row in what ``read`` gives of a signal."""
@@ -127,16 +129,17 @@ class SignalReader:
     ) -> Iterator[Sequence[Encoded]]:
         """Read all batches at one checkpoint; gives each when it is done."""
         vlm = self._models[number]
-        wanted = [{}] * len(batches)
-        if not self._is_tower_separate:
-            wanted = [dict(images_of(batch)) for batch in batches]
+        wanted: list[list[Unit]] = [[]] * len(batches)
+        if not self._takes_features:
+            wanted = [images_of(batch) for batch in batches]
         elif self._features is None or not self._is_tower_shared:
-            self._features = TowerFeatures(vlm, {}, self._pictures, batch_size=1)
+            self._features = ImageFeatures(of_tower=self._is_tower_separate)
             wanted = new_images(batches)
-        for batch, pixels in zip(batches, ahead(self._pixels, wanted), strict=True):
-            if self._features is not None and pixels:
-                self._features.add(vlm, list(pixels), torch.cat(list(pixels.values())))
-            self._read_rows(vlm, signals, batch, self._image_inputs(vlm, pixels), store)
+        for batch, halves in zip(batches, ahead(self._halves, wanted), strict=True):
+            if self._features is not None:
+                for unit, half in halves.items():
+                    self._features.add(vlm, unit, half)
+            self._read_rows(vlm, signals, batch, self._image_inputs(vlm, halves), store)
             yield batch
 
     def _read_rows(
@@ -180,47 +183,54 @@ class SignalReader:
             if party
         ]
 
-    def _image_inputs(self, vlm: Vlm, pixels: Mapping[str, Tensor]) -> ImageInputs:
-        """Give images to the model as the tower's features where there are some, else as pixels."""
+    def _image_inputs(self, vlm: Vlm, halves: Mapping[Unit, ImageHalf]) -> ImageInputs:
+        """Give images to the model as features where it takes them, else as pixels."""
         if self._features is not None:
             return partial(self._features.inputs, vlm)
-        return lambda hashes: {"pixel_values": torch.cat([pixels[content_hash] for content_hash in hashes])}
+        tensors = {unit.hashes: half.tensors for unit, half in halves.items()}
+        return lambda units: join_images([tensors[unit.hashes] for unit in units])
 
-    def _pixels(self, images: Mapping[str, str]) -> dict[str, Tensor]:
-        """Pixel values under the images' content hashes, each of shape (1, channels, height, width)."""
-        return {
-            content_hash: self._pictures.pixels([reference], [content_hash])
-            for content_hash, reference in images.items()
-        }
+    def _halves(self, units: Sequence[Unit]) -> dict[Unit, ImageHalf]:
+        """What the processor makes of images."""
+        return {unit: self._pictures.half(unit) for unit in units}
 
 
 class _Look(NamedTuple):
     """What is kept of a checkpoint between looking at it and reading it."""
 
     processor: Any
+    image_token_id: int
     language_config: Any
     tower_digest: str
+    takes_features: bool
     has_separate_tower: bool
     can_pack: bool
 
 
 def _look_at(vlm: Vlm) -> _Look:
-    pictures = Pictures(vlm.processor, lambda *_: Image.new("RGB", (64, 64)))
-    blank = ("blank",)
-    samples = [
-        Sample(text, (Turn("user", text), Turn("assistant", "Yes.")), images, images)
-        for text, images in (("<image>What is this?", blank), ("<image>Are there two?", blank), ("What is it?", ()))
-    ]
-    rows, _ = Encoder(vlm.processor, pictures, max_tokens=1 << 16).encode(samples)
-    packs = can_pack(vlm, rows, lambda hashes: {"pixel_values": pictures.pixels(hashes, hashes)})
-    is_separate = has_separate_tower(vlm, pictures.pixels(blank, blank))
-    return _Look(vlm.processor, vlm.model.get_decoder().config, tower_digest(vlm), is_separate, packs)
+    pictures = Pictures(vlm.processor, draw_probe)
+    rows = probe_rows(vlm, pictures)
+    is_separate = has_separate_tower(vlm, [pictures.half(unit) for unit in images_of(rows)])
+    takes_features = gives_the_same(
+        vlm, rows, pictures.inputs, lambda chosen: _features(vlm, chosen, pictures, of_tower=is_separate)
+    )
+    is_separate = is_separate and takes_features
+    packs = gives_the_same(vlm, rows, pictures.inputs, pictures.inputs, is_packed=True)
+    config = vlm.model.get_decoder().config
+    digest = tower_digest(vlm) if is_separate else ""
+    return _Look(vlm.processor, vlm.image_token_id, config, digest, takes_features, is_separate, packs)
+
+
+def _features(vlm: Vlm, units: Sequence[Unit], pictures: Pictures, *, of_tower: bool) -> dict[str, Any]:
+    return ImageFeatures(of_tower=of_tower).add_all(vlm, units, pictures).inputs(vlm, units)
 
 
 def _what_is_not_shared(looks: Sequence[_Look]) -> list[str]:
     """Why work is done more than once, if it is."""
     notices = []
-    if not all(look.has_separate_tower for look in looks):
+    if not all(look.takes_features for look in looks):
+        notices.append("this model takes no features of images, so they run through it with every batch")
+    elif not all(look.has_separate_tower for look in looks):
         notices.append("this model's vision tower is not separate, so images run through it at every checkpoint")
     elif len({look.tower_digest for look in looks}) > 1:
         notices.append("the vision tower differs between checkpoints, so images run through it at every checkpoint")

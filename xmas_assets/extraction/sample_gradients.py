@@ -13,6 +13,7 @@ from xmas_assets.extraction.projection import Projection
 from xmas_assets.vlm.adapters import AdamState, LoraLayer
 from xmas_assets.vlm.answers import answer_logits
 from xmas_assets.vlm.loading import Vlm
+from xmas_assets.vlm.vision_features import placed
 
 
 class Read(NamedTuple):
@@ -58,13 +59,9 @@ class GradientReader:
         Args:
             inputs: As from ``vlm.prompts.collate``.
         """
-        device = self._vlm.model.device
-        placed = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in inputs.items()}
-        if "pixel_values" in placed:
-            placed["pixel_values"] = placed["pixel_values"].to(self._vlm.model.dtype)
         layers: list[tuple[Tensor, Tensor]] = []
         with torch.enable_grad(), self._watching(layers):
-            logits, targets, is_predicting = answer_logits(self._vlm.model, placed)
+            logits, targets, is_predicting = answer_logits(self._vlm.model, placed(inputs, self._vlm.model))
             losses = nn.functional.cross_entropy(logits, targets, reduction="none")
             shares = is_predicting / is_predicting.sum(1, keepdim=True)
             (losses * shares[is_predicting]).sum().backward()

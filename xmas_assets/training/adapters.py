@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import save_file
 from torch import nn
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import LoraSettings
 from xmas_assets.vlm.answers import answer_logits
-from xmas_assets.vlm.loading import ADAPTER_FILE, BASE_NOTE, Vlm
+from xmas_assets.vlm.families import family_of
+from xmas_assets.vlm.loading import ADAPTER_FILE, BASE_NOTE, EXTRA_FILE, Vlm, copy_processor, extra_parameters
 
 OBJECTIVE = "objective"
 """Name under which an ``Objective`` is trained as a part of the model; a saved model is without it."""
@@ -36,13 +38,16 @@ def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
     model = vlm.model
     tower = model.get_encoder(modality="image")
     if tower is model.base_model or tower is model:
-        raise ModelError(
-            f"{vlm.directory}: no vision tower was found in {type(model).__name__}; use a LLaVA-like model"
-        )
+        raise ModelError(f"{vlm.directory}: no vision tower was found in {type(model).__name__}; use another model")
     model.requires_grad_(True)
     tower.requires_grad_(False)
+    connectors = _connectors(model, tower)
+    for module in connectors.values():
+        module.requires_grad_(True)
     if lora is not None:
-        model = get_peft_model(model, _lora_config(model, tower, lora))
+        model = get_peft_model(model, _lora_config(model, list(connectors), lora))
+        for _, weight in extra_parameters(model.get_base_model()):
+            weight.requires_grad_(True)
     for _, weight in trained_weights(model):
         weight.data = weight.data.float()
     return model
@@ -66,6 +71,9 @@ def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, b
         raise ModelError(f"training made weights that are not finite: {bad[:3]}; lower the learning rate")
     if isinstance(model, PeftModel):
         model.save_pretrained(str(directory))
+        extra = {name: weight.data.contiguous() for name, weight in extra_parameters(model.get_base_model())}
+        if extra:
+            save_file(extra, directory / EXTRA_FILE)
         # peft writes the base's path on this machine into both; ours is known by its digest.
         config = json.loads((directory / ADAPTER_FILE).read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
         (directory / ADAPTER_FILE).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
@@ -78,7 +86,7 @@ def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, b
             if not name.startswith(f"{OBJECTIVE}.")
         }
         model.save_pretrained(directory, state_dict=weights)
-        vlm.processor.save_pretrained(directory)
+        copy_processor(vlm.directory, directory)
 
 
 def trained_weights(model: Any) -> list[tuple[str, nn.Parameter]]:
@@ -86,18 +94,26 @@ def trained_weights(model: Any) -> list[tuple[str, nn.Parameter]]:
     return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
 
 
-def _lora_config(model: Any, tower: nn.Module, lora: LoraSettings) -> LoraConfig:
+def _connectors(model: Any, tower: nn.Module) -> dict[str, nn.Module]:
+    """What stands between vision tower and language model, by name: next to the tower, or a part of it."""
+    decoder = model.get_decoder()
+    beside = {n: m for n, m in model.base_model.named_children() if m is not tower and m is not decoder}
+    tower_name = next(name for name, module in model.base_model.named_modules() if module is tower)
+    inside = family_of(model.config.model_type).connectors
+    return beside | {f"{tower_name}.{name}": tower.get_submodule(name) for name in inside if hasattr(tower, name)}
+
+
+def _lora_config(model: Any, connectors: list[str], lora: LoraSettings) -> LoraConfig:
     decoder = model.get_decoder()
     names = {module: name for name, module in model.named_modules()}
     linear = sorted({n.rpartition(".")[2] for n, m in decoder.named_modules() if isinstance(m, nn.Linear)})
-    connector = [n for n, m in model.base_model.named_children() if m is not tower and m is not decoder]
     return LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         # A pattern, not a list: peft keeps lists as sets, whose order would change the saved bytes.
         target_modules=rf"{re.escape(names[decoder])}\..*\.({'|'.join(linear)})",
-        modules_to_save=connector,
+        modules_to_save=connectors,
     )
 
 

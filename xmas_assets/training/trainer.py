@@ -88,7 +88,8 @@ def fine_tune(
         set_seed(seed)
         vlm = load_vlm(base, base_settings)
         pictures = Pictures(vlm.processor, open_image)
-        rows, left_out = Encoder(vlm.processor, pictures, max_tokens=base_settings.max_tokens).encode(ordered)
+        encoder = Encoder.of(vlm, pictures, max_tokens=base_settings.max_tokens)
+        rows, left_out = encoder.encode(ordered)
         if not rows:
             raise ModelError(f"none of {len(ordered)} samples can be learned from ({sorted(set(left_out.values()))})")
         model = prepare_training(vlm, settings.lora)

@@ -7,6 +7,13 @@ from torch import Tensor, nn
 from xmas_assets.vlm.prompts import IGNORED_LABEL
 
 
+def vocabulary_logits(model: Any, states: Tensor) -> Tensor:
+    """The model's predictions of the next token from its last hidden states, float32; capped as the family does."""
+    logits = model.get_output_embeddings()(states).float()
+    cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    return logits if cap is None else cap * (logits / cap).tanh()
+
+
 class AnswerLogits(NamedTuple):
     """Predictions of the answer tokens of a batch, sample after sample.
 
@@ -32,5 +39,5 @@ def answer_logits(model: Any, inputs: dict[str, Any]) -> AnswerLogits:
     features = {name: value for name, value in inputs.items() if name != "labels"}
     hidden = model.base_model(**features, use_cache=False).last_hidden_state
     is_predicting = labels != IGNORED_LABEL
-    logits = model.get_output_embeddings()(hidden[is_predicting]).float()
+    logits = vocabulary_logits(model, hidden[is_predicting])
     return AnswerLogits(logits, labels[is_predicting], is_predicting)

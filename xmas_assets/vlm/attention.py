@@ -25,6 +25,7 @@ from xmas_assets.vlm.attention_reader import AttentionReader, Spot
 from xmas_assets.vlm.packing import Group, Packed, Padded
 from xmas_assets.vlm.spectra import (
     attend_behind_shared,
+    attend_capped,
     causal_probabilities,
     probabilities_behind_shared,
     reference_probabilities,
@@ -32,7 +33,7 @@ from xmas_assets.vlm.spectra import (
 
 _PADDED, _PACKED = "xmas_padded", "xmas_packed"
 # Arguments that change the probabilities in ways that the fast kernel's call does not show.
-_UNSUPPORTED = ("softcap", "position_bias", "s_aux", "sinks")
+_UNSUPPORTED = ("position_bias", "s_aux", "sinks")
 
 
 _READER: ContextVar[AttentionReader] = ContextVar("attention_reader")
@@ -58,14 +59,19 @@ def _attend_padded(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **arguments: Any
 ) -> tuple[Tensor, None]:
     """The layer's output from the SDPA kernel; on the side, the probabilities of the text rows."""
-    reader, scaling = _READER.get(), _scaling(module, query, arguments)
+    reader, scaling, cap = _READER.get(), _scaling(module, query, arguments), arguments.get("softcap")
+    is_causal = arguments.get("is_causal")
+    is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    allowed = partial(_allowed, attention_mask=attention_mask, n_keys=key.shape[2], is_causal=is_causal)
     if reader.reads_probabilities(module.layer_idx):
-        is_causal = arguments.get("is_causal")
-        is_causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-        allowed = _allowed(reader.rows, attention_mask, n_keys=key.shape[2], is_causal=is_causal)
-        probabilities = causal_probabilities(query, key, rows=reader.rows, allowed=allowed, scaling=scaling)
+        probabilities = causal_probabilities(
+            query, key, rows=reader.rows, allowed=allowed(reader.rows), scaling=scaling, cap=cap
+        )
         reader.add(module.layer_idx, [probabilities])
-    return sdpa_attention_forward(module, query, key, value, attention_mask, **arguments)
+    if cap is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **arguments)
+    everywhere = torch.arange(query.shape[2], device=query.device).expand(len(query), -1)
+    return attend_capped(query, key, value, allowed=allowed(everywhere), scaling=scaling, cap=cap), None
 
 
 def _attend_packed(
@@ -73,8 +79,8 @@ def _attend_packed(
 ) -> tuple[Tensor, None]:
     """The layer's output of a pack: shared beginnings from the SDPA kernel, own tokens from their probabilities."""
     reader, scaling = _READER.get(), _scaling(module, query, arguments)
-    if arguments.get("sliding_window") is not None:
-        raise ModelError(f"{type(module).__name__} looks through a sliding window, so that rows cannot be packed")
+    if arguments.get("sliding_window") is not None or arguments.get("softcap") is not None:
+        raise ModelError(f"{type(module).__name__} has a sliding window or capped scores, so rows cannot be packed")
     assert isinstance(reader.layout, Packed)
     is_read = reader.reads_probabilities(module.layer_idx)
     parts: list[Tensor] = []
@@ -107,7 +113,7 @@ def _looks_at_images(
     """How a group's text looks at what stands between its first and last image token: shared text, then own."""
     begin = slice(0, group.n_shared)
     rows = spot.between[None]
-    allowed = _allowed(rows, None, n_keys=group.n_shared, is_causal=True)
+    allowed = _allowed(rows, attention_mask=None, n_keys=group.n_shared, is_causal=True)
     between = causal_probabilities(
         queries[None, :, begin], keys[None, :, begin], rows=rows, allowed=allowed, scaling=scaling
     )[0]
@@ -123,7 +129,7 @@ def _scaling(module: Any, query: Tensor, arguments: dict[str, Any]) -> float:
     return arguments.get("scaling") or query.shape[-1] ** -0.5
 
 
-def _allowed(rows: Tensor, attention_mask: Tensor | None, *, n_keys: int, is_causal: bool) -> Tensor:
+def _allowed(rows: Tensor, *, attention_mask: Tensor | None, n_keys: int, is_causal: bool) -> Tensor:
     """The additive mask of the text rows, broadcastable to (batch, n_heads, n_rows, n_keys), as the kernel has it."""
     if attention_mask is None and not is_causal:
         return torch.zeros((), device=rows.device)

@@ -11,9 +11,11 @@ from transformers import AutoModel
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.core.arrays import FloatArray
-from xmas_assets.vlm.image_inputs import OpenImage, Pictures
-from xmas_assets.vlm.loading import LOCAL, check_device, check_files, load_processor, load_vlm, readable
+from xmas_assets.vlm.image_inputs import OpenImage, Pictures, Unit
+from xmas_assets.vlm.loading import check_device, check_files, load_processor, load_vlm, readable
+from xmas_assets.vlm.processors import LOCAL
 from xmas_assets.vlm.templates import ChatTemplate
+from xmas_assets.vlm.vision_features import image_features
 
 
 class Embedder(Protocol):
@@ -42,7 +44,7 @@ class BaseEmbedder:
         Raises:
             ModelError: As ``load_vlm``.
         """
-        vlm = load_vlm(directory, settings)
+        self._vlm = vlm = load_vlm(directory, settings)
         self._model, self._tokenizer = vlm.model, vlm.processor.tokenizer
         self._pictures = Pictures(vlm.processor, open_image, limit_bytes=0)
         self._template = ChatTemplate(vlm.processor)
@@ -50,8 +52,8 @@ class BaseEmbedder:
     @torch.inference_mode()
     def embed_images(self, references: Sequence[str], content_hashes: Sequence[str]) -> FloatArray:
         """Average the connector's output over each image's tokens."""
-        pixels = self._pictures.pixels(references, content_hashes).to(self._model.device, self._model.dtype)
-        tokens = self._model.get_image_features(pixel_values=pixels).pooler_output
+        units = [Unit((one,), (other,)) for one, other in zip(references, content_hashes, strict=True)]
+        tokens = image_features(self._vlm, [self._pictures.half(unit) for unit in units])
         return _directions(torch.stack([image.float().mean(0) for image in tokens]), "the base model")
 
     @torch.inference_mode()

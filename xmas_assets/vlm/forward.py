@@ -10,15 +10,18 @@ import torch
 from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.vlm.answers import vocabulary_logits
 from xmas_assets.vlm.attention import reading_attention
 from xmas_assets.vlm.attention_reader import AttentionReader, EverythingSeenError, positions_of
 from xmas_assets.vlm.capture import Captured, CaptureSpec, Logits
+from xmas_assets.vlm.image_inputs import Unit
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.packing import Batch, Packed, Padded
 from xmas_assets.vlm.prompts import Encoded
+from xmas_assets.vlm.vision_features import placed
 
-ImageInputs = Callable[[Sequence[str]], dict[str, Any]]
-"""Gives the model inputs that stand for the images of some content hashes, in order; called only if there are any."""
+ImageInputs = Callable[[Sequence[Unit]], dict[str, Any]]
+"""Gives the model inputs that stand for some images, in order; called only if there are any."""
 
 
 @torch.inference_mode()
@@ -45,7 +48,7 @@ def capture(vlm: Vlm, rows: Sequence[Encoded], spec: CaptureSpec, images: ImageI
     layout = Packed(batch) if is_packed else Padded(batch)
     watch = _Watch(vlm.model, batch, layout, spec)
     if watch.last_stage >= 0:
-        inputs = layout.inputs | _placed(images(layout.image_hashes) if layout.image_hashes else {}, vlm.model)
+        inputs = layout.inputs | placed(images(layout.units) if layout.units else {}, vlm.model)
         with watch.watching(), suppress(EverythingSeenError):
             watch.last_hidden_state = vlm.model.base_model(**inputs, use_cache=False).last_hidden_state
     captured = watch.result()
@@ -55,25 +58,6 @@ def capture(vlm: Vlm, rows: Sequence[Encoded], spec: CaptureSpec, images: ImageI
         captured = replace(captured, lone_logits=lone.logits)
     _check_finite(captured, vlm)
     return captured
-
-
-def can_pack(vlm: Vlm, rows: Sequence[Encoded], images: ImageInputs) -> bool:
-    """Whether packing gives what the model's own padded pass gives, tried on some rows.
-
-    It does not where text changes what stands before it: image tokens that see the question, a window that slides.
-    """
-    spec = CaptureSpec(hidden_states=(vlm.model.get_decoder().config.num_hidden_layers,))
-    expected = capture(vlm, rows, spec, images, is_packed=False)
-    try:
-        found = capture(vlm, rows, spec, images, is_packed=True)
-    except ModelError:
-        return False
-    (one,), (other,) = expected.hidden_states.values(), found.hidden_states.values()
-    # A pass that differs in kind moves tokens by much of their length; rounding, through many layers, by a few of its
-    # last digits. Each token counts alike, and no channel hides the others.
-    tolerance = max(8 * torch.finfo(one.dtype).eps, 1e-3)
-    apart = (one.float() - other.float()).norm(dim=-1) / one.float().norm(dim=-1)
-    return bool(apart[expected.is_real].square().mean().sqrt() <= tolerance)
 
 
 class _Watch:
@@ -155,7 +139,7 @@ class _Watch:
         positions, is_target = positions_of(is_target)
         assert self.last_hidden_state is not None
         states = self._layout.at(self.last_hidden_state, (positions - 1).clamp(min=0))
-        values = self._model.get_output_embeddings()(states).float()
+        values = vocabulary_logits(self._model, states)
         return Logits(values, self._batch.input_ids.gather(1, positions), is_target)
 
 
@@ -168,17 +152,8 @@ def _answers_alone(row: Encoded) -> Encoded:
     kept = row.is_answer.copy()
     kept[0] = True
     ids, is_answer = row.input_ids[kept], row.is_answer[kept]
-    return Encoded(row.sample_id, ids, is_answer, np.zeros(len(ids), dtype=bool), (), (), ())
-
-
-def _placed(inputs: dict[str, Any], model: Any) -> dict[str, Any]:
-    """Tensors on the model's device, in its precision unless they hold integers; anything else as it is."""
-    placed = {
-        name: value.to(model.device, model.dtype if value.is_floating_point() else value.dtype)
-        for name, value in inputs.items()
-        if isinstance(value, Tensor)
-    }
-    return inputs | placed
+    per_token = {name: values[kept] for name, values in row.per_token.items()}
+    return Encoded(row.sample_id, ids, is_answer, np.zeros(len(ids), dtype=bool), (), (), per_token)
 
 
 def _check_finite(captured: Captured, vlm: Vlm) -> None:

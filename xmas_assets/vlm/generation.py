@@ -7,6 +7,7 @@ from transformers import GenerationConfig
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.vision_features import placed
 
 
 def generate(
@@ -20,7 +21,7 @@ def generate(
     tokenizer = vlm.processor.tokenizer
     pad_id = pad_token_id(tokenizer)
     batch = collate(prompts, pictures, pad_id=pad_id, padding_side="left")
-    inputs = {name: values.to(vlm.model.device) for name, values in batch.items() if name != "labels"}
+    inputs = {name: values for name, values in placed(batch, vlm.model).items() if name != "labels"}
     rules = greedy(stop_ids, pad_id=pad_id, max_new_tokens=max_new_tokens)
     said = vlm.model.generate(**inputs, generation_config=rules)[:, inputs["input_ids"].shape[1] :]
     return [text.strip() for text in tokenizer.batch_decode(said, skip_special_tokens=True)]

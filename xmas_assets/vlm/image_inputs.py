@@ -1,100 +1,254 @@
-"""Pictures as the model reads them: pixel tensors, made once per picture, and the tokens that stand for them."""
+"""Images as the model reads them: the tensors that its processor makes of them, once per image, and their tokens."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
 
 OpenImage = Callable[[str, str], Image.Image]
 """Gives the picture of a reference, if its bytes still have the given content hash."""
 
-_TEXT_OUTPUTS = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"}
+PerToken = Callable[[NDArray[np.int32], NDArray[np.bool_]], NDArray[np.int64]]
+"""Makes an input of one number per token, from the row's ids and which of them are answers."""
+
+_KNOWN_TEXT = ("input_ids", "attention_mask", "labels")
+# Far from any size that the image half could have by chance, so that text is told by its number of tokens.
+_LONG_TEXT = " a" * 997
+# Width and height of the images that a processor is tried on: wide, tall, and large enough for any family's tiles.
+_PROBES = ((96, 32), (40, 200), (1100, 700))
+
+
+class Unit(NamedTuple):
+    """Images that are prepared together: a single one, or all of a row where one's inputs depend on the others.
+
+    Attributes:
+        references: Of the images.
+        hashes: SHA-256 (hex) of their bytes; equal hashes are equal inputs.
+    """
+
+    references: tuple[str, ...]
+    hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ImageHalf:
+    """What a processor makes of the images of a unit.
+
+    Attributes:
+        tensors: Inputs of the model by name; the first axis counts images, tiles or patches, as the family does.
+        written: What each image's mark in the text becomes.
+        sizes: Each image's width and height in pixels, before any resizing.
+    """
+
+    tensors: Mapping[str, Tensor]
+    written: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the tensors."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
 
 
 class Pictures:
-    """Preprocesses pictures on demand and keeps the most recently used ones within a memory limit.
+    """Prepares images on demand and keeps the most recently used ones within a memory limit.
 
-    A picture is known by its content hash: the same bytes under two names are read once.
+    An image is known by its content hash: the same bytes under two names are read once.
     """
 
     def __init__(self, processor: Any, open_image: OpenImage, *, limit_bytes: int = 1 << 30) -> None:
-        """Take where pictures come from.
+        """Take where images come from, and try the processor on some.
 
         Args:
             processor: The model's processor.
             open_image: Gives the picture of a reference and content hash.
-            limit_bytes: Pixel tensors kept at most, bytes; pictures beyond it are preprocessed again when needed.
-        """
-        self._processor = processor
-        self._open_image = open_image
-        self._limit_bytes = limit_bytes
-        self._kept: OrderedDict[str, torch.Tensor] = OrderedDict()
-        self._kept_bytes = 0
-        self._tokens: dict[str, tuple[int, ...]] = {}
-        self._same_tokens = _tokens_of_every_picture(processor)
-
-    def tokens(self, reference: str, content_hash: str) -> tuple[int, ...]:
-        """Return the token ids that stand for a picture; opens it only if the number depends on its size."""
-        if self._same_tokens is not None:
-            return self._same_tokens
-        if content_hash not in self._tokens:
-            self._add(reference, content_hash)
-        return self._tokens[content_hash]
-
-    def pixels(self, references: Sequence[str], content_hashes: Sequence[str]) -> torch.Tensor:
-        """Return the pixel values of pictures, in order, shape (n_images, channels, height, width).
+            limit_bytes: Tensors kept at most, bytes; images beyond it are prepared again when needed.
 
         Raises:
-            ModelError: If the processor gives the model more than pixel values (a family not supported).
-            ImageError: If ``open_image`` refuses one.
+            ModelError: If the processor cannot prepare an image.
         """
-        return torch.cat([self._one(*pair) for pair in zip(references, content_hashes, strict=True)])
+        self._open_image = open_image
+        self._limit_bytes = limit_bytes
+        self._kept: OrderedDict[tuple[str, ...], ImageHalf] = OrderedDict()
+        self._kept_bytes = 0
+        self._preparer = _preparer(processor)
 
-    def _one(self, reference: str, content_hash: str) -> torch.Tensor:
-        if content_hash in self._kept:
-            self._kept.move_to_end(content_hash)
-            return self._kept[content_hash]
-        return self._add(reference, content_hash)
+    def units(self, references: Sequence[str], content_hashes: Sequence[str]) -> list[Unit]:
+        """Group a row's images into what is prepared together."""
+        if self._preparer.are_independent:
+            return [Unit((one,), (other,)) for one, other in zip(references, content_hashes, strict=True)]
+        return [Unit(tuple(references), tuple(content_hashes))] if references else []
 
-    def _add(self, reference: str, content_hash: str) -> torch.Tensor:
-        image = self._open_image(reference, content_hash)
-        if self._same_tokens is None:
-            pixels, self._tokens[content_hash] = _preprocess(self._processor, image)
-        else:  # without the text half of the processor, which costs more than the pixels
-            pixels = _pixels_alone(self._processor, image)
-        self._kept[content_hash] = pixels
-        self._kept_bytes += pixels.nbytes
+    def written(self, unit: Unit) -> tuple[str, ...]:
+        """What each image's mark becomes; an image is opened only if that depends on it."""
+        constant = self._preparer.constant_text
+        return self.half(unit).written if constant is None else (constant,) * len(unit.hashes)
+
+    def token_ids(self) -> set[int]:
+        """The tokens that an image becomes, tried on some."""
+        return self._preparer.token_ids
+
+    def half(self, unit: Unit) -> ImageHalf:
+        """The image half of the model's inputs.
+
+        Raises:
+            ModelError: If the processor refuses an image.
+            ImageError: If ``open_image`` does.
+        """
+        if unit.hashes in self._kept:
+            self._kept.move_to_end(unit.hashes)
+            return self._kept[unit.hashes]
+        images = [self._open_image(*pair) for pair in zip(unit.references, unit.hashes, strict=True)]
+        half = self._preparer.prepare(images)
+        self._kept[unit.hashes] = half
+        self._kept_bytes += half.n_bytes
         while self._kept_bytes > self._limit_bytes and len(self._kept) > 1:
-            self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
-        return pixels
+            self._kept_bytes -= self._kept.popitem(last=False)[1].n_bytes
+        return half
+
+    def per_token(self, input_ids: NDArray[np.int32], is_answer: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
+        """What the model reads of each token of a row beside its id, by the input's name.
+
+        Args:
+            input_ids: Shape (n_tokens,).
+            is_answer: Whether a token belongs to an answer, shape (n_tokens,).
+        """
+        return {name: make(input_ids, is_answer) for name, make in self._preparer.per_token.items()}
+
+    def inputs(self, units: Iterable[Unit]) -> dict[str, Tensor]:
+        """The image half of a batch."""
+        return join_images([self.half(unit).tensors for unit in units])
 
 
-def _preprocess(processor: Any, image: Image.Image) -> tuple[torch.Tensor, tuple[int, ...]]:
-    """Make one picture's pixel values, shape (1, channels, height, width), and the token ids that stand for it."""
-    made = processor(
-        images=[image.convert("RGB")], text=[processor.image_token], add_special_tokens=False, return_tensors="pt"
-    )
-    extra = set(made) - _TEXT_OUTPUTS - {"pixel_values"}
-    if extra or made["pixel_values"].ndim != 4:
-        raise ModelError(
-            f"the processor gives {sorted(set(made) - _TEXT_OUTPUTS)} per picture; only families with plain "
-            "pixel_values (LLaVA-1.5) are supported"
+def join_images(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Put image tensors below each other: zero-padded on their inner axes to the largest, stacked along the first.
+
+    The models skip such filling: by the images' sizes, by a mask, or since it is all zeros.
+    """
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: _stack([part[name] for part in parts if name in part]) for name in names}
+
+
+@lru_cache(maxsize=4)
+def _preparer(processor: Any) -> "_Preparer":
+    """The one of a processor: trying it takes longer than preparing an image."""
+    return _Preparer(processor)
+
+
+class _Preparer:
+    """Calls a processor for the image half of its output alone, by the shortest way that gives the same."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+        mark: str | None = getattr(processor, "image_token", None)
+        if mark is None:
+            raise ModelError("the processor names no image token; use the processor of a VLM")
+        self._mark = mark
+        images = [Image.effect_noise(size, 60).convert("RGB") for size in _PROBES]
+        self._names, self.per_token = self._kinds_of_outputs(images[0])
+        self._is_bare = False
+        halves = [self.prepare([image]) for image in images]
+        written = [half.written[0] for half in halves]
+        tokenised = processor.tokenizer(written, add_special_tokens=False)["input_ids"]
+        self.token_ids = {token for tokens in tokenised for token in tokens}
+        #: What the mark of any image becomes, or None if that depends on the image.
+        self.constant_text = written[0] if len(set(written)) == 1 else None
+        self._is_bare = self.constant_text is not None and all(
+            _are_equal(half.tensors, self._bare([image])) for half, image in zip(halves, images, strict=True)
         )
-    return made["pixel_values"], tuple(made["input_ids"][0].tolist())
+        #: Whether an image's inputs are the same next to another image as alone.
+        self.are_independent = self._written_together(images[:2]) == tuple(written[:2])
+
+    def prepare(self, images: Sequence[Image.Image]) -> ImageHalf:
+        """Prepare images together."""
+        colours = [image.convert("RGB") for image in images]
+        sizes = tuple(image.size for image in colours)
+        if self._is_bare:  # without the text half, which may cost more than the pixels
+            assert self.constant_text is not None
+            return ImageHalf(self._bare(colours), (self.constant_text,) * len(images), sizes)
+        made = self._call(colours, "")
+        return ImageHalf({name: made[name] for name in self._names}, _written(made, len(images)), sizes)
+
+    def _bare(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
+        """The output of the processor's image half alone, which lacks what only the whole sets."""
+        return dict(self._processor.image_processor(images=list(images), return_tensors="pt"))
+
+    def _kinds_of_outputs(self, image: Image.Image) -> tuple[list[str], dict[str, PerToken]]:
+        """Names of the image half, and how the outputs per token come about.
+
+        A tensor whose first sizes are (1, n_tokens) is text, any other is of images.
+        """
+        made = self._call([image], _LONG_TEXT)
+        ids = made["input_ids"]
+        tensors = {name: value for name, value in made.items() if isinstance(value, Tensor)}
+        of_text = [name for name, value in tensors.items() if value.shape[:2] == (1, ids.shape[1])]
+        others = [name for name in of_text if name not in _KNOWN_TEXT]
+        return [name for name in tensors if name not in of_text], {name: self._maker(name, made) for name in others}
+
+    def _maker(self, name: str, made: Any) -> PerToken:
+        kinds = self._processor.create_mm_token_type_ids
+        values = made[name]
+        if values.tolist() == kinds(made["input_ids"].tolist()):
+            return lambda ids, _: np.array(kinds([ids.tolist()])[0], dtype=np.int64)
+        if not values.any():
+            # Made from a pair of texts, prompt and answer (PaliGemma): the prompt is seen both ways, 1 is causal.
+            return lambda _, is_answer: np.maximum.accumulate(is_answer).astype(np.int64)
+        raise ModelError(
+            f"the processor ({type(self._processor).__name__}) gives {name!r} by a rule that is not known; use another "
+            "model"
+        )
+
+    def _written_together(self, images: Sequence[Image.Image]) -> tuple[str, ...] | None:
+        try:
+            return self.prepare(images).written
+        except ModelError:  # a family of one image per row
+            return None
+
+    def _call(self, images: Sequence[Image.Image], text: str) -> Any:
+        try:
+            return self._processor(
+                images=[list(images)],
+                text=[self._mark * len(images) + text],
+                add_special_tokens=False,
+                return_tensors="pt",
+                return_text_replacement_offsets=True,
+            )
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+            raise ModelError(
+                f"the processor ({type(self._processor).__name__}) cannot prepare {len(images)} images: {error}; use "
+                "a model with its own processor files"
+            ) from error
 
 
-def _tokens_of_every_picture(processor: Any) -> tuple[int, ...] | None:
-    """Return the token ids of a picture if a wide and a tall one get the same; None if they depend on the picture."""
-    probes = [Image.effect_noise(size, 60).convert("RGB") for size in ((96, 32), (40, 200))]
-    wide, tall = (_preprocess(processor, probe) for probe in probes)
-    same = wide[1] == tall[1] and wide[0].shape == tall[0].shape
-    return wide[1] if same and torch.equal(wide[0], _pixels_alone(processor, probes[0])) else None
+def _written(made: Any, n_images: int) -> tuple[str, ...]:
+    """What the marks became, in order."""
+    spans = made.get("text_replacement_offsets", [[]])[0]
+    written = tuple(span["replacement"] for span in spans if span["type"] == "image")
+    if len(written) != n_images:
+        raise ModelError(f"the processor writes {len(written)} of {n_images} images into the text; use another model")
+    return written
 
 
-def _pixels_alone(processor: Any, image: Image.Image) -> torch.Tensor:
-    """Make one picture's pixel values with the image half of the processor."""
-    return processor.image_processor(images=[image.convert("RGB")], return_tensors="pt")["pixel_values"]
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
+    inner = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
+    if all(list(tensor.shape[1:]) == inner for tensor in tensors):
+        return torch.cat(list(tensors))
+    stacked = tensors[0].new_zeros(sum(len(tensor) for tensor in tensors), *inner)
+    start = 0
+    for tensor in tensors:
+        stacked[(slice(start, start + len(tensor)), *map(slice, tensor.shape[1:]))] = tensor
+        start += len(tensor)
+    return stacked
+
+
+def _are_equal(one: Mapping[str, Tensor], other: Mapping[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,23 +12,27 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from PIL import Image
 from safetensors import SafetensorError
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from safetensors.torch import load_file
+from transformers import AutoModelForImageTextToText
 from transformers.utils import logging as transformers_logging
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.vlm.devices import device_failures
+from xmas_assets.vlm.image_inputs import Pictures
+from xmas_assets.vlm.processors import LOCAL, read_processor
 
 ADAPTER_FILE = "adapter_config.json"
 BASE_NOTE = "base.json"
+EXTRA_FILE = "extra.safetensors"
 _WEIGHTS_INDEX = "model.safetensors.index.json"
+_OF_THE_MODEL = ("config.json", "generation_config.json", _WEIGHTS_INDEX, ADAPTER_FILE, BASE_NOTE)
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 #: What of a model is downloaded, and decides what it is.
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
-#: Options for every ``from_pretrained``: no network, and no code of the model's own.
-LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,9 @@ class Vlm:
     directory: Path
 
 
-def load_vlm(directory: Path, settings: BaseModelSettings, *, attention: str = "sdpa", base: Path | None = None) -> Vlm:
+def load_vlm(
+    directory: Path, settings: BaseModelSettings, *, attention: str | None = None, base: Path | None = None
+) -> Vlm:
     """Load a whole model, or an adapter on its base, with its processor.
 
     An adapter is merged into float32 weights; in bfloat16, where a sum would lose an update smaller than a 256th of the
@@ -56,7 +63,7 @@ def load_vlm(directory: Path, settings: BaseModelSettings, *, attention: str = "
     Args:
         directory: Whole model, or a checkpoint that holds only an adapter.
         settings: Type of the weights and device.
-        attention: Name of the attention implementation, as transformers knows it.
+        attention: Name of the attention implementation, as transformers knows it; by default, what it chooses.
         base: The whole model under an adapter; ignored for a whole model.
 
     Raises:
@@ -69,7 +76,7 @@ def load_vlm(directory: Path, settings: BaseModelSettings, *, attention: str = "
     check_files(whole)
     transformers_logging.disable_progress_bar()
     with readable(directory):
-        processor = AutoProcessor.from_pretrained(whole, **LOCAL)
+        processor = read_processor(whole)
         # On its device at once, where adapting and checking it are fast.
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             whole,
@@ -95,7 +102,7 @@ def load_processor(directory: Path) -> Any:
     """
     check_files(directory)
     with readable(directory):
-        return AutoProcessor.from_pretrained(directory, **LOCAL)
+        return read_processor(directory)
 
 
 @contextmanager
@@ -175,8 +182,28 @@ def _base_of_adapter(directory: Path, base: Path | None) -> Path:
 def _adapted(model: Any, directory: Path) -> Any:
     """The model with an adapter."""
     is_exact = model.dtype == torch.float32
+    extra = load_file(directory / EXTRA_FILE) if (directory / EXTRA_FILE).is_file() else {}
+    own = dict(extra_parameters(model))
+    if extra.keys() != own.keys():
+        raise ModelError(
+            f"{directory} has the weights {sorted(extra)} next to its adapter, its base {sorted(own)}; train it again"
+        )
+    for name, values in extra.items():
+        own[name].data.copy_(values)
     adapted = PeftModel.from_pretrained(model, directory, use_safetensors=True, autocast_adapter_dtype=False)
     return adapted.merge_and_unload() if is_exact else adapted.get_base_model()
+
+
+def extra_parameters(model: Any) -> list[tuple[str, torch.nn.Parameter]]:
+    """Weights that stand in no module (LLaVA-NeXT's ``image_newline``), by name, which adapters do not hold."""
+    return list(model.base_model.named_parameters(recurse=False))
+
+
+def copy_processor(source: Path, directory: Path) -> None:
+    """Put a model's processor next to weights trained from it: its files as they are, those for videos too."""
+    for path in _model_files(source):
+        if path.suffix != ".safetensors" and path.name not in _OF_THE_MODEL:
+            shutil.copyfile(path, directory / path.name)
 
 
 def known_digest(directory: Path) -> str:
@@ -208,11 +235,15 @@ def _check_loaded(model: Any, processor: Any, report: dict[str, Any], directory:
     if not_finite:
         raise ModelError(f"{directory} has weights that are not finite: {not_finite[:3]}; it cannot be used")
     n_rows, n_tokens = model.get_input_embeddings().num_embeddings, len(processor.tokenizer)
-    image_id = processor.tokenizer.convert_tokens_to_ids(getattr(processor, "image_token", None))
-    if image_id != getattr(model.config, "image_token_id", None) or n_tokens > n_rows:
+    image_id = getattr(model.config, "image_token_id", None)
+    # The mark of an image is mostly the token that is repeated; in Gemma 3 it is not.
+    known = [processor.tokenizer.convert_tokens_to_ids(getattr(processor, "image_token", None))]
+    if image_id not in known and hasattr(processor, "image_processor"):
+        known = sorted(Pictures(processor, lambda *_: Image.new("RGB", (64, 64))).token_ids())
+    if image_id is None or image_id not in known or n_tokens > n_rows:
         raise ModelError(
-            f"{directory}: the processor (image token {image_id}, {n_tokens} tokens) does not fit the model (image "
-            f"token {getattr(model.config, 'image_token_id', None)}, {n_rows} embeddings); use its own processor"
+            f"{directory}: the processor (image tokens {known}, {n_tokens} tokens) does not fit the model (image "
+            f"token {image_id}, {n_rows} embeddings); use its own processor"
         )
 
 

@@ -52,6 +52,7 @@ class Batch:
     is_real: Tensor
     is_image: Tensor
     is_answer: Tensor
+    per_token: Mapping[str, Tensor]
 
     @classmethod
     def of(cls, rows: Sequence[Encoded], *, pad_id: int, device: torch.device) -> "Batch":
@@ -63,7 +64,10 @@ class Batch:
             "is_image": _stack([row.is_image for row in rows], False, np.bool_),
             "is_answer": _stack([row.is_answer for row in rows], False, np.bool_),
         }
-        return cls(rows, **{name: torch.from_numpy(values).to(device) for name, values in fields.items()})
+        tensors = {name: torch.from_numpy(values).to(device) for name, values in fields.items()}
+        extra = {name: _stack([row.per_token[name] for row in rows], 0, np.int64) for name in rows[0].per_token}
+        per_token = {name: torch.from_numpy(values).to(device) for name, values in extra.items()}
+        return cls(rows, **tensors, per_token=per_token)
 
 
 class Padded:
@@ -71,7 +75,8 @@ class Padded:
 
     def __init__(self, batch: Batch) -> None:
         self.inputs: dict[str, Tensor] = {"input_ids": batch.input_ids, "attention_mask": batch.is_real.long()}
-        self.image_hashes = [content_hash for row in batch.rows for content_hash in row.image_hashes]
+        self.inputs |= batch.per_token
+        self.units = [unit for row in batch.rows for unit in row.units]
 
     def at(self, states: Tensor, positions: Tensor) -> Tensor:
         """States at some positions of each row, shape (n_rows, n_positions, width)."""
@@ -83,9 +88,7 @@ class Packed:
 
     def __init__(self, batch: Batch) -> None:
         self.groups = _groups(batch.rows)
-        self.image_hashes = [
-            content_hash for group in self.groups for content_hash in batch.rows[group.rows[0]].image_hashes
-        ]
+        self.units = [unit for group in self.groups for unit in batch.rows[group.rows[0]].units]
         self._places = np.zeros(batch.input_ids.shape, dtype=np.int64)
         ids = np.empty(self.groups[-1].stop, dtype=np.int64)
         positions = np.empty_like(ids)
@@ -102,6 +105,10 @@ class Packed:
             "input_ids": torch.from_numpy(ids)[None].to(device),
             "position_ids": torch.from_numpy(positions)[None].to(device),
         }
+        for name, values in batch.per_token.items():
+            packed = values.new_empty(1, len(ids))
+            packed[0, self.places[batch.is_real]] = values[batch.is_real]
+            self.inputs[name] = packed
 
     @cached_property
     def places(self) -> Tensor:

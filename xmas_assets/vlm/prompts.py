@@ -1,7 +1,8 @@
 """Samples as tokens: input ids, labels on assistant answers only, image positions; and batches of them."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, zip_longest
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Reason, Sample
-from xmas_assets.vlm.image_inputs import Pictures
+from xmas_assets.vlm.image_inputs import Pictures, Unit
+from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.templates import ChatTemplate, Rendered
 
 IGNORED_LABEL = -100
@@ -26,9 +28,9 @@ class Encoded:
         input_ids: Token ids with each image's tokens in place, shape (n_tokens,), int32.
         is_answer: Whether a token is learned (assistant answers with their end token), shape (n_tokens,), bool.
         is_image: Whether a token stands for a piece of an image, shape (n_tokens,), bool.
-        images: References of the images, in the order of their tokens.
-        image_hashes: SHA-256 (hex) of the images' bytes, aligned with ``images``.
+        units: Its images as they are prepared, in the order of their tokens.
         n_image_tokens: How many of the tokens in ``is_image`` each image has, aligned with ``images``.
+        per_token: What the model reads of each token beside its id, by the input's name, each of shape (n_tokens,).
         is_cut: Whether tokens beyond the limit were cut off at the end.
     """
 
@@ -36,15 +38,33 @@ class Encoded:
     input_ids: NDArray[np.int32]
     is_answer: NDArray[np.bool_]
     is_image: NDArray[np.bool_]
-    images: tuple[str, ...]
-    image_hashes: tuple[str, ...]
+    units: tuple[Unit, ...]
     n_image_tokens: tuple[int, ...]
+    per_token: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     is_cut: bool = False
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """References of the images, in the order of their tokens."""
+        return tuple(reference for unit in self.units for reference in unit.references)
+
+    @property
+    def image_hashes(self) -> tuple[str, ...]:
+        """SHA-256 (hex) of the images' bytes, aligned with ``images``."""
+        return tuple(content_hash for unit in self.units for content_hash in unit.hashes)
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """Token ids where learned and -100 elsewhere, shape (n_tokens,), aligned with ``input_ids`` (not shifted)."""
         return np.where(self.is_answer, self.input_ids, IGNORED_LABEL).astype(np.int64)
+
+
+class _Tokens(NamedTuple):
+    """A text's tokens, the characters that each stands for, shape (n_tokens, 2), and the answers' characters."""
+
+    input_ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    answers: tuple[tuple[int, int], ...]
 
 
 class Question(NamedTuple):
@@ -56,14 +76,19 @@ class Question(NamedTuple):
 
 
 class Encoder:
-    """Turns samples into tokens for one processor. Texts are tokenised in bulk; images come from ``pictures``."""
+    """Turns samples into what the processor makes of them, texts in bulk and each image once.
 
-    def __init__(self, processor: Any, pictures: Pictures, *, max_tokens: int) -> None:
+    A row equals one call of the processor on its conversation and images: image marks are written out as the processor
+    does, the text is tokenised as a whole, and what else the model reads of each token follows from the processor, too.
+    """
+
+    def __init__(self, processor: Any, pictures: Pictures, *, image_token_id: int, max_tokens: int) -> None:
         """Take a processor.
 
         Args:
             processor: With a fast tokenizer and a chat template.
-            pictures: Gives the tokens that stand for an image.
+            pictures: Gives what stands for an image.
+            image_token_id: The token that the model replaces by a piece of an image.
             max_tokens: Longest prompt with answer, tokens including image tokens.
 
         Raises:
@@ -75,8 +100,14 @@ class Encoder:
         self._pictures = pictures
         self._max_tokens = max_tokens
         self._tokenizer = processor.tokenizer
-        self._image_token_id: int = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+        self._mark: str = processor.image_token
+        self._image_token_id = image_token_id
         self._bos = _leading_token(processor.tokenizer)
+
+    @classmethod
+    def of(cls, vlm: Vlm, pictures: Pictures, *, max_tokens: int) -> "Encoder":
+        """Take the processor of a model."""
+        return cls(vlm.processor, pictures, image_token_id=vlm.image_token_id, max_tokens=max_tokens)
 
     def encode(self, samples: Sequence[Sample]) -> tuple[list[Encoded], dict[str, Reason]]:
         """Encode samples for learning.
@@ -87,7 +118,7 @@ class Encoder:
         Returns:
             The usable samples in their order, and why each other ``sample_id`` is left out.
         """
-        encoded = self._tokenise([(sample, self.template.render(sample.turns)) for sample in samples])
+        encoded = self._encode([(sample, self.template.render(sample.turns)) for sample in samples])
         kept = [row for row in map(self._cut, encoded) if row is not None]
         usable = {row.sample_id for row in kept}
         unusable = (row for row in encoded if row.sample_id not in usable)
@@ -101,8 +132,8 @@ class Encoder:
         Returns:
             Shape (n_samples,).
         """
-        tokenised = self._tokens([self.template.render(sample.turns) for sample in samples])
-        return np.array([is_answer.sum() for _, is_answer in tokenised], dtype=np.int64)
+        tokenised = self._tokenise([self.template.render(sample.turns) for sample in samples])
+        return np.array([_is_inside(row.offsets, row.answers).sum() for row in tokenised], dtype=np.int64)
 
     def ask(self, samples: Sequence[Sample]) -> list[Question]:
         """Make one question of each assistant turn, with what was said before it.
@@ -114,31 +145,51 @@ class Encoder:
         for sample in samples:
             text, answers = self.template.render(sample.turns)
             turns = [number for number, turn in enumerate(sample.turns) if turn.role == "assistant"]
-            asked += [
-                (sample, turn, Rendered(text[:start], ())) for turn, (start, _) in zip(turns, answers, strict=True)
-            ]
-        prompts = self._tokenise([(sample, rendered) for sample, _, rendered in asked])
+            for number, (turn, (start, _)) in enumerate(zip(turns, answers, strict=True)):
+                asked.append((sample, turn, Rendered(text[:start], answers[:number])))
+        prompts = self._encode([(sample, rendered) for sample, _, rendered in asked])
         return [
-            Question(sample, turn, prompt if len(prompt.input_ids) <= self._max_tokens else None)
+            Question(sample, turn, _unlearned(prompt) if len(prompt.input_ids) <= self._max_tokens else None)
             for (sample, turn, _), prompt in zip(asked, prompts, strict=True)
         ]
 
-    def _cut(self, encoded: Encoded) -> Encoded | None:
-        """Cut a sample at ``max_tokens``, or None if nothing that can be learned would be left."""
-        limit = self._max_tokens
-        if encoded.is_image[limit:].any() or not encoded.is_answer[:limit].any():
-            return None
-        if len(encoded.input_ids) <= limit:
-            return encoded
-        ids, answer, image = encoded.input_ids[:limit], encoded.is_answer[:limit], encoded.is_image[:limit]
-        return replace(encoded, input_ids=ids, is_answer=answer, is_image=image, is_cut=True)
+    def _encode(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded]:
+        """Encode conversations whole."""
+        units = [self._units(sample, text) for sample, (text, _) in rendered]
+        written = [self._write_images(row, own) for (_, row), own in zip(rendered, units, strict=True)]
+        tokenised = self._tokenise([row for row, _ in written])
+        return [
+            self._row(sample, own, tokens, spans)
+            for (sample, _), own, tokens, (_, spans) in zip(rendered, units, tokenised, written, strict=True)
+        ]
 
-    def _tokenise(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded]:
-        tokenised = self._tokens([row for _, row in rendered])
-        return [self._place(sample, *tokens) for (sample, _), tokens in zip(rendered, tokenised, strict=True)]
+    def _units(self, sample: Sample, text: str) -> list[Unit]:
+        """The images whose marks are in a text; a question asked before a later image comes has not all of them."""
+        n_marks = text.count(self._mark)
+        images, hashes = sample.images[:n_marks], sample.image_hashes[:n_marks]
+        if not len(images) == len(hashes) == n_marks:
+            raise ModelError(
+                f"sample {sample.sample_id[:80]!r} has {n_marks} image marks and {len(sample.images)} images with "
+                f"{len(sample.image_hashes)} hashes; validate the dataset first"
+            )
+        return self._pictures.units(images, hashes)
 
-    def _tokens(self, rendered: Sequence[Rendered]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.bool_]]]:
-        """Token ids of each conversation, an image as one token, and which of them are learned."""
+    def _write_images(self, row: Rendered, units: Sequence[Unit]) -> tuple[Rendered, list[tuple[int, int]]]:
+        """Write out each image's mark; gives the text, with its answers where they are then, and the images' spans."""
+        images = [text for unit in units for text in self._pictures.written(unit)]
+        pieces = row.text.split(self._mark)
+        marks = accumulate((len(piece) + len(self._mark) for piece in pieces[:-1]), initial=0)
+        grown = [0, *accumulate(len(text) - len(self._mark) for text in images)]
+        starts = [place - len(self._mark) for place in marks][1:]
+
+        def moved(place: int) -> int:
+            return place + grown[sum(start < place for start in starts)]
+
+        spans = [(start + more, start + more + len(t)) for start, more, t in zip(starts, grown, images, strict=False)]
+        whole = "".join(piece for pair in zip_longest(pieces, images, fillvalue="") for piece in pair)
+        return Rendered(whole, tuple((moved(start), moved(stop)) for start, stop in row.answers)), spans
+
+    def _tokenise(self, rendered: Sequence[Rendered]) -> Iterator[_Tokens]:
         for first in range(0, len(rendered), _TEXTS_AT_ONCE):
             rows = rendered[first : first + _TEXTS_AT_ONCE]
             made = self._tokenizer(
@@ -148,27 +199,35 @@ class Encoder:
                 return_attention_mask=False,
             )
             for row, ids, offsets in zip(rows, made["input_ids"], made["offset_mapping"], strict=True):
-                is_answer = _is_inside(np.array(offsets, dtype=np.int64).reshape(-1, 2), row.answers)
-                yield np.array(ids, dtype=np.int32), is_answer
+                yield _Tokens(
+                    np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64).reshape(-1, 2), row.answers
+                )
 
-    def _place(self, sample: Sample, ids: NDArray[np.int32], is_answer: NDArray[np.bool_]) -> Encoded:
-        """Put the first token in front, and each image's tokens where its single token stands."""
+    def _row(self, sample: Sample, units: list[Unit], tokens: _Tokens, spans: list[tuple[int, int]]) -> Encoded:
+        ids, offsets, answers = tokens
         if self._bos is not None and (not ids.size or ids[0] != self._bos):
-            ids, is_answer = np.insert(ids, 0, self._bos), np.insert(is_answer, 0, False)
-        # A question asked before a later image comes has fewer images than its sample.
-        places = np.flatnonzero(ids == self._image_token_id)
-        images, hashes = sample.images[: len(places)], sample.image_hashes[: len(places)]
-        if len(images) != len(places) or len(hashes) != len(places):
+            ids, offsets = np.insert(ids, 0, self._bos), np.insert(offsets, 0, 0, axis=0)
+        is_image = ids == self._image_token_id
+        counts = tuple(int((is_image & _is_inside(offsets, [span])).sum()) for span in spans)
+        if sum(counts) != is_image.sum() or not all(counts):
             raise ModelError(
-                f"sample {sample.sample_id[:80]!r} has {len(places)} image marks and {len(sample.images)} images with "
-                f"{len(sample.image_hashes)} hashes; validate the dataset first"
+                f"sample {sample.sample_id[:80]!r} has {is_image.sum()} image tokens, of its images {list(counts)}; "
+                "the processor does not fit the model, use the model's own"
             )
-        drawn = [np.array(self._pictures.tokens(*pair), dtype=np.int32) for pair in zip(images, hashes, strict=True)]
-        for place, tokens in reversed(list(zip(places, drawn, strict=True))):
-            ids = np.concatenate([ids[:place], tokens, ids[place + 1 :]])
-            is_answer = np.concatenate([is_answer[:place], np.zeros(len(tokens), dtype=bool), is_answer[place + 1 :]])
-        counts = tuple(int((tokens == self._image_token_id).sum()) for tokens in drawn)
-        return Encoded(sample.sample_id, ids, is_answer, ids == self._image_token_id, images, hashes, counts)
+        is_answer = _is_inside(offsets, answers)
+        per_token = self._pictures.per_token(ids, is_answer)
+        return Encoded(sample.sample_id, ids, is_answer, is_image, tuple(units), counts, per_token)
+
+    def _cut(self, encoded: Encoded) -> Encoded | None:
+        """Cut a sample at ``max_tokens``, or None if nothing that can be learned would be left."""
+        limit = self._max_tokens
+        if encoded.is_image[limit:].any() or not encoded.is_answer[:limit].any():
+            return None
+        if len(encoded.input_ids) <= limit:
+            return encoded
+        ids, answer, image = encoded.input_ids[:limit], encoded.is_answer[:limit], encoded.is_image[:limit]
+        per_token = {name: values[:limit] for name, values in encoded.per_token.items()}
+        return replace(encoded, input_ids=ids, is_answer=answer, is_image=image, per_token=per_token, is_cut=True)
 
 
 def collate(
@@ -177,29 +236,43 @@ def collate(
     """Make the model's inputs of a batch.
 
     Returns:
-        ``input_ids``, ``attention_mask`` and ``labels``, each of shape (n_rows, longest), int64, and ``pixel_values``
-        of shape (n_images, channels, height, width) if any row has an image.
+        As ``collate_text``, and the images' tensors if any row has an image.
+    """
+    text = collate_text(encoded, pad_id=pad_id, padding_side=padding_side)
+    return text | pictures.inputs([unit for row in encoded for unit in row.units])
+
+
+def collate_text(
+    encoded: Sequence[Encoded], *, pad_id: int, padding_side: Literal["left", "right"]
+) -> dict[str, torch.Tensor]:
+    """Make the text half of a batch's inputs.
+
+    Returns:
+        ``input_ids``, ``attention_mask``, ``labels`` and what else the model reads of each token, each of shape
+        (n_rows, longest), int64.
     """
     longest = max(len(row.input_ids) for row in encoded)
-    ids = np.full((len(encoded), longest), pad_id, dtype=np.int64)
-    mask = np.zeros((len(encoded), longest), dtype=np.int64)
-    labels = np.full((len(encoded), longest), IGNORED_LABEL, dtype=np.int64)
-    for number, row in enumerate(encoded):
-        length = len(row.input_ids)
+    rows = [{"input_ids": row.input_ids, "labels": row.labels} | dict(row.per_token) for row in encoded]
+    filling = {"input_ids": pad_id, "labels": IGNORED_LABEL}
+    names = ["input_ids", "attention_mask", *list(rows[0])[1:]]
+    batch = {name: np.full((len(rows), longest), filling.get(name, 0), dtype=np.int64) for name in names}
+    for number, row in enumerate(rows):
+        length = len(row["input_ids"])
         place = slice(longest - length, longest) if padding_side == "left" else slice(0, length)
-        ids[number, place], mask[number, place], labels[number, place] = row.input_ids, 1, row.labels
-    batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
-    tensors = {name: torch.from_numpy(values) for name, values in batch.items()}
-    references = [image for row in encoded for image in row.images]
-    if references:
-        hashes = [content_hash for row in encoded for content_hash in row.image_hashes]
-        tensors["pixel_values"] = pictures.pixels(references, hashes)
-    return tensors
+        batch["attention_mask"][number, place] = 1
+        for name, values in row.items():
+            batch[name][number, place] = values
+    return {name: torch.from_numpy(values) for name, values in batch.items()}
 
 
 def pad_token_id(tokenizer: Any) -> int:
     """Return the id to pad with: the pad token, or the end token where there is none (both are masked)."""
     return tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+
+
+def _unlearned(prompt: Encoded) -> Encoded:
+    """A prompt with nothing in it to be learned: its earlier answers are given."""
+    return replace(prompt, is_answer=np.zeros_like(prompt.is_answer))
 
 
 def _is_inside(offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:

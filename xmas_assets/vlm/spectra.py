@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 
-def causal_probabilities(query: Tensor, key: Tensor, *, rows: Tensor, allowed: Tensor, scaling: float) -> Tensor:
+def causal_probabilities(
+    query: Tensor, key: Tensor, *, rows: Tensor, allowed: Tensor, scaling: float, cap: float | None = None
+) -> Tensor:
     """Mean over heads of the attention probabilities of chosen query positions; other rows are never formed.
 
     Args:
@@ -17,17 +19,48 @@ def causal_probabilities(query: Tensor, key: Tensor, *, rows: Tensor, allowed: T
         allowed: What is added to the scores of those rows: 0 where a row may look, a huge negative number or minus
             infinity where not; broadcastable to (batch, n_heads, n_rows, n_keys), float32.
         scaling: Factor on the scores.
+        cap: Where scores are bent to stay within, if the model does so.
 
     Returns:
         Shape (batch, n_rows, n_keys), float32; every row adds up to 1.
     """
+    return _probabilities(query, key, rows=rows, allowed=allowed, scaling=scaling, cap=cap).mean(1)
+
+
+def attend_capped(query: Tensor, key: Tensor, value: Tensor, *, allowed: Tensor, scaling: float, cap: float) -> Tensor:
+    """What attention with capped scores puts out, which the fast kernel refuses to compute.
+
+    Args:
+        query: As in ``causal_probabilities``.
+        key: The same.
+        value: Shape (batch, n_key_heads, n_keys, width).
+        allowed: Of all query positions.
+        scaling: Factor on the scores.
+        cap: Where scores are bent to stay within.
+
+    Returns:
+        Shape (batch, n_queries, n_heads, width), in value's type.
+    """
+    n_heads, n_queries = query.shape[1:3]
+    rows = torch.arange(n_queries, device=query.device).expand(len(query), -1)
+    probabilities = _probabilities(query, key, rows=rows, allowed=allowed, scaling=scaling, cap=cap).to(value.dtype)
+    repeated = value.repeat_interleave(n_heads // value.shape[1], dim=1)
+    return (probabilities @ repeated).transpose(1, 2)
+
+
+def _probabilities(
+    query: Tensor, key: Tensor, *, rows: Tensor, allowed: Tensor, scaling: float, cap: float | None
+) -> Tensor:
+    """Attention probabilities of chosen rows, shape (batch, n_heads, n_rows, n_keys), float32."""
     n_batch, n_heads, _, width = query.shape
     n_rows, n_key_heads = rows.shape[1], key.shape[1]
     chosen = query.gather(2, rows[:, None, :, None].expand(-1, n_heads, -1, width)).float()
     # The heads that share a key head stand below each other, so that the keys need not be repeated.
     grouped = chosen.reshape(n_batch, n_key_heads, n_heads // n_key_heads * n_rows, width) * scaling
     scores = (grouped @ key.float().transpose(2, 3)).view(n_batch, n_heads, n_rows, key.shape[2])
-    return (scores + allowed).softmax(-1).mean(1)
+    if cap is not None:
+        scores = cap * (scores / cap).tanh()
+    return (scores + allowed).softmax(-1)
 
 
 def probabilities_behind_shared(

@@ -4,6 +4,7 @@ import re
 from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
+from transformers import ProcessorMixin
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import IMAGE_MARK, Turn
@@ -104,7 +105,8 @@ class ChatTemplate:
         names = iter(_SLOT.format(number) for number in range(len(roles)))
         messages = [{"role": role, "content": [_part(kind, names) for kind in kinds]} for role, *kinds in shape]
         try:
-            text = self._processor.apply_chat_template(messages, tokenize=False)
+            # The base class's: SmolVLM's own asks its video half, which is not loaded.
+            text = ProcessorMixin.apply_chat_template(self._processor, messages, tokenize=False)
         except TemplateError as error:
             raise ModelError(f"the chat template refuses the roles {[role for role, *_ in shape]}: {error}") from error
         n_images = sum(kind == "image" for _, *kinds in shape for kind in kinds)

@@ -1,66 +1,97 @@
-"""Images in two halves: the frozen vision tower, run once per image, and the trained connector, run per checkpoint."""
+"""Images in two halves: the frozen vision tower, run once per image, and the trained connector, run per checkpoint.
+
+Where the connector cannot be run on its own, an image's finished features are kept, once per image and checkpoint.
+"""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from xmas_assets.vlm.image_inputs import Pictures
+from xmas_assets.vlm.image_inputs import ImageHalf, Pictures, Unit, join_images
 from xmas_assets.vlm.loading import Vlm
 
+_PIXELS = "pixel_values"
+# Of what a family's features hold, what the language model reads; each with a piece per image, or per layer.
+_PER_IMAGE, _PER_LAYER = "pooler_output", "deepstack_features"
 
-class TowerFeatures:
-    """What the vision tower hands to the connector, of distinct images; on the CPU, in the tower's own precision."""
 
-    def __init__(self, vlm: Vlm, images: Mapping[str, str], pictures: Pictures, *, batch_size: int) -> None:
-        """Run each image through the tower.
+class ImageFeatures:
+    """What images are to the language model, each computed once; kept on the CPU, in the model's own precision."""
+
+    def __init__(self, *, of_tower: bool) -> None:
+        """Start without any.
 
         Args:
-            vlm: A model that ``has_separate_tower``.
-            images: Reference of each image under its content hash.
-            pictures: Gives their pixels.
-            batch_size: Images per forward pass.
+            of_tower: Whether the tower's output is kept, for a model that ``has_separate_tower``, and the connector of
+                any checkpoint run on it; else the features of one checkpoint are kept as they are.
         """
-        self._values: dict[str, Tensor] = {}
-        hashes = list(images)
-        for start in range(0, len(hashes), batch_size):
-            part = hashes[start : start + batch_size]
-            self.add(vlm, part, pictures.pixels([images[content_hash] for content_hash in part], part))
+        self._of_tower = of_tower
+        self._values: dict[tuple[str, ...], Any] = {}
+        self._others: dict[tuple[str, ...], dict[str, Tensor]] = {}
+        self._is_tensor = False
 
-    def add(self, vlm: Vlm, content_hashes: Sequence[str], pixel_values: Tensor) -> None:
-        """Run some more images through the tower, in one forward pass."""
-        features = _run_images(vlm, pixel_values)[0].cpu()
-        self._values |= zip(content_hashes, features, strict=True)
+    def add(self, vlm: Vlm, unit: Unit, half: ImageHalf) -> None:
+        """Run images through the vision side.
 
-    def inputs(self, vlm: Vlm, content_hashes: Sequence[str]) -> dict[str, Any]:
-        """Model inputs that stand in for the ``pixel_values`` of a batch.
+        Args:
+            vlm: A model.
+            unit: Which images.
+            half: What the processor made of them.
+        """
+        caught, features = _run_images(vlm, half)
+        self._is_tensor = isinstance(features[_PER_IMAGE], Tensor)
+        self._values[unit.hashes] = caught.cpu() if self._of_tower and caught is not None else _moved(features, "cpu")
+        self._others[unit.hashes] = {name: value for name, value in half.tensors.items() if name != _PIXELS}
+
+    def add_all(self, vlm: Vlm, units: Iterable[Unit], pictures: Pictures) -> "ImageFeatures":
+        """Run distinct images through the vision side, unless they are there."""
+        for unit in units:
+            if unit.hashes not in self._values:
+                self.add(vlm, unit, pictures.half(unit))
+        return self
+
+    def inputs(self, vlm: Vlm, units: Sequence[Unit]) -> dict[str, Any]:
+        """Model inputs that stand in for the pixels of a batch.
 
         Args:
             vlm: The checkpoint whose connector is used.
-            content_hashes: Of the batch's images in order.
+            units: The batch's images in order.
 
         Returns:
             Keyword arguments for the model.
         """
         # Questions on one image stand together, so the connector too runs once per image and batch.
-        distinct = list(dict.fromkeys(content_hashes))
-        features = torch.stack([self._values[content_hash] for content_hash in distinct])
-        tokens = dict(zip(distinct, _connect(vlm, features.to(vlm.model.device)), strict=True))
-        pooled = tuple(tokens[content_hash] for content_hash in content_hashes)
-        output = BaseModelOutputWithPooling(pooler_output=pooled)  # pyright: ignore[reportArgumentType]
-        return {"mm_encoder_outputs": {"image": output}}
+        distinct = list(dict.fromkeys(unit.hashes for unit in units))
+        values = [self._values[hashes] for hashes in distinct]
+        if self._of_tower:
+            connected = _connect(vlm, torch.cat(values).to(vlm.model.device)).split([len(value) for value in values])
+            pieces = [{_PER_IMAGE: part if self._is_tensor else tuple(part)} for part in connected]
+        else:
+            pieces = [_moved(value, vlm.model.device) for value in values]
+        own = dict(zip(distinct, pieces, strict=True))
+        output = SimpleNamespace(**_joined([own[unit.hashes] for unit in units]))
+        return join_images([self._others[unit.hashes] for unit in units]) | {"mm_encoder_outputs": {"image": output}}
 
 
-def has_separate_tower(vlm: Vlm, pixel_values: Tensor) -> bool:
+def has_separate_tower(vlm: Vlm, halves: Sequence[ImageHalf]) -> bool:
     """Whether the model's image tokens are exactly its connector's output on its tower's features, tried on images."""
-    if not isinstance(getattr(vlm.model.base_model, "multi_modal_projector", None), nn.Module):
-        return False
-    features, expected = _run_images(vlm, pixel_values)
-    found = _connect(vlm, features)
-    return len(found) == len(expected) and all(map(torch.equal, found, expected))
+    seen = [_run_images(vlm, half) for half in halves]
+    if len({None if caught is None else caught.shape[1:] for caught, _ in seen} | {None}) != 2:
+        return False  # no connector of its own, or features of different sizes, which cannot run together
+    for caught, features in seen:
+        assert caught is not None
+        try:
+            found = _connect(vlm, caught)
+        except TypeError:  # it wants to know more than the tower's features
+            return False
+        expected = features[_PER_IMAGE]
+        if set(features) != {_PER_IMAGE} or len(found) != len(expected) or not all(map(torch.equal, found, expected)):
+            return False
+    return True
 
 
 def tower_digest(vlm: Vlm) -> str:
@@ -73,20 +104,63 @@ def tower_digest(vlm: Vlm) -> str:
     return digest.hexdigest()
 
 
+def image_features(vlm: Vlm, halves: Sequence[ImageHalf]) -> list[Tensor]:
+    """What the language model reads of each unit of images, shape (n_tokens, width)."""
+    made = [_run_images(vlm, half)[1][_PER_IMAGE] for half in halves]
+    return [torch.cat(list(pieces)) for pieces in made]
+
+
 @torch.inference_mode()
 def _connect(vlm: Vlm, features: Tensor) -> Tensor:
     return vlm.model.base_model.multi_modal_projector(features)
 
 
 @torch.inference_mode()
-def _run_images(vlm: Vlm, pixel_values: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The connector's input, and the image tokens, of images run through the whole vision side."""
+def _run_images(vlm: Vlm, half: ImageHalf) -> tuple[Tensor | None, dict[str, Any]]:
+    """The input of a connector that stands alone, if there is one, and the features that the model makes of images."""
     caught: list[Tensor] = []
-    connector = vlm.model.base_model.multi_modal_projector
-    handle = connector.register_forward_pre_hook(lambda _module, inputs: caught.append(inputs[0]))
+    connector = getattr(vlm.model.base_model, "multi_modal_projector", nn.Identity())
+    handle = connector.register_forward_pre_hook(lambda _module, inputs: caught.extend(inputs[:1]))
     try:
-        pixels = pixel_values.to(vlm.model.device, vlm.model.dtype)
-        tokens = vlm.model.get_image_features(pixel_values=pixels).pooler_output
+        made = vlm.model.get_image_features(**placed(half.tensors, vlm.model))
     finally:
         handle.remove()
-    return caught[0], tuple(tokens)
+    features = {name: getattr(made, name, None) for name in (_PER_IMAGE, _PER_LAYER)}
+    return caught[0] if len(caught) == 1 else None, {n: value for n, value in features.items() if value is not None}
+
+
+def placed(inputs: Any, model: Any) -> dict[str, Any]:
+    """Tensors on the model's device, in its precision unless they hold integers; anything else as it is."""
+    tensors = {
+        name: value.to(model.device, model.dtype if value.is_floating_point() else value.dtype)
+        for name, value in inputs.items()
+        if isinstance(value, Tensor)
+    }
+    return dict(inputs) | tensors
+
+
+def _joined(pieces: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Features of several units, in the containers that the family has."""
+    joined: dict[str, Any] = {}
+    for name, first in pieces[0].items():
+        values = [piece[name] for piece in pieces]
+        if name == _PER_LAYER:
+            joined[name] = type(first)(_in_a_row(layer) for layer in zip(*values, strict=True))
+        else:
+            joined[name] = _in_a_row(values)
+    return joined
+
+
+def _in_a_row(values: Sequence[Any]) -> Any:
+    """Tensors below each other, or the pieces of lists one after the other."""
+    if isinstance(values[0], Tensor):
+        return torch.cat(list(values))
+    return type(values[0])(piece for value in values for piece in value)
+
+
+def _moved(features: Any, device: torch.device | str) -> Any:
+    if isinstance(features, Tensor):
+        return features.to(device)
+    if isinstance(features, dict):
+        return {name: _moved(value, device) for name, value in features.items()}
+    return type(features)(_moved(part, device) for part in features)

@@ -97,13 +97,13 @@ def test_answers_do_not_depend_on_the_order_of_the_rows(vlm):
 
 def test_an_end_token_stops_an_answer(vlm):
     pictures = Pictures(vlm.processor, draw)
-    prompts = [question.prompt for question in Encoder(vlm.processor, pictures, max_tokens=512).ask(make_questions())]
+    prompts = [question.prompt for question in Encoder.of(vlm, pictures, max_tokens=512).ask(make_questions())]
     free = generate(vlm, prompts, pictures, stop_ids=[2], max_new_tokens=5)
     tokenizer = vlm.processor.tokenizer
     number, text = next((n, text) for n, text in enumerate(free) if len(tokenizer.tokenize(text)) >= 2)
     ids = vlm.model.generate(
         input_ids=torch.tensor([prompts[number].input_ids.tolist()]),
-        pixel_values=pictures.pixels(prompts[number].images, prompts[number].image_hashes),
+        **pictures.inputs(prompts[number].units),
         max_new_tokens=2,
         do_sample=False,
     )[0, -2:].tolist()  # fmt: skip
@@ -113,7 +113,7 @@ def test_an_end_token_stops_an_answer(vlm):
 
 
 def test_the_templates_end_token_and_the_models_own_stop(vlm):
-    encoder = Encoder(vlm.processor, Pictures(vlm.processor, draw), max_tokens=512)
+    encoder = Encoder.of(vlm, Pictures(vlm.processor, draw), max_tokens=512)
     assert stop_token_ids(vlm, encoder) == [vlm.processor.tokenizer.convert_tokens_to_ids("</s>")]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from xmas_assets.extraction.batching import ahead, batches_of
+from xmas_assets.vlm.image_inputs import Unit
 from xmas_assets.vlm.prompts import Encoded
 
 
@@ -11,9 +12,9 @@ def row(name: str, image: str, n_own: int) -> Encoded:
     """Three image tokens, if there is an image, and some words."""
     n_image = 3 if image else 0
     is_image = np.arange(n_image + n_own) < n_image
-    images = (image,) if image else ()
+    units = (Unit((image,), (image,)),) if image else ()
     ids = np.where(is_image, 9, 1).astype(np.int32)
-    return Encoded(name, ids, ~is_image, is_image, images, images, (3,) * len(images))
+    return Encoded(name, ids, ~is_image, is_image, units, (3,) * len(units))
 
 
 def names(batches: list[list[Encoded]]) -> list[str]:

@@ -49,7 +49,7 @@ def world(tmp_path_factory):
     )
     vlm = load_vlm(checkpoint.path, BaseModelSettings(), base=base)
     pictures = Pictures(vlm.processor, draw)
-    rows, _ = Encoder(vlm.processor, pictures, max_tokens=2048).encode(make_samples())
+    rows, _ = Encoder.of(vlm, pictures, max_tokens=2048).encode(make_samples())
     pad_id = pad_token_id(vlm.processor.tokenizer)
     return base, checkpoint.path, vlm, lambda part: collate(part, pictures, pad_id=pad_id, padding_side="right"), rows
 

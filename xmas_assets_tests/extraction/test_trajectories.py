@@ -1,7 +1,6 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,14 +77,9 @@ def read_one_by_one(checkpoint: Path, samples: list[Sample], *, base: Path | Non
     """The plain way: every sample alone, its pictures through the whole model."""
     vlm = load_vlm(checkpoint, BaseModelSettings(), base=base)
     pictures = Pictures(vlm.processor, draw)
-    encoded, _ = Encoder(vlm.processor, pictures, max_tokens=2048).encode(samples)
+    encoded, _ = Encoder.of(vlm, pictures, max_tokens=2048).encode(samples)
     signal = AttentionSpectra("causal", 3)
-
-    def images(hashes: Sequence[str]) -> dict[str, torch.Tensor]:
-        references = dict(pair for row in encoded for pair in zip(row.image_hashes, row.images, strict=True))
-        return {"pixel_values": pictures.pixels([references[content_hash] for content_hash in hashes], hashes)}
-
-    seen = [capture(vlm, [row], signal.capture_spec(None), images, is_packed=False) for row in encoded]
+    seen = [capture(vlm, [row], signal.capture_spec(None), pictures.inputs, is_packed=False) for row in encoded]
     return np.concatenate([signal.read(captured)["values"] for captured in seen])
 
 

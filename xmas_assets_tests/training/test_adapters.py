@@ -20,7 +20,7 @@ def vlm(base):
 @pytest.fixture
 def batch(vlm):
     pictures = Pictures(vlm.processor, draw)
-    rows, _ = Encoder(vlm.processor, pictures, max_tokens=512).encode(make_samples()[:6])
+    rows, _ = Encoder.of(vlm, pictures, max_tokens=512).encode(make_samples()[:6])
     return collate(rows, pictures, pad_id=0, padding_side="right")
 
 

@@ -66,7 +66,7 @@ def test_a_rows_loss_is_the_mean_over_its_own_answer(base):
     """Against each row alone, by the model's own loss."""
     vlm = load_vlm(base, BaseModelSettings())
     pictures = Pictures(vlm.processor, draw)
-    rows, _ = Encoder(vlm.processor, pictures, max_tokens=2048).encode(make_samples()[:5])
+    rows, _ = Encoder.of(vlm, pictures, max_tokens=2048).encode(make_samples()[:5])
 
     def batch(part):
         return collate(part, pictures, pad_id=0, padding_side="right")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
+from xmas_assets.vlm.image_inputs import Unit
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.prompts import Encoded
 
@@ -66,16 +67,18 @@ def make_rows(sequences: list[list[int]]) -> list[Encoded]:
         is_image = ids == IMAGE_ID
         beginning = sum(sequence[: np.flatnonzero(is_image)[-1]]) if is_image.any() else 0
         n_images = int(is_image.sum()) // N_IMAGE_TOKENS
-        hashes = tuple(f"{beginning}-{image}" for image in range(n_images))
+        hashes = (f"{beginning}-{image}" for image in range(n_images))
+        units = tuple(Unit((name,), (name,)) for name in hashes)
         is_answer = np.arange(len(ids)) >= len(ids) - max(1, len(ids) // 4)
         counts = (N_IMAGE_TOKENS,) * n_images
-        rows.append(Encoded(str(number), ids, is_answer & ~is_image, is_image, hashes, hashes, counts))
+        rows.append(Encoded(str(number), ids, is_answer & ~is_image, is_image, units, counts))
     return rows
 
 
-def draw_images(hashes: Sequence[str]) -> dict[str, Any]:
+def draw_images(units: Sequence[Unit]) -> dict[str, Any]:
     """The inputs of some images: pixels that follow from the hash."""
-    seeds = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little") for name in hashes]
+    names = [name for unit in units for name in unit.hashes]
+    seeds = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little") for name in names]
     return {"pixel_values": torch.stack([torch.randn(3, 64, 64, generator=seeded(seed)) for seed in seeds])}
 
 
@@ -88,6 +91,6 @@ def make_batch(sequences: list[list[int]]) -> dict[str, Any]:
     longest = max(map(len, sequences))
     ids = [sequence + [0] * (longest - len(sequence)) for sequence in sequences]
     mask = [[1] * len(sequence) + [0] * (longest - len(sequence)) for sequence in sequences]
-    hashes = [name for row in make_rows(sequences) for name in row.image_hashes]
+    units = [unit for row in make_rows(sequences) for unit in row.units]
     inputs = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
-    return inputs | (draw_images(hashes) if hashes else {})
+    return inputs | (draw_images(units) if units else {})

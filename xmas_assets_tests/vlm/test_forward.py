@@ -6,9 +6,11 @@ import torch
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.vlm.capture import Captured, CaptureSpec
-from xmas_assets.vlm.forward import can_pack, capture
+from xmas_assets.vlm.forward import capture
+from xmas_assets.vlm.image_inputs import Unit
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.packing import n_shareable
+from xmas_assets.vlm.probes import gives_the_same
 from xmas_assets_tests.vlm.models import (
     IMAGE_ID,
     MULTI_TURN,
@@ -156,7 +158,7 @@ def test_a_common_beginning_is_computed_once_and_nothing_is_padded(sequences: li
 
 def test_equal_words_on_other_images_are_not_shared(vlm: Vlm, sequences: list[list[int]]):
     first, second = make_rows([sequences[0], sequences[0]])
-    second = type(second)(**{**vars(second), "image_hashes": ("another",)})
+    second = type(second)(**{**vars(second), "units": (Unit(("another",), ("another",)),)})
     spec = CaptureSpec(hidden_states=(3,))
     together = capture(vlm, [first, second], spec, draw_images, is_packed=True).hidden_states[3]
     alone = capture(vlm, [second], spec, draw_images, is_packed=True).hidden_states[3]
@@ -175,7 +177,7 @@ def test_what_else_is_wanted_changes_no_bit(vlm: Vlm, sequences: list[list[int]]
 
 
 def test_a_causal_model_can_be_packed(vlm: Vlm, sequences: list[list[int]]):
-    assert can_pack(vlm, make_rows(sequences), draw_images)
+    assert gives_the_same(vlm, make_rows(sequences), draw_images, draw_images, is_packed=True)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -183,7 +185,7 @@ def test_a_causal_model_with_an_outlier_channel_can_be_packed(sequences: list[li
     vlm = make_vlm()
     vlm.model.get_decoder().norm.weight.data[0] = 30
     vlm.model.to(dtype)
-    assert can_pack(vlm, make_rows(sequences), draw_images)
+    assert gives_the_same(vlm, make_rows(sequences), draw_images, draw_images, is_packed=True)
 
 
 @pytest.mark.parametrize("outlier", [1, 30])
@@ -204,7 +206,7 @@ def test_a_model_whose_image_tokens_see_the_question_cannot(
         return plain(attention_mask=attention_mask, **inputs)
 
     decoder.forward = see_all
-    assert not can_pack(vlm, make_rows(sequences), draw_images)
+    assert not gives_the_same(vlm, make_rows(sequences), draw_images, draw_images, is_packed=True)
 
 
 def test_a_state_that_is_not_finite_is_refused(sequences: list[list[int]]):
@@ -219,7 +221,7 @@ def test_a_model_whose_image_token_is_number_zero_can_be_padded(sequences: list[
     vlm.model.config.image_token_id = 0
     rows = make_rows([[0 if token == IMAGE_ID else token for token in make_sequences()[MULTI_TURN]], sequences[-1]])
     rows = [type(row)(**{**vars(row), "is_image": row.input_ids == 0}) for row in rows]
-    rows[0] = type(rows[0])(**{**vars(rows[0]), "images": ("a",), "image_hashes": ("a",)})
+    rows[0] = type(rows[0])(**{**vars(rows[0]), "units": (Unit(("a",), ("a",)),)})
     seen = capture(
         Vlm(vlm.model, None, 0, vlm.directory), rows, CaptureSpec(hidden_states=(3,)), draw_images, is_packed=False
     )

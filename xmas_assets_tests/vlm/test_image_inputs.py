@@ -5,9 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from xmas_assets.contracts.errors import ModelError
 from xmas_assets.toy.model import build_processor
-from xmas_assets.vlm.image_inputs import Pictures
+from xmas_assets.vlm.image_inputs import Pictures, Unit, join_images
 
 ONE_PICTURE_BYTES = 3 * 64 * 64 * 4
 
@@ -27,48 +26,50 @@ def open_image(opened):
     return open_one
 
 
+def unit(reference: str, content_hash: str) -> Unit:
+    return Unit((reference,), (content_hash,))
+
+
+def pixels(pictures: Pictures, *units: Unit) -> torch.Tensor:
+    return pictures.inputs(units)["pixel_values"]
+
+
 def test_pixels_are_the_processors_own_in_order(open_image):
     processor = build_processor()
-    pixels = Pictures(processor, open_image).pixels(["10", "200"], ["a", "b"])
+    found = pixels(Pictures(processor, open_image), unit("10", "a"), unit("200", "b"))
     expected = processor.image_processor([open_image("10"), open_image("200")], return_tensors="pt")["pixel_values"]
-    assert torch.equal(pixels, expected)
+    assert torch.equal(found, expected)
 
 
 def test_a_picture_is_opened_once_whatever_its_name(open_image, opened):
     pictures = Pictures(build_processor(), open_image)
-    first = pictures.pixels(["10", "10"], ["same", "same"])
-    again = pictures.pixels(["20"], ["same"])
+    first = pixels(pictures, unit("10", "same"), unit("10", "same"))
+    again = pixels(pictures, unit("20", "same"))
     assert opened == {"10": 1}
     assert torch.equal(first[:1], again)
 
 
 def test_kept_pictures_stay_within_the_limit_and_the_rest_is_made_again_alike(open_image, opened):
     pictures = Pictures(build_processor(), open_image, limit_bytes=2 * ONE_PICTURE_BYTES)
-    first = pictures.pixels(["1"], ["a"])
-    pictures.pixels(["2", "3"], ["b", "c"])
-    assert torch.equal(pictures.pixels(["1"], ["a"]), first)
+    first = pixels(pictures, unit("1", "a"))
+    pixels(pictures, unit("2", "b"), unit("3", "c"))
+    assert torch.equal(pixels(pictures, unit("1", "a")), first)
     assert opened == {"1": 2, "2": 1, "3": 1}
 
 
 def test_tokens_need_no_picture_where_all_pictures_get_the_same(open_image, opened):
-    processor = build_processor()
-    assert Pictures(processor, open_image).tokens("10", "a") == (processor.image_token_id,) * 16
+    assert Pictures(build_processor(), open_image).written(unit("10", "a")) == ("<image>" * 16,)
     assert not opened
 
 
+def test_smaller_images_are_filled_with_zeros_up_to_the_largest():
+    """Two images of 2 x 2 tiles and one of 1 x 3: axis 0 counts images, inner axes grow to (2, 3)."""
+    small, wide = torch.ones(2, 2, 2), torch.full((1, 1, 3), 7.0)
+    joined = join_images([{"tiles": small, "n": torch.tensor([4, 4])}, {"tiles": wide, "n": torch.tensor([3])}])
+    assert joined["n"].tolist() == [4, 4, 3]
+    assert joined["tiles"].tolist() == [[[1, 1, 0], [1, 1, 0]]] * 2 + [[[7, 7, 7], [0, 0, 0]]]
+
+
 def test_a_picture_with_transparency_is_read_as_rgb():
-    pixels = Pictures(build_processor(), lambda *_: Image.new("LA", (20, 20), (90, 10))).pixels(["x"], ["h"])
-    assert pixels.shape == (1, 3, 64, 64)
-
-
-def test_a_family_that_needs_more_than_pixel_values_is_refused(open_image):
-    processor = build_processor()
-
-    class WithSizes:
-        image_token = processor.image_token
-
-        def __call__(self, **inputs):
-            return processor(**inputs) | {"image_sizes": torch.tensor([[64, 64]])}
-
-    with pytest.raises(ModelError, match="image_sizes"):
-        Pictures(WithSizes(), open_image)
+    found = pixels(Pictures(build_processor(), lambda *_: Image.new("LA", (20, 20), (90, 10))), unit("x", "h"))
+    assert found.shape == (1, 3, 64, 64)

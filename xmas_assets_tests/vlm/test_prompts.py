@@ -15,7 +15,7 @@ PICTURES = Pictures(PROCESSOR, lambda name, _: Image.new("RGB", (70, 40), name))
 
 
 def encoder(max_tokens: int = 2048) -> Encoder:
-    return Encoder(PROCESSOR, PICTURES, max_tokens=max_tokens)
+    return Encoder(PROCESSOR, PICTURES, image_token_id=PROCESSOR.image_token_id, max_tokens=max_tokens)
 
 
 def sample(*texts: str, images: tuple[str, ...] = (), name: str = "s") -> Sample:
@@ -197,5 +197,5 @@ def test_padding_falls_back_to_the_end_token():
 def test_pixel_values_follow_the_image_tokens_of_the_batch():
     rows = [one(sample("<image>?", "a", images=("red",))), one(sample("<image>?", "b", images=("blue",)))]
     batch = collate(rows, PICTURES, pad_id=0, padding_side="right")
-    expected = torch.cat([PICTURES.pixels(["red"], ["hash of red"]), PICTURES.pixels(["blue"], ["hash of blue"])])
+    expected = torch.cat([PICTURES.half(unit).tensors["pixel_values"] for row in rows for unit in row.units])
     assert torch.equal(batch["pixel_values"], expected)
