@@ -48,7 +48,12 @@ def capture(vlm: Vlm, rows: Sequence[Encoded], spec: CaptureSpec, images: ImageI
     layout = Packed(batch) if is_packed else Padded(batch)
     watch = _Watch(vlm.model, batch, layout, spec)
     if watch.last_stage >= 0:
-        inputs = layout.inputs | placed(images(layout.units) if layout.units else {}, vlm.model)
+        shown = placed(images(layout.units) if layout.units else {}, vlm.model)
+        rope_index = getattr(vlm.model.base_model, "get_rope_index", None)
+        if isinstance(layout, Packed) and rope_index is not None:
+            grids = {name: value for name, value in shown.items() if name.endswith("grid_thw")}
+            layout.place_images(batch, rope_index, grids)
+        inputs = layout.inputs | shown
         with watch.watching(), suppress(EverythingSeenError):
             watch.last_hidden_state = vlm.model.base_model(**inputs, use_cache=False).last_hidden_state
     captured = watch.result()

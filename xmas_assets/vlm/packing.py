@@ -5,7 +5,7 @@ images behind the same words share that beginning: packed, it stands once, and b
 see the beginning and themselves. There is no padding, no cache and no copy.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -91,8 +91,9 @@ class Packed:
         self.units = [unit for group in self.groups for unit in batch.rows[group.rows[0]].units]
         self._places = np.zeros(batch.input_ids.shape, dtype=np.int64)
         ids = np.empty(self.groups[-1].stop, dtype=np.int64)
-        positions = np.empty_like(ids)
-        for group in self.groups:
+        positions, self._owners = np.empty_like(ids), np.empty_like(ids)
+        for owner, group in enumerate(self.groups):
+            self._owners[group.start : group.stop] = owner
             start = group.own_start
             for number, length in zip(group.rows, group.lengths, strict=True):
                 row = batch.rows[number].input_ids
@@ -109,6 +110,28 @@ class Packed:
             packed = values.new_empty(1, len(ids))
             packed[0, self.places[batch.is_real]] = values[batch.is_real]
             self.inputs[name] = packed
+
+    def place_images(self, batch: Batch, rope_index: Callable[..., Any], grids: Mapping[str, Any]) -> None:
+        """Set positions of several axes, which follow from where image tokens lie in their image (M-RoPE).
+
+        Rows of a group differ behind their last image only, where all axes go on alike, so its longest row has them all.
+
+        Args:
+            batch: The rows.
+            rope_index: The model's ``get_rope_index``.
+            grids: Sizes of the groups' images, by the names that it knows.
+        """
+        longest = [max(group.rows, key=lambda row: len(batch.rows[row].input_ids)) for group in self.groups]
+        with_images = [number for number, row in enumerate(longest) if batch.rows[row].units]
+        if not with_images:
+            return
+        chosen = [longest[number] for number in with_images]
+        inputs = {name: values[chosen] for name, values in batch.per_token.items()}
+        found, _ = rope_index(batch.input_ids[chosen], **inputs, **grids, attention_mask=batch.is_real[chosen].long())
+        plain = torch.arange(found.shape[2], device=found.device)
+        index = plain.expand(found.shape[0], len(longest), -1).clone()
+        index[:, with_images] = found
+        self.inputs["position_ids"] = index[:, torch.from_numpy(self._owners), self.inputs["position_ids"][0]][:, None]
 
     @cached_property
     def places(self) -> Tensor:
