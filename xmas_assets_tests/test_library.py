@@ -94,7 +94,7 @@ def test_a_method_with_parameters_of_its_own_and_plain_lists():
         ("semdedup", {"pooled_features": [1.0, 2.0]}, r"^signal 'pooled_features' has 1 dimensions, not 2; give"),
         ("instag", {"tags": [["a"], ["b", "c"]]}, r"^signal 'tags' has 0 dimensions, not 1; .*dtype object where"),
         ("random", {}, r"^no array says how many rows there are; give sample_ids"),
-        ("random", {"sample_ids": ["a", "a"]}, "sample_id 'a' stands for more than one row"),
+        ("random", {"sample_ids": ["a", "a"]}, "sample_id 'a' names more than one row"),
         ("xmass", {}, r"^method 'xmass' is not known; use one of xmas, "),
     ],
 )

@@ -134,7 +134,7 @@ def _lloyd(points: FloatArray, weights: IntArray, initial: FloatArray, *, max_it
 
     options = {"min_points_per_centroid": 1, "max_points_per_centroid": 2**31 - 1}  # no warning, no sampling of its own
     engine = faiss.Kmeans(points.shape[1], len(initial), niter=max_iterations, seed=1234, **options)
-    # faiss refuses fewer points than centroids, and does nothing for as many: then all points stand more than once.
+    # faiss refuses fewer points than centroids, and does nothing for as many: then all points occur more than once.
     n_times = len(initial) // len(points) + 1
     rows, row_weights = np.tile(points.astype(np.float32), (n_times, 1)), np.tile(weights.astype(np.float32), n_times)
     engine.train(rows, weights=row_weights, init_centroids=initial.astype(np.float32))

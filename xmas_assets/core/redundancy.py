@@ -69,7 +69,7 @@ def measure_redundancy(values: FloatArray, *, cell_rows: int = 4096, seed: int =
     """Measure how much the rows of a space repeat one another; the order of the rows does not matter.
 
     Up to ``cell_rows`` rows that differ, all are compared. Beyond that, those in one k-means cluster are, of as many
-    as give that mean size, and pairs that a border parts are missed: the work grows with ``n_rows * cell_rows``. The
+    as give that mean size, and pairs across a border are missed: the work grows with ``n_rows * cell_rows``. The
     more rows a dataset has, the nearer they lie, so compare sets of unlike sizes with care.
 
     Args:

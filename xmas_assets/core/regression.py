@@ -9,7 +9,7 @@ def ridge_predictions(values: FloatArray, known: FloatArray, targets: FloatArray
     Args:
         values: Of the rows, shape (n_rows, n_features).
         known: Of the examples, shape (n_examples, n_features); they are scaled to variance 1, and a feature that is the
-            same in all examples says nothing.
+            same in all examples has no effect.
         targets: Of the examples, shape (n_examples,).
         ridge: Added to the diagonal of the scaled features' Gram matrix, > 0.
 

@@ -1,4 +1,4 @@
-"""How a row stands to the rows of its cluster, and its cluster to the other clusters."""
+"""How a row relates to the rows of its cluster, and its cluster to the other clusters."""
 
 from typing import Any
 

@@ -55,7 +55,7 @@ def median_distance(values: NDArray[np.floating], copies: NDArray[np.int64], *, 
 
     Args:
         values: Rows, shape (n_rows, n_features); two at least, counting copies.
-        copies: How often each row stands in the dataset, shape (n_rows,).
+        copies: How often each row occurs in the dataset, shape (n_rows,).
         seed: Of the pairs.
     """
     rng = np.random.default_rng(seed)

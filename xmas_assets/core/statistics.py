@@ -14,7 +14,7 @@ _CHUNK = 256  # resamples weighted at once: 256 x 10,000 questions are 20 MB
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval and what it stands on.
+    """An estimate with its 95 % interval and what it rests on.
 
     Attributes:
         estimate: The point estimate from all answers.

@@ -14,7 +14,7 @@ MAX_PIXELS = 64_000_000
 MIN_SIDE_PIXELS = 4  # below this a processor cannot tell pixels from channels: (3, 3, 3) is ambiguous
 MAX_ASPECT = 100  # processors scale the short side up: 1 x 10,000 would become 336 x 3,360,000
 
-# By content, never by name. Whatever is not here (TIFF, PSD, EPS, SVG, PDF, FITS, ...) reaches no decoder.
+# By content, never by name. No other format (TIFF, PSD, EPS, SVG, PDF, FITS, ...) reaches a decoder.
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", 0, "PNG"),
     (b"\xff\xd8\xff", 0, "JPEG"),

@@ -42,7 +42,7 @@ def export_subset(
 
     Args:
         registration: The dataset.
-        places: Which records; written in source order, whatever order they come in.
+        places: Which records, in any order; they are written in source order.
         manifest: What the subset is; its hashes of the source files are checked.
         to: File to write; missing folders are made. An earlier export, unchanged, is replaced when the new one is
             complete.
@@ -61,10 +61,10 @@ def export_subset(
     """
     regular_file(to)
     container = _container(to, file_format, registration.annotations)
-    beside = to.with_name(f"{to.stem}{_MANIFEST}")
+    manifest_path = to.with_name(f"{to.stem}{_MANIFEST}")
     claims = [
-        claim(beside, inputs=inputs, why_not_ours=lambda: _why_not_its_manifest(beside, to), force=force),
-        claim(to, inputs=inputs, why_not_ours=lambda: _why_not_ours(to, beside), force=force),
+        claim(manifest_path, inputs=inputs, why_not_ours=lambda: _why_not_its_manifest(manifest_path, to), force=force),
+        claim(to, inputs=inputs, why_not_ours=lambda: _why_not_ours(to, manifest_path), force=force),
     ]
     _check_unchanged(registration, manifest)
     try:
@@ -73,11 +73,11 @@ def export_subset(
             records, images = staging / to.name, staging / f"{to.stem}_images"
             _write_records(registration, places, records, container=container, file_format=file_format, images=images)
             exported = ExportedFile(file=to.name, sha256=file_sha256(records), format=file_format or "original")
-            (staging / beside.name).write_bytes(manifest.model_copy(update={"export": exported}).to_bytes())
+            (staging / manifest_path.name).write_bytes(manifest.model_copy(update={"export": exported}).to_bytes())
             _place(claims, images, force=force)
     except OSError as error:
         raise OutputError(f"the export to {ascii(str(to))[:300]} failed: {error.strerror or error}") from error
-    return beside
+    return manifest_path
 
 
 def _container(to: Path, file_format: str | None, sources: Sequence[Path]) -> Container:
@@ -119,10 +119,10 @@ def _why_not_its_manifest(path: Path, to: Path) -> str | None:
     return None if manifest.to_bytes() == path.read_bytes() else "was edited"
 
 
-def _why_not_ours(to: Path, beside: Path) -> str | None:
-    if _why_not_its_manifest(beside, to) is not None:
+def _why_not_ours(to: Path, manifest_path: Path) -> str | None:
+    if _why_not_its_manifest(manifest_path, to) is not None:
         return "is not an earlier export with its manifest"
-    exported = Manifest.read(beside).export
+    exported = Manifest.read(manifest_path).export
     return None if exported and file_sha256(to) == exported.sha256 else "was changed since it was exported"
 
 

@@ -1,4 +1,4 @@
-"""Looks at every image of a dataset once: readable, decodable, its hash, and what is worth telling about it."""
+"""Looks at every image of a dataset once: readable, decodable, its hash, and what is worth reporting about it."""
 
 import hashlib
 from collections import Counter

@@ -46,7 +46,7 @@ class ImageRoot:
         A name that differs only in case or in Unicode normal form is found if it is the only such one.
 
         Raises:
-            ImageError: ``image_outside_root`` (told from the text alone, before anything is opened, or because a link
+            ImageError: ``image_outside_root`` (found in the text alone, before anything is opened, or because a link
                 leads out), ``image_missing``.
         """
         if ref.startswith(STORE_PREFIX):

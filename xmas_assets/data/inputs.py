@@ -25,7 +25,7 @@ class Inputs:
     def __init__(
         self, registrations: Iterable[Registration], *, home: Path | None = None, unread: str | None = None
     ) -> None:
-        """Take down what the registrations name.
+        """Note what the registrations name.
 
         Args:
             registrations: The datasets.

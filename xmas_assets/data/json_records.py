@@ -13,7 +13,7 @@ from xmas_assets.data.json_slices import MAX_RECORD_BYTES, RawSlice, line_slices
 
 
 class RawRecord(NamedTuple):
-    """One record as it stands in its source.
+    """One record as it is in its source.
 
     Attributes:
         source_file: Position of the file in its list.
@@ -79,7 +79,7 @@ def _parsed(piece: RawSlice, source_file: int, row: int) -> RawRecord:
 
 
 def _why_unparsed(raw: bytes, message: str) -> tuple[Reason, str]:
-    """Tell broken JSON from JSON that a more lenient parser reads: bad bytes, lone surrogates, control characters."""
+    """Distinguish broken JSON from what a more lenient parser reads: bad bytes, lone surrogates, control characters."""
     try:
         json.loads(raw.decode("utf-8"), strict=False, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:

@@ -18,7 +18,7 @@ class Ledger:
         rows_out: Rows of the table, by split.
         quarantined: Refused records, by split.
         reasons: Refused records, by reason code, all splits.
-        notices: What was accepted but is worth telling (``animated``, ``repeated_id``, ...), with how often.
+        notices: What was accepted but is worth reporting (``animated``, ``repeated_id``, ...), with how often.
     """
 
     rows_in: Counter[str] = field(default_factory=Counter)
@@ -28,7 +28,7 @@ class Ledger:
     notices: Counter[str] = field(default_factory=Counter)
 
     def to_batch(self) -> pa.RecordBatch:
-        """The ledger as a table, one row per split; the notices of all splits stand in every row."""
+        """The ledger as a table, one row per split; every row holds the notices of all splits."""
         notices = orjson.dumps(self.notices, option=orjson.OPT_SORT_KEYS).decode()
         rows = [
             {

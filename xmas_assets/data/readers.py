@@ -1,4 +1,4 @@
-"""Which format a file has, and its records, whatever the format. Not what a record means: see ``validators``."""
+"""Which format a file has, and its records, in any format. Not what a record means: see ``validators``."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,7 +54,7 @@ def read_records(paths: tuple[Path, ...], file_format: str | None = None) -> Ite
 
 
 def detect_container(path: Path) -> Container:
-    """Tell a JSON list, JSON lines and Parquet apart by their first bytes; the file's name does not matter.
+    """Distinguish a JSON list, JSON lines and Parquet by their first bytes; the file's name does not matter.
 
     Raises:
         DatasetError: If the file is none of them, empty, UTF-16, or a JSON object that is not a record.

@@ -130,7 +130,7 @@ class Registration(BaseModel):
         """This registration with the validation files as its only records.
 
         Raises:
-            DatasetError: If there are none; said before anything is read or trained.
+            DatasetError: If there are none; raised before anything is read or trained.
         """
         if not self.validation:
             raise DatasetError(

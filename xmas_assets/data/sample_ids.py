@@ -1,4 +1,4 @@
-"""Unique, stable sample ids out of source ids that are missing or repeated, whatever the order of the rows."""
+"""Unique, stable sample ids out of source ids that are missing or repeated, independent of the order of the rows."""
 
 from array import array
 from hashlib import blake2b
@@ -9,7 +9,7 @@ import numpy as np
 class SampleIds:
     """Ids of one table, in two passes: ``note`` every row, then ``assign`` every row.
 
-    A source id that stands once is kept. Where one id stands for different contents, each gets ``id#<8 hex of its
+    A source id that occurs once is kept. Where one id stands for different contents, each gets ``id#<8 hex of its
     content>``, all of them, so that no id depends on which row comes first. Rows equal in id and content are
     numbered: ``id``, ``id#2``, ``id#3``. A row without an id is ``auto-<16 hex of its content>``.
 
@@ -24,7 +24,7 @@ class SampleIds:
         self._sealed = False
 
     def note(self, source_id: str | None, digest: str) -> str:
-        """Take down a row, and return the id it has before repetitions are told apart."""
+        """Note a row, and return the id it has before repeated ids are made distinct."""
         base_id = source_id if source_id is not None else f"auto-{digest[:16]}"
         self._ids.append(_hash64(base_id))
         self._contents.append(int(digest[:16], 16))
@@ -47,7 +47,7 @@ class SampleIds:
 
     @property
     def n_same_content(self) -> int:
-        """Rows whose content (task, turns and image bytes) an earlier row already has, under whatever id."""
+        """Rows whose content (task, turns and image bytes) an earlier row already has, under any id."""
         return len(self._contents) - len(np.unique(np.frombuffer(self._contents, dtype=np.uint64)))
 
     @property

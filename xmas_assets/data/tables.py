@@ -46,7 +46,7 @@ LEDGER_SCHEMA = pa.schema(
         pa.field("notices", pa.string(), nullable=False),
     ]
 )
-"""Columns of ``ledger``: one row per split; ``notices`` is JSON, what was accepted but is worth telling, by count."""
+"""Columns of ``ledger``: one row per split; ``notices`` is JSON, what was accepted but is worth reporting, by count."""
 
 TABLE_SCHEMAS = {
     "samples": SAMPLES_SCHEMA,

@@ -21,7 +21,7 @@ _ROLES: dict[str, Role] = {
 
 
 class Draft(NamedTuple):
-    """A record in our form, before its images are looked at.
+    """A record in our form, before its images are checked.
 
     Attributes:
         source_id: The source's id as text, None if it has none.
@@ -54,9 +54,9 @@ class _RefusedError(Exception):
 def validate(record: RawRecord) -> Draft | Rejection:
     """Bring a record of any supported shape into our form, without touching its images.
 
-    Conversations stand under ``conversations`` (``from``/``value``), ``messages`` (``role``/``content``, where the
-    content may be a list of text and image parts) or ``texts`` (``user``/``assistant`` pairs, whose images stand
-    before the first question, as this shape has no marks). Images stand under ``image`` or ``images``. Each image
+    Conversations are found under ``conversations`` (``from``/``value``), ``messages`` (``role``/``content``, where the
+    content may be a list of text and image parts) or ``texts`` (``user``/``assistant`` pairs, whose images come
+    before the first question, as this shape has no marks). Images are found under ``image`` or ``images``. Each image
     needs its ``<image>`` mark in a user turn; nothing is guessed.
 
     Returns:

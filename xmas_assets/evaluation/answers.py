@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Answer(NamedTuple):
-    """One question and what the model said.
+    """One question and what the model answered.
 
     Attributes:
         question_id: ``sample_id``, or ``sample_id#turn`` where a sample has several assistant turns.
@@ -13,7 +13,7 @@ class Answer(NamedTuple):
         task: The source's task name, if it has one.
         question: The question alone, without image marks and earlier turns.
         reference: The right answer.
-        answer: What the model said; None if it could not be asked (longer than ``max_tokens``).
+        answer: What the model answered; None if it could not be asked (longer than ``max_tokens``).
         score: 1 if right, 0 if wrong, None if it could not be asked.
     """
 

@@ -34,7 +34,7 @@ def blind_scores(train: Sequence[Sample], test: Sequence[Sample], asked: pl.Data
     questions = pl.DataFrame(rows, schema=schema, orient="row")
     scored = {}
     for name, guess in _BASELINES.items():
-        scores = [exact_match(said, row[3]) for said, row in zip(guess(train, test), rows, strict=True)]
+        scores = [exact_match(guessed, row[3]) for guessed, row in zip(guess(train, test), rows, strict=True)]
         frame = questions.drop("reference").with_columns(score=pl.Series(scores, dtype=pl.Float64))
         scored[name] = frame.join(asked.select("question_id"), on="question_id", how="semi")
     return scored

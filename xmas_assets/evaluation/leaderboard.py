@@ -45,7 +45,7 @@ class _Scores:
     values: FloatArray
 
     def common_seeds(self, other: "_Scores") -> tuple[int, ...]:
-        """Seeds that both have; a baseline is the same whatever the seed."""
+        """Seeds that both have; a baseline is the same for any seed."""
         return tuple(seed for seed in other.seeds if seed in self.seeds) if self.seeds else other.seeds
 
     def at(self, seeds: tuple[int, ...]) -> FloatArray:
@@ -74,11 +74,11 @@ def build_leaderboard(
         Scores and ``coverage`` as fractions, ``rel_*`` in percent of method ``full``, ``vs_random*`` as the score's
         difference from ``random`` at the same budget, costs as means over seeds in CPU seconds. Rel% and the
         difference use only the seeds that both sides have (``rel_n_seeds``, ``vs_random_n_seeds``); null where there
-        is no counterpart. A null interval with a score cannot be told (one image, or full data scoring 0).
+        is no counterpart. A null interval with a score could not be estimated (one image, or full data scoring 0).
 
     Raises:
         StoreError: If there is nothing to rank, a question was answered twice in one selection, or one question id
-            stands for two tasks or images.
+            belongs to two tasks or images.
     """
     frame = _with_baselines(answers, baselines)
     questions = _questions(frame)
@@ -180,7 +180,7 @@ def _questions(frame: pl.DataFrame) -> pl.DataFrame:
     twice = known.filter(pl.col("question_id").is_duplicated())
     if not twice.is_empty():
         raise StoreError(
-            f"question id {twice['question_id'][0]} stands for two tasks or images; make the benchmark's ids unique"
+            f"question id {twice['question_id'][0]} belongs to two tasks or images; make the benchmark's ids unique"
         )
     image = pl.coalesce("image_hash", "question " + pl.col("question_id").cast(pl.String))
     return known.select("question_id", "task", image.alias("image")).with_row_index("at")

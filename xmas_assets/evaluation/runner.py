@@ -58,8 +58,8 @@ def answer_questions(
         for first in range(0, len(prompts), settings.batch_size):
             batch = prompts[first : first + settings.batch_size]
             rows = [prompt for _, prompt in batch]
-            said = generate(vlm, rows, pictures, stop_ids=stop_ids, max_new_tokens=settings.max_new_tokens)
-            texts |= zip((number for number, _ in batch), said, strict=True)
+            replies = generate(vlm, rows, pictures, stop_ids=stop_ids, max_new_tokens=settings.max_new_tokens)
+            texts |= zip((number for number, _ in batch), replies, strict=True)
             if progress is not None:
                 progress(Progress(len(texts), len(prompts)))
     answers = [_answer(question, texts.get(number)) for number, question in enumerate(questions)]
@@ -78,12 +78,12 @@ def _sample(questions: Sequence[Question], count: int | None) -> list[Question]:
     ids = [question_id(question.sample, question.turn) for question in questions]
     if len(set(ids)) != len(ids):
         twice = next(name for name, n in Counter(ids).items() if n > 1)
-        raise DatasetError(f"question id {twice[:80]!r} stands twice in the test set; ids must be unique")
+        raise DatasetError(f"question id {twice[:80]!r} occurs twice in the test set; ids must be unique")
     order = sorted(range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest())
     return [questions[row] for row in sorted(order[:count])]
 
 
-def _answer(question: Question, said: str | None) -> Answer:
+def _answer(question: Question, reply: str | None) -> Answer:
     sample = question.sample
     reference = sample.turns[question.turn].text
     return Answer(
@@ -93,6 +93,6 @@ def _answer(question: Question, said: str | None) -> Answer:
         task=sample.task,
         question=question_of(sample, question.turn),
         reference=reference,
-        answer=said,
-        score=None if said is None else exact_match(said, reference),
+        answer=reply,
+        score=None if reply is None else exact_match(reply, reference),
     )

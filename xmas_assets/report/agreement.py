@@ -99,7 +99,7 @@ def _strength(row: dict, name: str, none: float, steps: tuple[float, float, floa
     """A statistic in words; 'not shown to go' where its interval holds the value of no relation."""
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     if value is None or low is None or high is None:
-        return "too little to tell how it goes"
+        return "too few pairs to know whether it goes"
     if low <= none <= high:
         return "not shown to go"
     if value < none:

@@ -62,7 +62,7 @@ def draw(paint: Callable[["Figure"], None], *, height: float) -> bytes:
 
 
 def data_uri(png: bytes) -> str:
-    """The picture as text that needs no file beside it."""
+    """The picture as text that needs no other file."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 

@@ -139,7 +139,7 @@ def describe_subset(rows: NDArray[np.integer], samples: Table, pictures: Mapping
 
 
 def subset_pictures(rows: NDArray[np.integer], samples: Table, open_image: OpenImage) -> dict[str, bytes]:
-    """The mix of tasks beside the whole dataset's, and some of the rows, as PNG bytes as wide as Dagster shows them.
+    """The mix of tasks next to the whole dataset's, and some of the rows, as PNG bytes as wide as Dagster shows them.
 
     Args:
         rows: Selected rows, ascending.

@@ -75,7 +75,7 @@ def _task_table(per_task: pl.DataFrame) -> list[list[str]]:
 
 
 def _reasons(quarantine: pl.DataFrame) -> list[dict[str, object]]:
-    """Per reason: how many records, and where the first one stands."""
+    """Per reason: how many records, and where the first one is."""
     counts = quarantine.group_by("reason", maintain_order=True).agg(
         pl.len().alias("n_rows"), pl.first("split", "source_row", "detail")
     )

@@ -36,7 +36,7 @@ def leaderboard_cells(leaderboard: pl.DataFrame) -> list[dict[str, list[str]]]:
 
 
 def leaderboard_notes(leaderboard: pl.DataFrame) -> list[str]:
-    """What a reader must know to read the table: what the intervals cover, and which rows stand on less."""
+    """What a reader must know to read the table: what the intervals cover, and which rows rest on less."""
     notes = [
         "Score: mean over tasks. lo..hi: 95 % interval over training seeds and test images. "
         "Rel %: score / full-data score. vs random: percentage points at the same budget, same seeds."
@@ -85,7 +85,7 @@ def render_markdown(leaderboard: pl.DataFrame) -> Markdown:
 
 
 def budget_percent(budget: str | None) -> str:
-    """A budget as a person says it.
+    """A budget as people write it.
 
     Example:
         >>> budget_percent("0.05"), budget_percent("0.005"), budget_percent("1.00")

@@ -11,7 +11,7 @@ from xmas_assets.report.text import visible
 def verdict(leaderboard: pl.DataFrame) -> list[str]:
     """One sentence or two per budget below 100 %, the largest first, then one on what guessing would score.
 
-    The method spoken of is ``xmas``, or without it the best at that budget. A method counts as better or worse than
+    The method described is ``xmas``, or without it the best at that budget. A method counts as better or worse than
     random only if the 95 % interval of the difference leaves 0 out.
 
     Args:
@@ -32,14 +32,14 @@ def verdict(leaderboard: pl.DataFrame) -> list[str]:
 def _about(row: dict[str, Any], random: dict[str, Any] | None) -> str:
     value, interval, of_full = _reach(row)
     verb = "reaches" if of_full else "scores"
-    said = (
+    sentence = (
         f"{visible(row['method'], 40)} at {budget_percent(row['budget'])} {verb} {value}"
         f"{' of full data' if of_full else ''}{f' (95 % interval {interval})' if interval else ''}"
     )
     if random is None or row["vs_random"] is None:
-        return f"{said}."
+        return f"{sentence}."
     value, interval, _ = _reach(random)
-    return f"{said}; random {verb} {value}{f' ({interval})' if interval else ''}. {_comparison(row)}"
+    return f"{sentence}; random {verb} {value}{f' ({interval})' if interval else ''}. {_comparison(row)}"
 
 
 def _reach(row: dict[str, Any]) -> tuple[str, str, bool]:

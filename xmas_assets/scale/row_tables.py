@@ -13,9 +13,8 @@ from xmas_assets.contracts.samples import Sample
 from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
 
 ROW_FIELDS = (pa.field("row", pa.int64(), nullable=False), pa.field("sample_id", pa.string(), nullable=False))
-ProgressCallback = ProgressCallback
 Compute = Callable[[Sequence[Sample], Callable[[float], None]], Mapping[str, Any]]
-"""Gives the values of some rows by column; tells how many rows each step has finished."""
+"""Gives the values of some rows by column; reports how many rows each step has finished."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +50,17 @@ def make_row_table(
     key: str,
     progress: ProgressCallback | None = None,
 ) -> RowTable:
-    """Compute columns of all rows, or of those that a killed run had not come to.
+    """Compute columns of all rows, or of those that a killed run had not reached.
 
     Args:
         samples: The dataset in row order.
-        columns: Of the table, beside ``row`` and ``sample_id``.
+        columns: Of the table, besides ``row`` and ``sample_id``.
         compute: Deterministic.
         workspace: Directory for the shards; those made under another key, or of other samples, are replaced. One run
             at a time may use it.
         shard_size: Rows per shard.
-        key: All that the values depend on beside the samples.
-        progress: Told how many rows are done, and the time left.
+        key: All that the values depend on besides the samples.
+        progress: Called with how many rows are done, and the time left.
     """
     schema = pa.schema([*ROW_FIELDS, *columns])
     counter = ItemCounter(len(samples), progress)

@@ -106,9 +106,9 @@ def run_shards(
         shards: The work, as from ``shards_of_groups``.
         compute_and_write: Called with a shard and the path of the file that it must write. It calls
             ``progress.advance`` itself, as often as it likes.
-        key: Says everything that the files' content depends on (inputs, settings, versions). The shards' bounds are
+        key: Everything that the files' content depends on (inputs, settings, versions). The shards' bounds are
             added here.
-        progress: Told about shards that are kept from an earlier run.
+        progress: Counts the shards that are kept from an earlier run.
 
     Returns:
         The files' paths, in the order of ``shards``.

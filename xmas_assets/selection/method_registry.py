@@ -23,7 +23,7 @@ _DECLARED = {"name": str, "paper": str, "needs": frozenset, "cost": str, "nested
 class MethodRegistry(Mapping[str, type[Method]]):
     """Method classes by name.
 
-    Installed packages are looked at when a name is not one of our own or all names are asked for. One of their methods
+    Installed packages are searched when a name is not one of our own or all names are asked for. One of their methods
     that cannot be used is left out, and ``problems`` says why; the others go on.
     """
 

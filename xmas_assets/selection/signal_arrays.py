@@ -19,7 +19,7 @@ ID_ORDER = "id_order"
 class Signals(Mapping[str, Array]):
     """Arrays by signal name, aligned with the dataset's rows, each opened when (and every time) it is asked for.
 
-    Any mapping from names to arrays may stand in its place; ``sample_ids`` must be among the names.
+    Any mapping from names to arrays may be used in its place; ``sample_ids`` must be among the names.
 
     Example:
         >>> signals = Signals({"sample_ids": lambda: np.array(["a", "b"])})
@@ -59,7 +59,7 @@ def id_order(signals: Mapping[str, Array]) -> NDArray[np.int64]:
         repeated = np.flatnonzero(ids[order[:-1]] == ids[order[1:]])
         if len(repeated):
             raise SelectionError(
-                f"sample_id {ids[order[repeated[0]]]!r} stands for more than one row; make the sample_ids unique"
+                f"sample_id {ids[order[repeated[0]]]!r} names more than one row; make the sample_ids unique"
             )
     return order
 
@@ -68,7 +68,7 @@ class OrderedSignals(Mapping[str, Array]):
     """Signals in ``sample_id`` order, so that nothing depends on the order of the rows; each is opened once.
 
     Attributes:
-        n_samples: Rows that are looked at; all of the dataset, or those that could be read.
+        n_samples: Rows that are read; all of the dataset, or those that could be read.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ def move_tables(source: Path, directory: Path) -> None:
 
 @contextmanager
 def _replacing(directory: Path) -> Iterator[None]:
-    """Make the directory and clear it of what a killed write left; tell the user of a full or read-only disk."""
+    """Make the directory and clear it of what a killed write left; report a full or read-only disk."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         remove_unfinished(directory)

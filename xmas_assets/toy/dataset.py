@@ -1,6 +1,6 @@
 """The toy dataset: drawn shapes with questions, long-tailed and full of near-duplicates, in LLaVA format.
 
-What stands in pictures is in ``scenes.py``, what is asked about them in ``questions.py``.
+The content of pictures is in ``scenes.py``, the questions about them in ``questions.py``.
 """
 
 import json

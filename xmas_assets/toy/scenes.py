@@ -1,4 +1,4 @@
-"""Pictures of drawn shapes, and what stands in them. Questions about them are in ``questions.py``."""
+"""Pictures of drawn shapes, and what is in them. Questions about them are in ``questions.py``."""
 
 import math
 from collections.abc import Sequence

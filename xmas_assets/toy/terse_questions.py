@@ -1,6 +1,6 @@
 """Terse questions ("colour circle" - "red") from which the tiny base learns to look; no dataset asks in this form.
 
-What to look for comes last: the answer then follows the word that stands in the picture, which is learned soonest.
+What to look for comes last: the answer then follows the word for what is in the picture, which is learned soonest.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ KINDS = {
 
 
 class Terse(NamedTuple):
-    """Words in which is asked (one token each, at most ``LONGEST``), and the one-word answer."""
+    """Words of the question (one token each, at most ``LONGEST``), and the one-word answer."""
 
     words: tuple[str, ...]
     answer: str

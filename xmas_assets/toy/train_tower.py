@@ -1,4 +1,4 @@
-"""First stage of the tiny base: the vision tower learns what stands in each of the picture's 4 x 4 cells."""
+"""First stage of the tiny base: the vision tower learns what is in each of the picture's 4 x 4 cells."""
 
 from typing import NamedTuple
 
@@ -80,7 +80,7 @@ def see(tower: CLIPVisionModel, image_processor, pictures: NDArray[np.uint8]) ->
 
 
 def _label_cells(scene: Scene) -> NDArray[np.int64]:
-    """Say for each cell, shape (16, 7), which name of each of ``_NAMES`` holds, or -100 where none does."""
+    """Label each cell, shape (16, 7), with the name of each of ``_NAMES`` that holds, or -100 where none does."""
     labels = np.full((CELLS**2, len(_NAMES)), _UNKNOWN)
     row, column = np.divmod(np.arange(CELLS**2), CELLS)
     labels[:, 0] = 0

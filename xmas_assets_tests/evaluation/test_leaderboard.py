@@ -108,7 +108,7 @@ def test_questions_without_an_image_or_task_are_scored_too():
     [
         (experiment().clear(), "no benchmark answers"),
         (pl.concat([experiment(), experiment().head(1)]), "two answers.*xmas.*0.05.*q0"),
-        (experiment().with_columns(task=pl.concat_str("task", "seed")), "q0 stands for two tasks"),
+        (experiment().with_columns(task=pl.concat_str("task", "seed")), "q0 belongs to two tasks"),
     ],
 )
 def test_answers_that_cannot_be_ranked_are_refused(frame, said):

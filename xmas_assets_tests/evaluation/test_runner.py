@@ -145,7 +145,7 @@ def test_a_question_too_long_to_ask_is_not_scored_but_covered(vlm):
 
 
 def test_a_question_id_that_stands_twice_is_refused(vlm):
-    with pytest.raises(DatasetError, match="'q0' stands twice"):
+    with pytest.raises(DatasetError, match="'q0' occurs twice"):
         ask(vlm, make_questions()[:1] * 2)
 
 

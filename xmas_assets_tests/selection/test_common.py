@@ -213,7 +213,7 @@ def test_a_signal_of_another_length_is_refused(name):
 def test_two_rows_of_one_name_are_refused(name):
     signals = make_signals(20)
     signals["sample_ids"][3] = signals["sample_ids"][11]
-    with pytest.raises(SelectionError, match="stands for more than one row"):
+    with pytest.raises(SelectionError, match="names more than one row"):
         select(name, signals, 1.0)
 
 

@@ -48,5 +48,5 @@ def test_without_a_trajectory_there_is_nothing_to_cluster():
 
 
 def test_an_id_that_stands_twice_is_refused():
-    with pytest.raises(SelectionError, match="'a' stands for more than one row"):
+    with pytest.raises(SelectionError, match="'a' names more than one row"):
         group([2, 2, 0])

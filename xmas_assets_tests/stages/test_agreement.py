@@ -108,7 +108,7 @@ def test_a_relation_turned_round_and_one_that_cannot_be_told_are_called_so():
     row |= {"spearman_low": -0.6, "spearman_high": -0.4, "auc": None, "auc_low": None, "auc_high": None}
     (sentence,) = agreement_verdict(pl.DataFrame([row]))
     assert "all values: goes the other way round with the direction" in sentence
-    assert "too little to tell how it goes with which 1 %" in sentence
+    assert "too few pairs to know whether it goes with which 1 %" in sentence
     assert "(AUC unknown)" in sentence
 
 

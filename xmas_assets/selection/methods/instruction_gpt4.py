@@ -74,7 +74,7 @@ def predict_quality(indicators: FloatArray, rated: FloatArray, ratings: FloatArr
     """
     if len(ratings) < 2 or rated.shape != (len(ratings), indicators.shape[1]):
         raise SelectionError(
-            f"{len(ratings)} ratings stand against indicators of shape {rated.shape}, the rows have "
+            f"{len(ratings)} ratings are given with indicators of shape {rated.shape}, the rows have "
             f"{indicators.shape[1]} indicators; give at least two rated subsets, with the rows' indicators"
         )
     return ridge_predictions(indicators, rated, ratings, ridge=ridge)
