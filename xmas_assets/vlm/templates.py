@@ -64,7 +64,10 @@ class ChatTemplate:
         special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
         self._special = _any_of(special | {self._image_token})
         ends = (special | {self._end_token}) - {self._image_token, tokenizer.bos_token}
-        self._tail = re.compile(rf"\s*({_any_of(ends).pattern})")
+        end = _any_of(ends).pattern
+        # Aya writes two tokens behind an answer, and only the second one stops the model.
+        self._tail = re.compile(rf"\s*(?:(?:{end})*?{re.escape(self._end_token)}|{end})")
+        self._end = re.compile(end)
         self._shapes: dict[tuple[tuple[str, ...], ...], tuple[tuple[_Slot, ...], str]] = {}
 
     def render(self, turns: tuple[Turn, ...]) -> Rendered:
@@ -95,9 +98,9 @@ class ChatTemplate:
         return self._special.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
 
     def end_token(self) -> str:
-        """Return the special token with which an answer ends in this template."""
+        """Return the first special token behind an answer in this template."""
         slots, _ = self._run((("user", "text"), ("assistant", "text")))
-        return slots[-1].tail.strip()
+        return self._end.findall(slots[-1].tail)[0]
 
     def _run(self, shape: tuple[tuple[str, ...], ...]) -> tuple[tuple[_Slot, ...], str]:
         """Run the template with a slot in the place of each text, and cut its output at the slots."""
@@ -127,7 +130,7 @@ class ChatTemplate:
         return tuple(slots), literals[-1]
 
     def _cut_tail(self, after: str) -> tuple[str, str]:
-        """Split what follows an answer into its end token and the rest."""
+        """Split what follows an answer into its end, one special token or all up to the end token, and the rest."""
         match = self._tail.match(after)
         if match is None:
             return self._end_token, after.lstrip()
