@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from xmas_assets.orchestration.selection_runs import run_selections
-from xmas_assets_tests.e2e.platforms import BUILT, open_platform, register
+from xmas_assets_tests.e2e.platforms import BUILT, RECORDS, open_platform, register, row, write_dataset, xmas
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,3 +38,29 @@ def built(tmp_path_factory, worker_id) -> Path:
 def copied(built, tmp_path_factory) -> Path:
     """A copy of ``built`` for one test file; its dataset's files are those of ``built``."""
     return shutil.copytree(built, tmp_path_factory.mktemp("copy") / "home")
+
+
+@pytest.fixture(scope="module")
+def own_once(tmp_path_factory):
+    """A home with ``RECORDS`` as dataset ``own``, all selected and half of them."""
+    folder = tmp_path_factory.mktemp("own")
+    words = write_dataset(folder / "data", [row(0) | {"image": "a.png"}, row(1) | {"image": "b.png"}])
+    (folder / "data" / "train.json").write_text("[" + " ,\n\n".join(RECORDS) + "]", encoding="utf-8")
+    assert xmas(folder / "home", "dataset", "add", "own", *words).code == 0
+    words = ("--method", "full", "--method", "random", "--budget", "0.5")
+    assert xmas(folder / "home", "select", "own", *words).code == 0
+    return folder
+
+
+@pytest.fixture
+def own(own_once, tmp_path):
+    """The home of a copy of it, with data of its own."""
+    shutil.copytree(own_once, tmp_path, dirs_exist_ok=True)
+    registration = tmp_path / "home" / "datasets" / "own.yaml"
+    registration.write_text(registration.read_text().replace(str(own_once), str(tmp_path)))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def platform(copied):
+    return open_platform(copied)

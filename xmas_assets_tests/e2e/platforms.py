@@ -35,6 +35,16 @@ QUICK = {
 DATASET_STAGES = ("raw_dataset", "base_model", "target_base", "proxy_checkpoints", "attention_trajectories", "clusters")
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
 BUILT = [SelectionKey.parse(text) for text in ("xmas_b0.20_s0", "random_b0.20_s0", "full_b1.00_s0")]
+KEY = "xmas_b0.20_s0"
+# As a person might have written them: spacing, order of keys, escapes and extra fields are theirs.
+RECORDS = [
+    '{"id": 7, "image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nwhat"},'
+    ' {"from":"gpt","value":"caf\\u00e9"}]}',
+    '{ "conversations" : [ {"value": "hello", "from": "human"}, {"value": "ciao", "from": "gpt"} ], "x": 1.0 }',
+    '{"id":"7","image":["b.png"],"conversations":[{"from":"human","value":"<image> and?"},'
+    '{"from":"gpt","value":"\N{SNOWMAN}"}],"task":"t"}',
+    '{"id": "z",\n  "conversations": [{"from": "human", "value": "n"}, {"from": "gpt", "value": "5"}]}',
+]
 
 
 def register(home: Path, name: str = "shapes", *, seed: int = 0, n_train: int = 240, **fields) -> Registration:

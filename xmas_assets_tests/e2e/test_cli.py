@@ -1,58 +1,18 @@
 """Every ``xmas`` command, run for real on a small home: what it says, what it writes, and its exit code."""
 
-import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from typer.main import get_command
 
 from xmas_assets.cli.app import app
 from xmas_assets.cli.groups import command_paths
-from xmas_assets.contracts.artifacts import SelectionKey
-from xmas_assets.data.registration import load_registration
-from xmas_assets.home.home import Home
-from xmas_assets.stages.subsets import make_subset
 from xmas_assets.store.database import query_names
 from xmas_assets_tests.cli.loading import HEAVY, loaded, packages
-from xmas_assets_tests.e2e.platforms import register, row, table_bytes, write_dataset, xmas
-
-KEY = "xmas_b0.20_s0"
-# As a person might have written them: spacing, order of keys, escapes and extra fields are theirs.
-RECORDS = [
-    '{"id": 7, "image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nwhat"},'
-    ' {"from":"gpt","value":"caf\\u00e9"}]}',
-    '{ "conversations" : [ {"value": "hello", "from": "human"}, {"value": "ciao", "from": "gpt"} ], "x": 1.0 }',
-    '{"id":"7","image":["b.png"],"conversations":[{"from":"human","value":"<image> and?"},'
-    '{"from":"gpt","value":"\N{SNOWMAN}"}],"task":"t"}',
-    '{"id": "z",\n  "conversations": [{"from": "human", "value": "n"}, {"from": "gpt", "value": "5"}]}',
-]
-
-
-@pytest.fixture(scope="module")
-def own_once(tmp_path_factory):
-    """A home with the records above as dataset ``own``, all selected and half of them."""
-    folder = tmp_path_factory.mktemp("own")
-    words = write_dataset(folder / "data", [row(0) | {"image": "a.png"}, row(1) | {"image": "b.png"}])
-    (folder / "data" / "train.json").write_text("[" + " ,\n\n".join(RECORDS) + "]", encoding="utf-8")
-    assert xmas(folder / "home", "dataset", "add", "own", *words).code == 0
-    words = ("--method", "full", "--method", "random", "--budget", "0.5")
-    assert xmas(folder / "home", "select", "own", *words).code == 0
-    return folder
-
-
-@pytest.fixture
-def own(own_once, tmp_path):
-    """The home of a copy of it, with data of its own."""
-    shutil.copytree(own_once, tmp_path, dirs_exist_ok=True)
-    registration = tmp_path / "home" / "datasets" / "own.yaml"
-    registration.write_text(registration.read_text().replace(str(own_once), str(tmp_path)))
-    return tmp_path / "home"
+from xmas_assets_tests.e2e.platforms import KEY, register, table_bytes, xmas
 
 
 def lines(text: str, word: str) -> list[list[str]]:
@@ -62,7 +22,7 @@ def lines(text: str, word: str) -> list[list[str]]:
 
 def test_help_names_every_command_and_each_has_a_test_here():
     commands = {path for path, _ in command_paths(get_command(app))} - {"dataset"}
-    text = Path(__file__).read_text()
+    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_cli*.py"))
     called = {name for name in commands if '"' + '", "'.join(name.split()) + '"' in text}
     assert commands - called == set()
     done = subprocess.run([sys.executable, "-m", "xmas_assets", "--help"], capture_output=True, text=True)
@@ -240,192 +200,6 @@ def test_demo_goes_from_dataset_to_leaderboard(tmp_path):
     said = xmas(tmp_path, "demo", "--workers", "1")
     assert (said.code, "15 of 15 selections to run" in said.err) == (0, True)
     assert len(lines(said.out, "xmas")) == 2
-
-
-# export and verify
-
-
-def test_an_export_holds_the_original_records_byte_for_byte(own):
-    out = own / "all.json"
-    said = xmas(own, "export", "own", "full_b1.00_s0", "--to", out)
-    assert (said.code, said.out) == (0, f"4 records in {out}, manifest in {own}/all.manifest.json\n")
-    assert out.read_bytes() == ("[" + ",\n".join(RECORDS) + "]\n").encode()
-    xmas(own, "export", "own", "random_b0.50_s0", "--to", own / "half.json")
-    stated = json.loads((own / "half.manifest.json").read_text())
-    rows, libraries = stated["rows"], set(stated["library_versions"])
-    assert libraries == {"python", "xmas-assets", "numpy", "scipy", "scikit-learn", "faiss-cpu"}  # no model was read
-    assert len(rows) == 2
-    assert (own / "half.json").read_bytes() == ("[" + ",\n".join(RECORDS[row] for row in rows) + "]\n").encode()
-
-
-def test_an_export_replaces_an_earlier_export_and_with_force_a_strangers_file_but_never_an_input(own, tmp_path):
-    source, out = own.parent / "data" / "train.json", own.parent / "out.json"
-    before = source.read_bytes()
-
-    def export(to, *words):
-        return xmas(own, "export", "own", "full_b1.00_s0", "--to", to, *words)
-
-    for target, said in [
-        (source, "is a source file of dataset 'own'"),
-        (own.parent / "data" / "a.png", "does not say its format"),
-        (own / "tables" / "raw_dataset" / "x.json", "is inside a folder of XMAS_HOME"),
-        (own.parent / "data", "is a directory"),
-        ("", "is a directory"),
-        (f"{'n' * 300}.json", "File name too long"),
-        (own.parent / "x.parquet", "add --format parquet to convert the records"),
-    ]:
-        assert said in export(target).message
-        assert said in export(target, "--force").message
-    assert source.read_bytes() == before
-    out.write_text("mine")
-    assert "is not an earlier export with its manifest; choose another path, or add --force" in export(out).message
-    assert out.read_text() == "mine"
-    assert export(out, "--force").code == 0
-    assert export(out).code == 0
-    assert out.read_bytes() == ("[" + ",\n".join(RECORDS) + "]\n").encode()
-    assert export(own.parent / "lines.jsonl").code == 0
-    written = (own.parent / "lines.jsonl").read_text().splitlines()
-    assert written == [*RECORDS[:3], RECORDS[3].replace("\n  ", " ")]
-    assert xmas(own, "verify", own.parent / "lines.manifest.json").code == 0
-
-
-@pytest.mark.parametrize("name", ["llava_json", "llava_jsonl", "sharegpt", "parquet"])
-def test_an_export_to_any_format_reads_back_as_the_same_dataset(own, name):
-    out = own / f"{name}.{ {'llava_jsonl': 'jsonl', 'parquet': 'parquet'}.get(name, 'json') }"
-    assert xmas(own, "export", "own", "full_b1.00_s0", "--to", out, "--format", name).code == 0
-    images = [] if name == "parquet" else ["--images", own.parent / "data"]
-    assert xmas(own, "dataset", "add", "again", "--annotations", out, *images).code == 0
-    assert xmas(own, "select", "again", "--method", "full").code == 0
-    answers = [
-        pq.read_table(own / "tables" / "raw_dataset" / f"dataset={dataset}" / "samples.parquet")
-        .column("turns")
-        .to_pylist()
-        for dataset in ("own", "again")
-    ]
-    assert answers[0] == answers[1]
-
-
-def test_a_manifest_of_an_export_is_verified_and_what_is_none_refused(copied, tmp_path):
-    assert xmas(copied, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
-    manifest = tmp_path / "subset.manifest.json"
-    said = xmas(copied, "verify", manifest)
-    assert (said.code, said.out) == (0, "verified: 48 of 240 rows of 'shapes' come out the same\n")
-    stated = json.loads(manifest.read_text())
-    assert {"numpy", "torch", "transformers", "xmas-assets"} <= set(stated["library_versions"])
-    manifest.write_text("{")
-    assert "not a manifest" in xmas(copied, "verify", manifest).message
-    assert "cannot be read" in xmas(copied, "verify", tmp_path / "none.json").message
-
-
-def test_verify_says_how_many_rows_are_the_same_and_what_differs(copied, tmp_path):
-    assert xmas(copied, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
-    manifest = tmp_path / "subset.manifest.json"
-    stated = json.loads(manifest.read_text())
-    one_other = {"rows": [*stated["rows"][:-1], 239], "sample_ids": [*stated["sample_ids"][:-1], "another"]}
-    signals = {"upstream": stated["upstream"] | {"clusters": "0" * 64, "raw_dataset": "0" * 64}}
-    numpy = {"library_versions": stated["library_versions"] | {"numpy": "1.26.4"}}
-    made = "clusters, raw_dataset stored here have other content (another processor, library or setting made them)"
-    numpy_here = f"numpy 1.26.4 there, {stated['library_versions']['numpy']} here"
-    differently = "xmas: the selection comes out differently: 47 of 48 rows (97.9%) are the same; "
-    copy, again = "copy the home that made the manifest to replay it", "export it again"
-    for edit, message in (
-        (one_other, f"{differently}the manifest was edited, or is of other source files: {again}"),
-        (one_other | signals, f"{differently}{made}: {copy}, or {again}"),
-        (one_other | numpy, f"{differently}{numpy_here}: install those to replay it, or {again}"),
-        (one_other | signals | numpy, f"{differently}{made}; {numpy_here}: {copy}, or {again}"),
-    ):
-        manifest.write_text(json.dumps(stated | edit))
-        assert xmas(copied, "verify", manifest).message == message
-
-
-def test_the_same_rows_of_other_signals_or_libraries_are_verified_and_these_are_named(copied, tmp_path):
-    assert xmas(copied, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
-    manifest = tmp_path / "subset.manifest.json"
-    stated = json.loads(manifest.read_text())
-    signals = {"upstream": stated["upstream"] | {"clusters": "0" * 64}}
-    proxy = {"proxy_base": "0" * 64, "proxy_checkpoints": ["0" * 64]}  # of the machine where those signals were made
-    numpy = {"library_versions": stated["library_versions"] | {"numpy": "1.26.4"}}
-    same = "verified: 48 of 240 rows of 'shapes' come out the same; not as in the manifest: "
-    made = "clusters stored here have other content (another processor, library or setting made them)"
-    numpy_here = f"numpy 1.26.4 there, {stated['library_versions']['numpy']} here"
-    earlier = {"upstream": stated["upstream"] | {"attention_trajectories": "0" * 64}}  # read by xmas until it was not
-    for edit, line in (
-        (earlier, f"{same}attention_trajectories are not read here\n"),
-        (signals | proxy, f"{same}{made}\n"),
-        (numpy, f"{same}{numpy_here}\n"),
-        (signals | proxy | numpy, f"{same}{made}; {numpy_here}\n"),
-    ):
-        manifest.write_text(json.dumps(stated | edit))
-        said = xmas(copied, "verify", manifest)
-        assert (said.code, said.out) == (0, line)
-
-
-@pytest.mark.parametrize(
-    "edit",
-    [
-        {"n_samples": 241},
-        {"parameters": {"temperature": 2.0}},
-        {"proxy_checkpoints": ["0" * 64]},
-        {"proxy_base": "0" * 64},
-        {"source_files": [{"name": "other.json", "sha256": "0" * 64}]},
-        {"upstream": {"clusters": "0" * 64}},
-        {"dataset_digest": "0" * 64},
-        {"budget": "0.30"},
-    ],
-    ids=lambda edit: next(iter(edit)),
-)
-@pytest.mark.parametrize("other_signals", [False, True])
-def test_a_field_that_a_person_changed_is_found(copied, tmp_path, edit, other_signals):
-    """Other signals excuse another proxy, and nothing else."""
-    assert xmas(copied, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
-    manifest = tmp_path / "subset.manifest.json"
-    stated = json.loads(manifest.read_text())
-    if other_signals:
-        stated["upstream"]["clusters"] = "0" * 64
-    manifest.write_text(json.dumps(stated | edit))
-    excused = other_signals and edit.keys() <= {"proxy_checkpoints", "proxy_base"}
-    assert xmas(copied, "verify", manifest).code == (0 if excused else 2)
-
-
-@pytest.mark.timeout(600)
-def test_a_manifest_of_other_signals_is_refused_with_their_names(built, tmp_path):
-    """Clusters made again with another seed stand for those of another processor."""
-    home = shutil.copytree(built, tmp_path / "home")
-    assert xmas(home, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
-    registration = load_registration(home, "shapes")
-    registration.model_copy(update={"overrides": registration.overrides | {"clusters": {"n_clusters": 5}}}).save(home)
-    assert xmas(home, "select", "shapes", "--method", "xmas", "--budget", "0.2").code == 0
-    message = xmas(home, "verify", tmp_path / "subset.manifest.json").message
-    assert re.search(r"comes out differently: \d+ of 48 rows \(\d+\.\d%\) are the same; clusters stored here", message)
-
-
-def test_verify_replays_the_manifests_parameters_whatever_the_settings_say_now(copied, tmp_path):
-    assert xmas(copied, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
-    registration = load_registration(copied, "shapes")
-    today = {"methods": {"parameters": {"xmas": {"variant": "reference"}}}}
-    registration.model_copy(update={"overrides": registration.overrides | today}).save(copied)
-    try:
-        now = make_subset(Home.open(copied), "shapes", SelectionKey.parse(KEY))
-        said = xmas(copied, "verify", tmp_path / "subset.manifest.json")
-    finally:
-        registration.save(copied)
-    assert now.manifest.parameters == {"variant": "reference"}
-    assert (said.code, said.out) == (0, "verified: 48 of 240 rows of 'shapes' come out the same\n")
-
-
-def test_a_changed_dataset_fails_export_and_verify(own):
-    assert xmas(own, "export", "own", "random_b0.50_s0", "--to", own / "half.json").code == 0
-    source = own.parent / "data" / "train.json"
-    source.write_text(source.read_text().replace("ciao", "salve"))
-    assert (
-        "changed since the dataset was read"
-        in xmas(own, "export", "own", "full_b1.00_s0", "--to", own / "n.json").message
-    )
-    assert xmas(own, "select", "own", "--method", "full").code == 0
-    assert "has changed since the selection" in xmas(own, "verify", own / "half.manifest.json").message
-    stale = xmas(own, "export", "own", "random_b0.50_s0", "--to", own / "n.json")
-    assert "was read again since random_b0.50_s0 was selected" in stale.message
-    assert not (own / "n.json").exists()
 
 
 # mistakes
