@@ -6,7 +6,14 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, SELECTIONS
 from xmas_assets.checks import tables as verifying
-from xmas_assets.checks.signals import check_lengths, check_ratings, check_signal, check_tags
+from xmas_assets.checks.signals import (
+    check_gradients,
+    check_lengths,
+    check_ratings,
+    check_signal,
+    check_spectra,
+    check_tags,
+)
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 from xmas_assets.home.home import Home
@@ -38,7 +45,7 @@ def checkpoint_order(proxy_checkpoints: StoredTables) -> dg.AssetCheckResult:
 def descending_spectra(attention_trajectories: StoredTables) -> dg.AssetCheckResult:
     """Singular values are descending and not negative, and a row that has any attends to its image."""
     table = attention_trajectories["attention_trajectories"]
-    return _result(verifying.check_spectra(read_values(table, "values")))
+    return _result(check_spectra(read_values(table, "values")))
 
 
 def _finite_signal(asset: str) -> dg.AssetChecksDefinition:
@@ -76,16 +83,13 @@ def warmup_order(warmup_checkpoints: StoredTables) -> dg.AssetCheckResult:
     return _result(verifying.check_warmup(warmup_checkpoints["checkpoints"]))
 
 
-@dg.asset_check(asset="gradients", blocking=True, partitions_def=DATASETS)
-def finite_gradients(gradients: StoredTables) -> dg.AssetCheckResult:
-    """No infinity, and a gradient for some rows at least."""
-    return _result(verifying.check_gradients(gradients["gradients"]))
+def _finite_gradients(asset: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name=f"finite_{asset}", blocking=True, partitions_def=DATASETS)
+    def check(context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home]) -> dg.AssetCheckResult:
+        """No infinity, and a gradient in some row at least."""
+        return _result(check_gradients(home.stored(asset, context.partition_key)[asset]))
 
-
-@dg.asset_check(asset="adam_gradients", blocking=True, partitions_def=DATASETS)
-def finite_adam_gradients(adam_gradients: StoredTables) -> dg.AssetCheckResult:
-    """No infinity, and a gradient for some rows at least."""
-    return _result(verifying.check_gradients(adam_gradients["adam_gradients"]))
+    return check
 
 
 @dg.asset_check(asset="validation_samples", blocking=True, partitions_def=DATASETS)
@@ -95,12 +99,6 @@ def no_validation_overlap(
     """No validation record (same pictures, same question) is also in training or test, and the ledger adds up."""
     raw = home.stored("raw_dataset", context.partition_key)
     return _result(verifying.check_validation(validation_samples, raw))
-
-
-@dg.asset_check(asset="validation_gradients", blocking=True, partitions_def=DATASETS)
-def finite_validation_gradients(validation_gradients: StoredTables) -> dg.AssetCheckResult:
-    """No infinity, and a mean gradient for every target task."""
-    return _result(verifying.check_gradients(validation_gradients["validation_gradients"]))
 
 
 @dg.asset_check(asset="clusters", blocking=True, partitions_def=DATASETS)
@@ -141,10 +139,8 @@ CHECKS = [
     every_row_has_tags_or_a_reason,
     several_ratings,
     warmup_order,
-    finite_gradients,
-    finite_adam_gradients,
+    *map(_finite_gradients, ("gradients", "adam_gradients", "validation_gradients")),
     no_validation_overlap,
-    finite_validation_gradients,
     label_range,
     exact_budget,
     scores_in_range,

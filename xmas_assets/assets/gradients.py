@@ -122,6 +122,6 @@ def _extract(
 
 
 def _describe(extracted: "Gradients") -> dict[str, object]:
-    from xmas_assets.report.describe import describe_gradients
+    from xmas_assets.report.describe_signals import describe_gradients
 
     return describe_gradients(read_norms(extracted), notices=extracted.notices)

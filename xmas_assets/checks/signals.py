@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from xmas_assets.contracts.remedies import how_to_make_again
+from xmas_assets.core.arrays import FloatArray
 from xmas_assets.store.reading import Table
 from xmas_assets.store.signal_values import signal_columns
 
@@ -21,6 +22,34 @@ def check_signal(table: Table) -> list[str]:
             n_torn += int((missing.any(axis=1) & ~missing.all(axis=1)).sum())
         problems += [f"{n_infinite} rows of {column} hold infinity"] if n_infinite else []
         problems += [f"{n_torn} rows of {column} are NaN in part"] if n_torn else []
+    return problems
+
+
+def check_spectra(values: FloatArray) -> list[str]:
+    """Singular values are descending and not negative, and a row that has any attends to its image.
+
+    Args:
+        values: Shape (n_samples, n_checkpoints, n_values); NaN in rows without a trajectory.
+    """
+    problems = []
+    if (values < 0).any() or (values[:, :, 1:] > values[:, :, :-1]).any():
+        problems.append("singular values are negative or not descending")
+    n_dark = int((values[:, :, 0] == 0).any(axis=1).sum())
+    if n_dark:
+        problems.append(f"{n_dark} rows with an image have no attention to it")
+    return problems
+
+
+def check_gradients(gradients: Table) -> list[str]:
+    """No infinity, and not every row without a value (NaN: too long to be read)."""
+    n_missing = n_infinite = 0
+    for batch in gradients.batches(["projected"], n_rows=1024):
+        values = np.asarray(batch.column(0).flatten()).reshape(batch.num_rows, -1)
+        n_missing += int(np.isnan(values).any(1).sum())
+        n_infinite += int(np.isinf(values).any(1).sum())
+    problems = [f"{n_infinite} rows hold infinity"] if n_infinite else []
+    if n_missing == gradients.n_rows:
+        problems.append(f"all {n_missing} rows are without a gradient; raise base_model.max_tokens")
     return problems
 
 

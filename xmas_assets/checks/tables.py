@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 
 from xmas_assets.contracts.artifacts import budget_count
-from xmas_assets.core.arrays import FloatArray
 from xmas_assets.store.reading import Table
 
 
@@ -54,19 +53,6 @@ def check_warmup(checkpoints: Table) -> list[str]:
     return problems
 
 
-def check_gradients(gradients: Table) -> list[str]:
-    """No infinity, and not every row without a value (NaN: too long to be read)."""
-    n_missing = n_infinite = 0
-    for batch in gradients.batches(["projected"], n_rows=1024):
-        values = np.asarray(batch.column(0).flatten()).reshape(batch.num_rows, -1)
-        n_missing += int(np.isnan(values).any(1).sum())
-        n_infinite += int(np.isinf(values).any(1).sum())
-    problems = [f"{n_infinite} rows hold infinity"] if n_infinite else []
-    if n_missing == gradients.n_rows:
-        problems.append(f"all {n_missing} rows are without a gradient; raise base_model.max_tokens")
-    return problems
-
-
 def check_checkpoints(checkpoints: Table) -> list[str]:
     """Two or more checkpoints, of ascending steps and different weights."""
     frame = checkpoints.scan().collect()
@@ -77,21 +63,6 @@ def check_checkpoints(checkpoints: Table) -> list[str]:
         problems.append(f"steps {frame['step'].to_list()} are not ascending")
     if frame["digest"].n_unique() < len(frame):
         problems.append("two checkpoints have the same weights; the proxy did not learn between them")
-    return problems
-
-
-def check_spectra(values: FloatArray) -> list[str]:
-    """Singular values are descending and not negative, and a row that has any attends to its image.
-
-    Args:
-        values: Shape (n_samples, n_checkpoints, n_values); NaN in rows without a trajectory.
-    """
-    problems = []
-    if (values < 0).any() or (values[:, :, 1:] > values[:, :, :-1]).any():
-        problems.append("singular values are negative or not descending")
-    n_dark = int((values[:, :, 0] == 0).any(axis=1).sum())
-    if n_dark:
-        problems.append(f"{n_dark} rows with an image have no attention to it")
     return problems
 
 

@@ -1,6 +1,6 @@
 """What a person sees of each asset: counts, tables and pictures, as plain values for the UI's metadata."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,6 @@ from PIL import Image
 
 from xmas_assets.contracts.artifacts import ScalarTrajectories, TrainingRecord
 from xmas_assets.contracts.samples import without_image_marks
-from xmas_assets.core.arrays import rows_with_values
 from xmas_assets.report.canvas import DIALOG_PIXELS, WIDTH_PIXELS, markdown_image
 from xmas_assets.report.figures import (
     budget_score_figure,
@@ -67,36 +66,6 @@ def describe_training(record: TrainingRecord) -> dict[str, object]:
         "CPU seconds": round(record.cpu_seconds, 1),
         "rows cut to the longest length": record.n_cut,
         "rows left out": _frame_table(left_out.head(20)) if len(left_out) else "none",
-    }
-
-
-def describe_gradients(norms: NDArray[np.float32], *, notices: Sequence[str] = ()) -> dict[str, object]:
-    """How long the gradients are at the last checkpoint.
-
-    Args:
-        norms: Of the rows' gradients before projection, shape (n_rows, n_checkpoints); NaN where there is none.
-        notices: What a person should know about how they were made.
-    """
-    last = norms[~np.isnan(norms[:, -1]), -1]
-    quartiles = np.quantile(last, [0, 0.25, 0.5, 0.75, 1]) if len(last) else []
-    return {
-        "rows with a gradient": len(last),
-        "gradient norm (min, quartiles, max)": ", ".join(f"{value:.3g}" for value in quartiles) or "none",
-        "notices": "; ".join(notices) or "none",
-    }
-
-
-def describe_trajectories(trajectories: ScalarTrajectories, *, notices: Sequence[str] = ()) -> dict[str, object]:
-    """How attention to images develops over the dataset, by quartile of its value at the last checkpoint."""
-    sums = trajectories.sums[rows_with_values(trajectories.sums)]
-    quartile = np.searchsorted(np.quantile(sums[:, -1], [0.25, 0.5, 0.75]), sums[:, -1])
-    return {
-        "rows with a trajectory": len(sums),
-        "checkpoints at steps": ", ".join(map(str, trajectories.steps)),
-        "notices": "\n".join(notices) or "none",
-        "development by quartile": markdown_image(
-            trajectory_figure(sums, quartile + 1, steps=trajectories.steps, noun="quartile")
-        ),
     }
 
 

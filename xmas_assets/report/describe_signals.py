@@ -8,8 +8,10 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xmas_assets.contracts.artifacts import ScalarTrajectories
+from xmas_assets.core.arrays import rows_with_values
 from xmas_assets.report.canvas import markdown_image
-from xmas_assets.report.figures import histogram_figure
+from xmas_assets.report.figures import histogram_figure, trajectory_figure
 from xmas_assets.report.text import markdown_table
 from xmas_assets.store.reading import Table
 from xmas_assets.store.signal_values import row_norms, signal_columns
@@ -34,6 +36,36 @@ def describe_signal(table: Table, *, has_image: NDArray[np.bool_], notices: Sequ
         **{f"rows without {name}": _without(rows, has_image) for name, rows in present.items() if not rows.all()},
         "notices": "\n".join(notices) or "none",
         "distribution": markdown_image(histogram_figure(shown)) if shown else "no row has a value",
+    }
+
+
+def describe_trajectories(trajectories: ScalarTrajectories, *, notices: Sequence[str] = ()) -> dict[str, object]:
+    """How attention to images develops over the dataset, by quartile of its value at the last checkpoint."""
+    sums = trajectories.sums[rows_with_values(trajectories.sums)]
+    quartile = np.searchsorted(np.quantile(sums[:, -1], [0.25, 0.5, 0.75]), sums[:, -1])
+    return {
+        "rows with a trajectory": len(sums),
+        "checkpoints at steps": ", ".join(map(str, trajectories.steps)),
+        "notices": "\n".join(notices) or "none",
+        "development by quartile": markdown_image(
+            trajectory_figure(sums, quartile + 1, steps=trajectories.steps, noun="quartile")
+        ),
+    }
+
+
+def describe_gradients(norms: NDArray[np.float32], *, notices: Sequence[str] = ()) -> dict[str, object]:
+    """How long the gradients are at the last checkpoint.
+
+    Args:
+        norms: Of the rows' gradients before projection, shape (n_rows, n_checkpoints); NaN where there is none.
+        notices: What a person should know about how they were made.
+    """
+    last = norms[~np.isnan(norms[:, -1]), -1]
+    quartiles = np.quantile(last, [0, 0.25, 0.5, 0.75, 1]) if len(last) else []
+    return {
+        "rows with a gradient": len(last),
+        "gradient norm (min, quartiles, max)": ", ".join(f"{value:.3g}" for value in quartiles) or "none",
+        "notices": "; ".join(notices) or "none",
     }
 
 

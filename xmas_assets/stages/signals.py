@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xmas_assets.home.stored_tables import StoredTables, note_shapes, note_steps, read_sums, stage
-from xmas_assets.report.describe import describe_trajectories
-from xmas_assets.report.describe_signals import describe_signal
+from xmas_assets.report.describe_signals import describe_signal, describe_trajectories
 
 if TYPE_CHECKING:
     from xmas_assets.extraction.base import Signal

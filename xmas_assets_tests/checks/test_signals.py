@@ -1,7 +1,8 @@
+import numpy as np
 import polars as pl
 import pytest
 
-from xmas_assets.checks.signals import check_lengths, check_ratings, check_signal, check_tags
+from xmas_assets.checks.signals import check_gradients, check_lengths, check_ratings, check_signal, check_tags
 from xmas_assets.store.reading import Table
 from xmas_assets.store.tables import write_tables
 from xmas_assets_tests.store.signal_tables import NAN, write_signal
@@ -46,3 +47,18 @@ def test_tags_are_those_of_the_datasets_rows_and_some_row_has_one(tmp_path, ids,
 @pytest.mark.parametrize(("ratings", "n_problems"), [([1.0, 2.0], 0), ([1.0, 1.0], 1)])
 def test_ratings_that_do_not_differ_are_a_problem(tmp_path, ratings, n_problems):
     assert len(check_ratings(stored(tmp_path, rating=ratings))) == n_problems
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([[1.0, 2.0], [NAN, NAN]], None),
+        ([[1.0, np.inf], [1.0, 2.0]], "1 rows hold infinity"),
+        ([[NAN, 0.0]] * 2, "all 2 rows are without a gradient"),
+    ],
+)
+def test_gradients_may_lack_rows_but_not_all_and_hold_no_infinity(tmp_path, rows, problem):
+    values = pl.Series("projected", rows, dtype=pl.Array(pl.Float32, 2))
+    problems = check_gradients(stored(tmp_path, projected=values))
+    assert len(problems) == (problem is not None)
+    assert problem is None or problem in problems[0]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xmas_assets.checks.tables import check_spectra
+from xmas_assets.checks.signals import check_spectra
 
 NAN = np.nan
 #: Two rows, two checkpoints, two singular values each; the second row has no trajectory.

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from xmas_assets.checks.tables import check_gradients, check_warmup
+from xmas_assets.checks.tables import check_warmup
 from xmas_assets.store.reading import Table
 from xmas_assets.store.tables import write_tables
 
@@ -10,21 +10,6 @@ from xmas_assets.store.tables import write_tables
 def stored(folder, frame: pl.DataFrame) -> Table:
     write_tables(folder, {"table": frame})
     return Table.open(folder / "table.parquet")
-
-
-@pytest.mark.parametrize(
-    ("rows", "problem"),
-    [
-        ([[1.0, 2.0], [np.nan, np.nan]], None),
-        ([[1.0, np.inf], [1.0, 2.0]], "1 rows hold infinity"),
-        ([[np.nan, 0.0]] * 2, "all 2 rows are without a gradient"),
-    ],
-)
-def test_gradients_may_lack_rows_but_not_all_and_hold_no_infinity(tmp_path, rows, problem):
-    values = pl.Series("projected", rows, dtype=pl.Array(pl.Float32, 2))
-    problems = check_gradients(stored(tmp_path, pl.DataFrame([values])))
-    assert len(problems) == (problem is not None)
-    assert problem is None or problem in problems[0]
 
 
 @pytest.mark.parametrize(
