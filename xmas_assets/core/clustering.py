@@ -76,26 +76,31 @@ def kmeans(
     _check_kmeans(values, n_clusters, max_iterations)
     trained_on = values[_training_rows(values, _TRAINED_PER_CENTROID * n_clusters, seed=seed)]
     points, inverse, copies = np.unique(trained_on, axis=0, return_inverse=True, return_counts=True)
-    given = initial is not None
-    if initial is None:
-        if len(points) <= n_clusters:
-            return inverse.astype(np.int64), points
-        drawn = np.random.default_rng(seed).choice(len(points), n_clusters, replace=False, p=copies / copies.sum())
-        initial = points[drawn]
+    if initial is None and len(points) <= n_clusters:
+        return inverse.astype(np.int64), points
+    first = _draw_points(points, copies, n_clusters, seed=seed) if initial is None else initial
     # faiss computes in float32, where little is lost near the origin.
     origin = points[len(points) // 2]
     with threadpool_limits(limits=1):
-        centroids = _lloyd(points - origin, copies, initial - origin, max_iterations=max_iterations)
-        if len(trained_on) == len(values):
-            labels = nearest_centroid(points, centroids, origin=origin)[inverse]
-        else:
-            labels = nearest_centroid(values, centroids, origin=origin)
-    used, labels = np.unique(labels, return_inverse=True)
+        centroids = _lloyd(points - origin, copies, first - origin, max_iterations=max_iterations)
+        all_trained_on = len(trained_on) == len(values)
+        labels = nearest_centroid(points if all_trained_on else values, centroids, origin=origin)
+    used, labels = np.unique(labels[inverse] if all_trained_on else labels, return_inverse=True)
     centroids = (centroids[used] + origin).astype(values.dtype)
-    if not given:
-        numbering = np.lexsort(centroids.T[::-1])
-        centroids, labels = centroids[numbering], np.argsort(numbering, kind="stable")[labels]
+    if initial is None:
+        labels, centroids = _in_ascending_order(labels, centroids)
     return labels.astype(np.int64), centroids
+
+
+def _draw_points(points: FloatArray, copies: IntArray, count: int, *, seed: int) -> FloatArray:
+    """Distinct samples to start from, each as likely as it has copies."""
+    return points[np.random.default_rng(seed).choice(len(points), count, replace=False, p=copies / copies.sum())]
+
+
+def _in_ascending_order(labels: IntArray, centroids: FloatArray) -> tuple[IntArray, FloatArray]:
+    """The same clusters, numbered by their centroids' features."""
+    numbering = np.lexsort(centroids.T[::-1])
+    return np.argsort(numbering, kind="stable")[labels], centroids[numbering]
 
 
 def _check_kmeans(values: FloatArray, n_clusters: int, max_iterations: int) -> None:

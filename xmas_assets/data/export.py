@@ -32,7 +32,7 @@ def export_subset(
     file_format: str | None = None,
     force: bool = False,
 ) -> Path:
-    """Write the selected records to ``to``, and the manifest next to it as ``<stem>.manifest.json``.
+    """Write the selected records to ``to``, and a manifest next to it, ``<stem>.manifest.json``; return its path.
 
     The suffix decides between a JSON list (``.json``), JSON lines (``.jsonl``) and Parquet (``.parquet``). Without a
     format the records are the source's own, byte for byte, in the source's order (on one line each in JSON lines;
@@ -50,9 +50,6 @@ def export_subset(
         file_format: None for the source's own format, or ``llava_json, llava_jsonl, sharegpt, parquet``.
         force: Replace any regular file that is not an input.
 
-    Returns:
-        Path of the manifest.
-
     Raises:
         DatasetError: If a source file is not the one that was read, or a record is not there.
         OutputError: If a path may not be written, the suffix does not say the format, or the records cannot be written
@@ -62,10 +59,7 @@ def export_subset(
     regular_file(to)
     container = _container(to, file_format, registration.annotations)
     manifest_path = to.with_name(f"{to.stem}{_MANIFEST}")
-    claims = [
-        claim(manifest_path, inputs=inputs, why_not_ours=lambda: _why_not_its_manifest(manifest_path, to), force=force),
-        claim(to, inputs=inputs, why_not_ours=lambda: _why_not_ours(to, manifest_path), force=force),
-    ]
+    claims = _claim_both(manifest_path, to, inputs=inputs, force=force)
     _check_unchanged(registration, manifest)
     try:
         with temporary_path(to) as staging:
@@ -105,6 +99,14 @@ def _container(to: Path, file_format: str | None, sources: Sequence[Path]) -> Co
             f"{suffixes}, or use --format {' or '.join(allowed)}"
         )
     return container
+
+
+def _claim_both(manifest_path: Path, to: Path, *, inputs: Inputs, force: bool) -> list[Claim]:
+    """Check that the manifest and the records may take their paths, in this order."""
+    return [
+        claim(manifest_path, inputs=inputs, why_not_ours=lambda: _why_not_its_manifest(manifest_path, to), force=force),
+        claim(to, inputs=inputs, why_not_ours=lambda: _why_not_ours(to, manifest_path), force=force),
+    ]
 
 
 def _why_not_its_manifest(path: Path, to: Path) -> str | None:
