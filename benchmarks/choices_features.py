@@ -106,7 +106,7 @@ def compare_ward(n_rows: int) -> None:
 def agree_by_parts(n_rows: int) -> None:
     """How near clustering by parts comes to exact Ward, cut into as many parts as the largest task would be.
 
-    Beside it, how near exact Ward comes to itself when one row in a hundred is left out.
+    For comparison, how near exact Ward comes to itself when one row in a hundred is left out.
     """
     limit, left_out = 2 * (-(-n_rows // 16)), n_rows // 100
     for name, features in (("groups", mixture(n_rows)), ("one cloud", cloud(n_rows))):

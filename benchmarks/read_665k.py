@@ -42,7 +42,7 @@ def main(n_rows: int) -> None:
 
 
 def write_records(path: Path, n_rows: int) -> None:
-    """Many ids stand twice with different content, as in LLaVA-665k; one row in 16 is text only."""
+    """Many ids occur twice with different content, as in LLaVA-665k; one row in 16 is text only."""
     rng = random.Random(0)
     with path.open("w") as stream:
         for row in range(n_rows):

@@ -1,7 +1,7 @@
 """Cost of XMAS from stored trajectories at 10k to 10M rows: clusters, what the method prepares, and a new budget.
 
 Run: python -m benchmarks.xmas_scale [--large]. Each of the three in a process of its own, one thread, CPU seconds,
-once; peak memory with the libraries in it. At 665,298 rows the published flow from JSON is run beside it and
+once; peak memory with the libraries in it. At 665,298 rows the published flow from JSON is run next to it and
 compared. --large goes on to 2.5M and 10M rows (10M also with K = 10,000: five CPU minutes) and the slope.
 """
 
@@ -99,10 +99,10 @@ def choose(folder: str) -> tuple[float, float, int]:
 def compare_published(ours: float, n_rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         in_child(published_xmas.write_json, Path(folder), n_rows)
-        published, peak, said = in_child(published_cost, folder, n_rows)
+        published, peak, checked = in_child(published_cost, folder, n_rows)
     print("\n| what | published, s | ours, s | ratio | target | checked |\n|---|---|---|---|---|---|")
     what = f"XMAS, {n_rows:,} rows, JSON to subset against Parquet to subset (published peak {peak:.0f} MiB)"
-    report(what, published, ours, same=said, target=">= 3")
+    report(what, published, ours, same=checked, target=">= 3")
 
 
 def published_cost(folder: str, n_rows: int) -> tuple[float, float, str]:
@@ -123,12 +123,12 @@ def published_cost(folder: str, n_rows: int) -> tuple[float, float, str]:
     assert n_other <= 10  # ties in instability: theirs go to the earlier row, ours to the smaller id
     own = tables["centroids"]["centroid"].to_numpy()[tables["clusters"]["label"].to_numpy()]
     spread = [float(np.square(trajectories - near).sum(axis=1).mean()) for near in (own, centroids[labels])]
-    said = (
+    checked = (
         f"trajectories bit for bit; from the same clusters {n_other} other rows (ties); "
         f"mean squared distance to the centroid {spread[0]:.4f}, theirs {spread[1]:.4f}"
     )
     assert spread[0] < 1.2 * spread[1], spread
-    return clustering + sampling, peak, said
+    return clustering + sampling, peak, checked
 
 
 def once(run: Callable[[], Any]) -> tuple[float, Any]:

@@ -25,7 +25,7 @@ def _shapes(folder: Path, **settings: float) -> Path:
 def _cell(tail: str, group_size: int) -> dict[str, float]:
     """Settings of a cell of the map: a group of 1 is no group; a uniform tail has all eight skills alike.
 
-    Half of all rows are in groups, whatever the tail, so that the tail alone differs.
+    Half of all rows are in groups for any tail, so that the tail alone differs.
     """
     rare_share = 0.5 if tail == "uniform" else 0.12
     groups = _ONLY_SINGLES | {"group_size": group_size, "same_both": 0.5 / (1 - rare_share)}

@@ -61,7 +61,7 @@ class Experiment:
         budgets: Shares of the rows.
         n_units: Independent repetitions.
         overrides: Settings that differ from the profile ``toy``.
-        variant: Tells experiments with other settings on the same dataset apart.
+        variant: Distinguishes experiments with other settings on the same dataset.
         large_budgets: Shares of the rows that only the first three repetitions are run at; they cost most.
         against: Name of the experiment whose random and full data stand for this one's too; default its own.
     """

@@ -77,7 +77,7 @@ def map_figure(method: str, cells: Sequence[Experiment], tables: Mapping[str, pl
 
 
 def rule_figure(seen: pl.DataFrame, threshold: float, pays_from: float) -> bytes:
-    """Gain over random by how much a random subset wastes, a mark per dataset and budget.
+    """Gain over random by a random subset's expected loss to repeats, a mark per dataset and budget.
 
     Args:
         seen: As from ``rule.observations``.
@@ -105,7 +105,9 @@ def rule_figure(seen: pl.DataFrame, threshold: float, pays_from: float) -> bytes
         axes.axhline(100 * pays_from, color=GREY, linestyle=":", linewidth=1.2, label="pays from here on")
         axes.axhline(0, color=INK, linewidth=1.2)
         axes.set(
-            xlabel="what a random subset wastes on repeats (%)", ylabel="points above random (95 %)", ylim=(-40, 40)
+            xlabel="expected loss of a random subset to repeats (%)",
+            ylabel="points above random (95 %)",
+            ylim=(-40, 40),
         )
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 

@@ -104,10 +104,10 @@ def _ablation_lines(variants: Sequence[Experiment]) -> list[str]:
 
 
 def _feature_lines(found: pl.DataFrame) -> list[str]:
-    """What each feature tells of skills and repeats: means over units."""
+    """How well each feature finds skills and repeats: means over units."""
     if found.is_empty():
         return []
-    lines = ["## what features tell, before any subset is trained on", ""]
+    lines = ["## how well features find skills and repeats, before any training", ""]
     lines += ["| experiment | feature | mutual information of its clusters with the skill (adjusted; 0 is chance) "]
     lines[-1] += "| chance that a near-duplicate is nearer than another row of the skill | units |"
     lines += ["|" + "---|" * 5]
@@ -120,7 +120,7 @@ def _feature_lines(found: pl.DataFrame) -> list[str]:
 
 
 def _subset_lines(found: pl.DataFrame) -> list[str]:
-    """What each method's subsets of the main dataset hold, beside what they gained; means over scored units."""
+    """What each method's subsets of the main dataset hold, and what they gained; means over scored units."""
     if found.is_empty():
         return []
     lines = ["## what is in the subsets", ""]
@@ -149,7 +149,7 @@ def _subset_lines(found: pl.DataFrame) -> list[str]:
 
 
 def _rule_lines(seen: pl.DataFrame, figures: Path) -> list[str]:
-    """The border that the map gives, what it foretells elsewhere, and how other rules would have done."""
+    """The border that the map gives, what it predicts elsewhere, and how other rules would have done."""
     parts = {
         "map (fitted to)": pl.col("part") == "map",
         "others": ~pl.col("part").is_in(["map", "fresh"]),
@@ -166,12 +166,12 @@ def _rule_lines(seen: pl.DataFrame, figures: Path) -> list[str]:
     lines += [f"| rule | borders with fewest errors | {' | '.join(parts)} | rank correlation with the gain |"]
     lines += ["|" + "---|" * (3 + len(parts))]
     rules = {f"{name.replace('_', ' ')}": name for name in ("expected_loss", "duplicate_mass")}
-    for said, measure in rules.items():
+    for label, measure in rules.items():
         border = fitted_threshold(on_map, measure)
         gaps = ", ".join(f"{low:.1%}..{high:.1%}" for low, high in best_borders(on_map, measure)[1])
         rights = [_right(n_right(seen.filter(part), pl.col(measure) >= border)) for part in parts.values()]
         rank = seen.select(pl.corr(measure, "difference", method="spearman")).item()
-        lines.append(f"| {said} from {border:.0%} on | {gaps} | {' | '.join(rights)} | {rank:.2f} |")
+        lines.append(f"| {label} from {border:.0%} on | {gaps} | {' | '.join(rights)} | {rank:.2f} |")
     rights = [_right(n_right(seen.filter(part), pl.lit(True))) for part in parts.values()]
     ranks = [
         part.select(pl.corr("headroom", "difference", method="spearman")).item()
@@ -257,9 +257,9 @@ def _model_lines(found: pl.DataFrame) -> list[str]:
     lines = ["## theory, proxy against target", "", "Means over units with their range.", ""]
     names = found["other"].unique(maintain_order=True).to_list()
     lines += [f"| | {' | '.join(names)} |", "|" + "---|" * (1 + len(names))]
-    for column, said in _MODEL_MEASURES.items():
+    for column, label in _MODEL_MEASURES.items():
         cells = [_ranged(found.filter(pl.col("other") == name), column) for name in names]
-        lines.append(f"| {said} | {' | '.join(cells)} |")
+        lines.append(f"| {label} | {' | '.join(cells)} |")
     return [*lines, "", f"{found['unit'].n_unique()} units.", ""]
 
 

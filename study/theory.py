@@ -1,5 +1,5 @@
 """Do rows with alike attention have alike gradients? The platform's own check, on the datasets of some experiments;
-then checkpoint by checkpoint, and a small proxy's attention against that of the model that it stands for."""
+then checkpoint by checkpoint, and a small proxy's attention against that of the model that it represents."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ _ASSET = "attention_gradient_agreement"
 _READ = ("raw_dataset", "attention_trajectories", "attention_maps", "gradients")
 _FOLDER = "theory"
 TARGET = "main_shapes_steps"
-# Models that may stand for the target: a smaller base, and one of its own size from another seed.
+# Models that may represent the target: a smaller base, and one of its own size from another seed.
 PROXIES = {"small base": "size_shapes_small_proxy", "other base": "size_shapes_other_proxy"}
 # Near-duplicates, none, real pictures, the published code's attention, other models; warm-up and proxy are each
 # unit's own.
@@ -54,9 +54,9 @@ def check_theory(home: Home, names: tuple[str, ...] = CHECKED, n_units: int = 3)
                 for asset in (_ASSET, "clusters"):
                     _make(platform, experiment, needed, asset)
             target = compared[TARGET].registration(unit)
-            others = {said: compared[name].registration(unit) for said, name in PROXIES.items()}
+            others = {label: compared[name].registration(unit) for label, name in PROXIES.items()}
             others["same base, other seed"] = compared[TARGET].registration(after)
-            found = [{"other": said} | _distance(home, target, other) for said, other in others.items()]
+            found = [{"other": label} | _distance(home, target, other) for label, other in others.items()]
             _keep(path, pl.DataFrame(found), compared[TARGET], unit)
 
 

@@ -75,7 +75,7 @@ class ChatEndpoint:
                 again.
 
         Raises:
-            ModelError: If the endpoint cannot be reached or refuses; the answers given before stand.
+            ModelError: If the endpoint cannot be reached or refuses; the answers given before are kept.
         """
         with ThreadPoolExecutor(self._settings.n_parallel) as pool:
             yield from pool.map(lambda prompt: self._ask(prompt, read), prompts)

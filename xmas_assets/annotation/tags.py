@@ -120,7 +120,7 @@ def tag_table(
     Args:
         samples: The dataset in row order.
         answers: Tags of each row, or why there are none.
-        settings: How many rows may lack tags, and in how many a tag must stand.
+        settings: How many rows may lack tags, and in how many a tag must occur.
 
     Returns:
         Columns ``row``, ``sample_id``, ``tags`` (list of text, distinct, in the order given; empty where there was no
@@ -138,7 +138,7 @@ def tag_table(
     counts = Counter(tag for row in tags for tag in row)
     kept = {tag for tag, count in counts.items() if count >= settings.min_count}
     if len(kept) < len(counts):
-        rare = f"{len(counts) - len(kept)} of {len(counts)} tags stand in fewer than {settings.min_count} rows"
+        rare = f"{len(counts) - len(kept)} of {len(counts)} tags occur in fewer than {settings.min_count} rows"
         notices.append(f"{rare} (tags.min_count) and are left out")
     frame = pl.DataFrame(
         {

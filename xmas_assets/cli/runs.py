@@ -33,7 +33,7 @@ def run(
     seeds: Seeds = 1,
     workers: Workers = 1,
 ) -> None:
-    """Select, train and score: bring these selections, and what they stand on, up to date.
+    """Select, train and score: bring these selections, and what they depend on, up to date.
 
     Example: xmas run mine --method xmas --method random --method full --budget 0.2 --seeds 3
     """

@@ -16,7 +16,7 @@ class EndpointSettings(Section):
     )
     model: str = Field(min_length=1, description="Model name as the endpoint knows it.")
     key_variable: str | None = Field(
-        default=None, description="Name of the environment variable that holds the key; the key itself stands nowhere."
+        default=None, description="Name of the environment variable that holds the key; the key itself is never stored."
     )
     timeout_seconds: float = Field(default=60.0, gt=0, description="Longest wait to connect, and between bytes.")
     n_attempts: int = Field(default=5, ge=1, description="Tries per request, and per answer that cannot be read.")
@@ -74,7 +74,7 @@ class TagSettings(AnnotationSettings):
     min_count: int = Field(
         default=1,
         ge=1,
-        description="Rows that a tag must stand in to be kept; the paper's 20 suits 100k rows and more.",
+        description="Rows that a tag must occur in to be kept; the paper's 20 suits 100k rows and more.",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Which libraries decide a result. Their versions are part of the name of stored work, and stand in manifests."""
+"""Which libraries decide a result. Their versions are part of the name of stored work, and are in manifests."""
 
 from importlib.metadata import version
 

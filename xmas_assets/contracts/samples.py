@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 
 class Turn(NamedTuple):
-    """One message: who speaks, and the text (``<image>`` marks where an image stands)."""
+    """One message: who speaks, and the text (``<image>`` marks the place of an image)."""
 
     role: Literal["system", "user", "assistant"]
     text: str

@@ -16,10 +16,10 @@ class Source(NamedTuple):
         description: What it is, with its unit.
         shape: Names of the axes of one row's value; () for a single number or text.
         rows: The signal that says which rows should have a value; "" for all.
-        absent: What stands where a row has no value.
+        absent: What is stored where a row has no value.
         per_row: False where the values do not belong to rows of the dataset (one per target task, say).
         table: The asset's table; "" for the one that bears the asset's name.
-        asset: The asset; filled in from the row that the signal stands in.
+        asset: The asset; filled in from the signal's row.
     """
 
     column: str

@@ -35,7 +35,7 @@ def run_selections(
     workers: int = 1,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Bring these selections of one dataset up to date, and everything they stand on, and nothing else.
+    """Bring these selections of one dataset up to date, and everything they depend on, and nothing else.
 
     Args:
         platform: Definitions and instance.
@@ -73,7 +73,7 @@ def run_selections(
 
 
 def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Callable[[str], None] = print) -> None:
-    """Bring one asset of a dataset, and everything that it stands on, up to date.
+    """Bring one asset of a dataset, and everything that it depends on, up to date.
 
     Raises:
         RunFailedError: If a stage fails.
@@ -89,10 +89,10 @@ def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Calla
 def _prepare(
     platform: Platform, dataset: str, methods: Sequence[str], *, always: set[str], say: Callable[[str], None]
 ) -> dict[str, str]:
-    """Bring the stages that these methods stand on up to date; returns why a method cannot run, by method.
+    """Bring the stages that these methods depend on up to date; returns why a method cannot run, by method.
 
     Raises:
-        RunFailedError: If a stage that every method stands on fails.
+        RunFailedError: If a stage that every method depends on fails.
     """
     failures: dict[str, str] = {}  # by stage
     for together in _passes(platform.links.behind({*always, *assets_read(methods)})):

@@ -95,7 +95,7 @@ def gather_answers(scores: Mapping[str, StoredTables]) -> pl.DataFrame:
 
 
 def _costs(home: Home, scores: Mapping[str, StoredTables]) -> pl.DataFrame:
-    """CPU seconds per selection: everything its method stands on, its preparation and the choice; and the training."""
+    """CPU seconds per selection: everything its method depends on, its preparation and the choice; and the training."""
     rows = []
     for partition in sorted(scores):
         dataset, key = parse_partition(partition)

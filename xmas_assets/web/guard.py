@@ -91,7 +91,7 @@ class Guard:
 
 
 class _Headers:
-    """Request headers as lower-case text; a header that stands twice is both, joined by a comma."""
+    """Request headers as lower-case text; a header that occurs twice is both, joined by a comma."""
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
         self._values: dict[str, list[str]] = {}

@@ -116,7 +116,7 @@ def test_tags_are_equal_but_for_case_and_punctuation_and_rare_ones_go():
     samples = make_samples(4)
     frame, notices = tag_table(samples, [Answer(row, "") for row in rows], TagSettings(min_count=2))
     assert frame["tags"].to_list() == [["ocr", "count objects"], ["ocr"], ["count objects"], []]
-    assert notices == ("1 of 3 tags stand in fewer than 2 rows (tags.min_count) and are left out",)
+    assert notices == ("1 of 3 tags occur in fewer than 2 rows (tags.min_count) and are left out",)
     assert normalise(["Größe_2", "größe 2"]) == ("größe 2",)
 
 
