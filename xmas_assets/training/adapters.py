@@ -100,7 +100,15 @@ def _connectors(model: Any, tower: nn.Module) -> dict[str, nn.Module]:
     beside = {n: m for n, m in model.base_model.named_children() if m is not tower and m is not decoder}
     tower_name = next(name for name, module in model.base_model.named_modules() if module is tower)
     inside = family_of(model.config.model_type).connectors
-    return beside | {f"{tower_name}.{name}": tower.get_submodule(name) for name in inside if hasattr(tower, name)}
+    parts = {f"{tower_name}.{name}": tower.get_submodule(name) for name in inside if hasattr(tower, name)}
+    return {name: module for n, m in (beside | parts).items() for name, module in _runnable(n, m)}
+
+
+def _runnable(name: str, module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """A module by its name, or the members of a list, which is never run itself: peft replaces only what runs."""
+    if not isinstance(module, nn.ModuleList):
+        return [(name, module)]
+    return [found for number, member in enumerate(module) for found in _runnable(f"{name}.{number}", member)]
 
 
 def _lora_config(model: Any, connectors: list[str], lora: LoraSettings) -> LoraConfig:

@@ -1,5 +1,8 @@
 """A small fine-tuning run for the tests; run as a program it trains, so that a test can kill it."""
 
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings, TrainingSettings
 from xmas_assets.training.trainer import fine_tune
@@ -14,6 +18,7 @@ from xmas_assets.training.trainer import fine_tune
 COLOURS = ("red", "green", "blue", "black", "white")
 LORA = LoraSettings(rank=4, alpha=8, dropout=0.2)
 N_SAMPLES = 22
+ROOT = Path(__file__).parents[2]
 
 
 def make_samples() -> list[Sample]:
@@ -59,6 +64,27 @@ def weights(checkpoints: list[Checkpoint]) -> dict[int, dict[str, bytes]]:
         checkpoint.step: {path.name: path.read_bytes() for path in sorted(checkpoint.path.iterdir())}
         for checkpoint in checkpoints
     }
+
+
+def stopping_at(step: int) -> ProgressCallback:
+    """Breaks a run off after so many steps."""
+
+    def stop(progress: Progress) -> None:
+        if progress.done == step:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def kill_at(step: int, program: str, *arguments: str | Path) -> None:
+    """Run a program that trains and prints its steps, and end it with SIGKILL once it has done so many."""
+    command = [sys.executable, "-m", program, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        for line in process.stdout:
+            if int(line) == step:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
 
 
 if __name__ == "__main__":

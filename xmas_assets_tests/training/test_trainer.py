@@ -1,9 +1,5 @@
 import json
 import logging
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +14,19 @@ from xmas_assets.contracts.samples import Turn
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.training.run_directory import read_record
 from xmas_assets.vlm.loading import load_vlm
-from xmas_assets_tests.training.small import LORA, N_SAMPLES, make_samples, settings, train, weights
+from xmas_assets_tests.training import small
+from xmas_assets_tests.training.small import (
+    LORA,
+    N_SAMPLES,
+    kill_at,
+    make_samples,
+    settings,
+    stopping_at,
+    train,
+    weights,
+)
 
 KINDS = {"full": None, "lora": LORA}
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -33,17 +38,6 @@ def kind(request) -> str:
 def undisturbed(base, kind, tmp_path_factory):
     output = tmp_path_factory.mktemp(f"undisturbed {kind}")
     return output, train(base, output, settings=settings(lora=KINDS[kind]))
-
-
-def kill_at(kind: str, base: Path, output: Path, step: int) -> None:
-    """Train in another process and end it with SIGKILL once it has done ``step`` steps."""
-    command = [sys.executable, "-m", "xmas_assets_tests.training.small", kind, str(base), str(output)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
-        for line in process.stdout:
-            if int(line) == step:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-    assert process.returncode == -signal.SIGKILL
 
 
 def test_checkpoints_are_evenly_spaced_and_the_last_is_at_the_end(undisturbed):
@@ -59,7 +53,7 @@ def test_checkpoints_are_evenly_spaced_and_the_last_is_at_the_end(undisturbed):
 
 
 def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(base, kind, undisturbed, tmp_path):
-    kill_at(kind, base, tmp_path / "run", 11)
+    kill_at(11, small.__name__, kind, base, tmp_path / "run")
     assert not (tmp_path / "run" / "done.json").exists()
     done = []
     resumed = train(
@@ -207,13 +201,8 @@ def test_bfloat16_trains_and_saves_bfloat16(base, tmp_path):
 
 def stop_at(base: Path, output: Path, step: int, **options) -> None:
     """Train in this process and break off after ``step`` steps."""
-
-    def stop(progress: Progress) -> None:
-        if progress.done == step:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        train(base, output, progress=stop, **options)
+        train(base, output, progress=stopping_at(step), **options)
 
 
 def test_a_run_stopped_again_and_again_ends_with_the_same_bytes(base, kind, undisturbed, tmp_path):
