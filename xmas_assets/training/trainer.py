@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from transformers import (
     PrinterCallback,
     Trainer,
@@ -26,7 +25,8 @@ from xmas_assets.contracts.errors import ModelError, SettingsError
 from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
-from xmas_assets.training.adapters import OBJECTIVE, answer_loss, prepare_training, save_trained, trained_weights
+from xmas_assets.training.adapters import OBJECTIVE, prepare_training, save_trained
+from xmas_assets.training.answer_trainer import AnswerTrainer
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
 from xmas_assets.vlm.devices import model_work
@@ -35,7 +35,6 @@ from xmas_assets.vlm.loading import load_vlm, model_digest
 from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
 
 SaveBeside = Callable[[Path, Trainer, range], None]
-_TRAINED = "trained.safetensors"
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
@@ -105,7 +104,7 @@ def fine_tune(
         pad_id = pad_token_id(vlm.processor.tokenizer)
         state, cost = run.last_state()
         make_batch = partial(collate, pictures=pictures, pad_id=pad_id, padding_side="right")
-        trainer = _AnswerTrainer(
+        trainer = AnswerTrainer(
             cost,
             objective,
             model=model,
@@ -123,50 +122,6 @@ def fine_tune(
         n_cut=sum(row.is_cut for row in rows),
         left_out={sample_id: reason.value for sample_id, reason in left_out.items()},
     )
-
-
-class _AnswerTrainer(Trainer):
-    """A Trainer whose loss runs the vocabulary layer on answers only, and stops at the first loss not finite.
-
-    Its states hold the trained weights under the model's own names. The Trainer's do not come back: transformers 5
-    saves LLaVA under older names, and on resuming warns that all weights are missing and goes on without them.
-    """
-
-    def __init__(self, cost: Cost, objective: Objective | None, **options: Any) -> None:
-        super().__init__(**options)
-        self._loss = objective or answer_loss
-        self._cost = cost
-        self.model_accepts_loss_kwargs = True  # so that the answer tokens of the whole step are counted
-        self.loss_is_scaled_for_ga = True
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: dict[str, torch.Tensor],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> torch.Tensor:
-        """Return the loss of a micro batch, a share of the mean over the answer tokens of the step."""
-        assert num_items_in_batch is not None and not return_outputs
-        with self.accelerator.autocast():
-            loss = self._loss(model, inputs, num_items_in_batch)
-        value = loss.item()
-        if not torch.isfinite(loss):
-            raise ModelError(
-                f"the loss is {value} at step {self.state.global_step + 1}; lower the learning rate or check the base"
-            )
-        self._cost.count(self.state.global_step, value, len(inputs["input_ids"]))
-        return loss
-
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        assert output_dir is not None
-        Path(output_dir).mkdir(parents=True, exist_ok=True)
-        save_file({name: weight.data for name, weight in trained_weights(self.model)}, Path(output_dir) / _TRAINED)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        saved = load_file(Path(resume_from_checkpoint) / _TRAINED)
-        for name, weight in trained_weights(self.model):
-            weight.data.copy_(saved[name])
 
 
 class _Watch(TrainerCallback):
