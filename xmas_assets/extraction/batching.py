@@ -1,11 +1,7 @@
-"""The order in which rows and their images come before a model, and images made ready while it runs."""
+"""The order in which rows and their images come before a model."""
 
 import hashlib
-from collections import deque
-from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +11,6 @@ from xmas_assets.scale.shards import shards_of_groups
 from xmas_assets.vlm.image_inputs import Unit
 from xmas_assets.vlm.packing import beginning
 from xmas_assets.vlm.prompts import Encoded
-
-_ITEMS_AHEAD = 2
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 
 
 def image_groups(samples: Sequence[Sample]) -> NDArray[np.uint64]:
@@ -43,21 +35,6 @@ def batches_of(encoded: Sequence[Encoded], batch_size: int) -> list[list[Encoded
     ordered = [row for group in groups for row in group]
     shards = shards_of_groups(map(len, groups), batch_size)
     return [ordered[shard.start : shard.stop] for shard in shards]
-
-
-def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Generator[Made, None, None]:
-    """Make each item in a thread, in order and a few ahead of the one in use."""
-    left = iter(items)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(make, item) for item in islice(left, _ITEMS_AHEAD))
-        try:
-            while waiting:
-                made = waiting.popleft().result()
-                waiting.extend(pool.submit(make, item) for item in islice(left, 1))
-                yield made
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def images_of(batch: Sequence[Encoded]) -> list[Unit]:

@@ -12,9 +12,10 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.base import Signal
-from xmas_assets.extraction.batching import ahead, batches_of, images_of, new_images
+from xmas_assets.extraction.batching import batches_of, images_of, new_images
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
 from xmas_assets.extraction.shard_arrays import split_columns
+from xmas_assets.vlm.ahead import ahead
 from xmas_assets.vlm.capture import CaptureSpec, Layer
 from xmas_assets.vlm.forward import ImageInputs, capture
 from xmas_assets.vlm.image_inputs import ImageHalf, OpenImage, Pictures, Unit, join_images

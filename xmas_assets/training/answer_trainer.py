@@ -1,5 +1,6 @@
 """The Trainer of transformers as a fine-tuning run uses it: loss of answers, and states under the model's own names."""
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,55 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.training.adapters import answer_loss, trained_weights
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.run_directory import Cost
+from xmas_assets.vlm.ahead import ahead
+from xmas_assets.vlm.prompts import Encoded
 
+Batch = dict[str, torch.Tensor]
 _TRAINED = "trained.safetensors"
 
 
 class AnswerTrainer(Trainer):
     """A Trainer whose loss runs the vocabulary layer on answers only, and stops at the first loss not finite.
 
+    Batches, with their images, are made in a thread while the model runs.
+
     Its states hold the trained weights under the model's own names. The Trainer's do not come back: transformers 5
     saves LLaVA under older names, and on resuming warns that all weights are missing and goes on without them.
     """
 
-    def __init__(self, cost: Cost, objective: Objective | None, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(
+        self,
+        cost: Cost,
+        objective: Objective | None,
+        *,
+        make_batch: Callable[[Sequence[Encoded]], Batch],
+        **options: Any,
+    ) -> None:
+        super().__init__(data_collator=list, **options)
         self._loss = objective or answer_loss
         self._cost = cost
+        self._make_batch = make_batch
+        self._rows: Iterator[Any] = iter(())
+        self._batches = ahead(self._make, self._rows)
         self.model_accepts_loss_kwargs = True  # so that the answer tokens of the whole step are counted
         self.loss_is_scaled_for_ga = True
+
+    def close(self) -> None:
+        """Make no more batches ahead."""
+        self._batches.close()
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], torch.Tensor | int | None]:
+        """Return the batches of a step and their number of answer tokens, from the rows that the Trainer draws."""
+        if epoch_iterator is not self._rows:
+            self._rows, self._batches = epoch_iterator, ahead(self._make, epoch_iterator)
+        return super().get_batch_samples(self._batches, num_batches, device)
+
+    def _make(self, rows: Sequence[Encoded]) -> Batch:
+        batch = self._make_batch(rows)
+        is_copied = self.args.device.type == "cuda"  # from pinned memory, which is faster
+        return {name: values.pin_memory() for name, values in batch.items()} if is_copied else batch
 
     def compute_loss(
         self,

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,11 +111,12 @@ def fine_tune(
             model=model,
             args=arguments,
             train_dataset=rows,  # pyright: ignore[reportArgumentType] the Trainer needs no more than a list
-            data_collator=make_batch if objective is None else lambda rows: make_batch(rows) | objective.mark(rows),
+            make_batch=make_batch if objective is None else lambda rows: make_batch(rows) | objective.mark(rows),
             callbacks=[_Watch(run, cost, settings.n_checkpoints, save, progress)],
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=None if state is None else str(state))
+        with closing(trainer):
+            trainer.train(resume_from_checkpoint=None if state is None else str(state))
     return run.finish(
         cost,
         n_steps=trainer.state.global_step,
@@ -189,7 +191,7 @@ def _arguments(
         seed=seed,
         use_cpu=base_settings.device == "cpu",
         bf16=base_settings.dtype == "bfloat16",
-        dataloader_pin_memory=base_settings.device == "cuda",
+        dataloader_pin_memory=False,  # rows have nothing to pin
         remove_unused_columns=False,
         disable_tqdm=not sys.stderr.isatty(),
     )

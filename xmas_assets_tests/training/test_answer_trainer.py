@@ -1,0 +1,39 @@
+import threading
+
+import pytest
+from PIL import Image
+
+from xmas_assets.contracts.artifacts import Checkpoint
+from xmas_assets.contracts.errors import ImageError
+from xmas_assets.training import answer_trainer
+from xmas_assets_tests.training.small import COLOURS, draw, train, weights
+
+
+def test_images_are_opened_in_a_thread_in_the_same_order_and_to_the_same_bytes(base, tmp_path, monkeypatch):
+    opened: dict[str, list[str]] = {"thread": [], "plain": []}
+
+    def run(name: str) -> list[Checkpoint]:
+        def open_image(colour: str, content_hash: str) -> Image.Image:
+            assert (threading.current_thread() is threading.main_thread()) == (name == "plain")
+            opened[name].append(colour)
+            return draw(colour)
+
+        return train(base, tmp_path / name, open_image=open_image)
+
+    in_a_thread = run("thread")
+    monkeypatch.setattr(answer_trainer, "ahead", lambda make, items: (make(item) for item in items))
+    assert weights(in_a_thread) == weights(run("plain"))
+    assert opened["thread"] == opened["plain"]
+    assert sorted(opened["plain"]) == sorted(COLOURS)
+
+
+def test_a_picture_that_cannot_be_opened_stops_the_run_and_its_thread(base, tmp_path):
+    def open_image(colour: str, content_hash: str) -> Image.Image:
+        if colour == "white":
+            raise ImageError(colour, "it is gone")
+        return draw(colour)
+
+    before = threading.enumerate()
+    with pytest.raises(ImageError, match="it is gone"):
+        train(base, tmp_path, open_image=open_image)
+    assert threading.enumerate() == before
