@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import Trainer
+from transformers import Trainer, TrainingArguments
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.training.adapters import answer_loss, trained_weights
@@ -17,6 +17,18 @@ from xmas_assets.vlm.prompts import Encoded
 
 Batch = dict[str, torch.Tensor]
 _TRAINED = "trained.safetensors"
+
+
+class OneDevice(TrainingArguments):
+    """Arguments of a run on one device: where several GPUs are visible, the Trainer would wrap the model for all.
+
+    That would multiply the batch size, and so the weights would depend on the machine.
+    """
+
+    @property
+    def n_gpu(self) -> int:
+        """GPUs in use: one, or none."""
+        return min(super().n_gpu, 1)
 
 
 class AnswerTrainer(Trainer):
@@ -36,7 +48,8 @@ class AnswerTrainer(Trainer):
         make_batch: Callable[[Sequence[Encoded]], Batch],
         **options: Any,
     ) -> None:
-        super().__init__(data_collator=list, **options)
+        # Rows come as they are; ``get_batch_samples`` makes batches of them.
+        super().__init__(data_collator=list, **options)  # pyright: ignore[reportArgumentType]
         self._loss = objective or answer_loss
         self._cost = cost
         self._make_batch = make_batch

@@ -17,7 +17,6 @@ from transformers import (
     TrainerCallback,
     TrainerControl,
     TrainerState,
-    TrainingArguments,
     set_seed,
 )
 
@@ -27,7 +26,7 @@ from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
 from xmas_assets.training.adapters import OBJECTIVE, prepare_training, save_trained
-from xmas_assets.training.answer_trainer import AnswerTrainer
+from xmas_assets.training.answer_trainer import AnswerTrainer, OneDevice
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
 from xmas_assets.vlm.devices import model_work
@@ -164,16 +163,14 @@ class _Watch(TrainerCallback):
         self._run.commit_state(state.global_step, self._cost)
 
 
-def _arguments(
-    settings: TrainingSettings, base_settings: BaseModelSettings, seed: int, state: Path
-) -> TrainingArguments:
+def _arguments(settings: TrainingSettings, base_settings: BaseModelSettings, seed: int, state: Path) -> OneDevice:
     """Translate our settings into the Trainer's."""
     micro_batch_size = min(settings.micro_batch_size, settings.batch_size)
     if settings.batch_size % micro_batch_size:
         raise SettingsError(
             f"batch_size {settings.batch_size} is no multiple of micro_batch_size {micro_batch_size}; make it one"
         )
-    return TrainingArguments(
+    return OneDevice(
         output_dir=str(state),
         per_device_train_batch_size=micro_batch_size,
         gradient_accumulation_steps=settings.batch_size // micro_batch_size,

@@ -2,10 +2,12 @@ import threading
 
 import pytest
 from PIL import Image
+from transformers.training_args import ParallelMode
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ImageError
 from xmas_assets.training import answer_trainer
+from xmas_assets.training.answer_trainer import OneDevice
 from xmas_assets_tests.training.small import COLOURS, draw, train, weights
 
 
@@ -37,3 +39,12 @@ def test_a_picture_that_cannot_be_opened_stops_the_run_and_its_thread(base, tmp_
     with pytest.raises(ImageError, match="it is gone"):
         train(base, tmp_path, open_image=open_image)
     assert threading.enumerate() == before
+
+
+def test_a_run_uses_one_of_several_gpus(tmp_path):
+    arguments = OneDevice(output_dir=str(tmp_path), per_device_train_batch_size=3, use_cpu=True)
+    arguments._n_gpu = 8  # as transformers finds them
+    assert (arguments.n_gpu, arguments.train_batch_size) == (1, 3)
+    assert arguments.parallel_mode == ParallelMode.NOT_PARALLEL
+    arguments._n_gpu = 0
+    assert arguments.n_gpu == 0
