@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from xmas_assets.contracts.settings import AttendedFeatureSettings, BlockActivationSettings
 from xmas_assets.core.activations import activation_features
 from xmas_assets.core.token_scores import spectrum_of
-from xmas_assets.vlm.capture import Captured, CaptureSpec
+from xmas_assets.vlm.capture import Captured, CaptureSpec, attention_layers
 from xmas_assets.vlm.spectra import leading_singular_values
 
 Columns = Mapping[str, NDArray[np.float32]]
@@ -123,6 +123,7 @@ class TokenSpectra:
 class AttendedFeatures:
     """Mean first-layer output of the image tokens that hold most of the instruction's attention in that layer.
 
+    The first layer is the first that has an attention matrix, which in some models not all have.
     The instruction is the text that is no answer; where none of it follows an image, all image tokens count alike, as
     in the published code. Which tokens are kept: ``hold_share``.
 
@@ -138,7 +139,8 @@ class AttendedFeatures:
 
     def capture_spec(self, language_config: Any) -> CaptureSpec:
         """Give the first layer's attention and output."""
-        return CaptureSpec(attention="causal", attention_layers=(0,), hidden_states=(1,))
+        first, *_ = attention_layers(language_config)
+        return CaptureSpec(attention="causal", attention_layers=(first,), hidden_states=(first + 1,))
 
     def columns(self, language_config: Any) -> Shapes:
         """Give ``features``, per row (width,)."""

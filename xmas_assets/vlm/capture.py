@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
 Definition = Literal["causal", "reference"]
 Layer = int | Literal["sum"]
+# As transformers' configs name the types of layers.
+_WITHOUT_MATRIX = {"linear_attention", "mamba", "conv", "moe"}
+
+
+def attention_layers(language_config: Any) -> tuple[int, ...]:
+    """The decoder layers (from 0) that have an attention matrix; others are convolutions or linear attention."""
+    kinds = getattr(language_config, "layer_types", None) or ["attention"] * language_config.num_hidden_layers
+    return tuple(number for number, kind in enumerate(kinds) if kind not in _WITHOUT_MATRIX)
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,8 @@ class CaptureSpec:
         attention_layers: Of which decoder layers (from 0); ``"sum"`` for the sum over all of them.
         block_outputs: Decoder layers (from 0) whose self-attention output (before the residual is added) is kept.
         hidden_states: Which hidden states are kept: 0 for the embeddings, i for the output of the i-th decoder layer
-            (the last one after the final norm), as ``transformers`` numbers ``hidden_states``.
+            (the last one after the final norm), as ``transformers`` numbers ``hidden_states``. What a model adds behind
+            a layer (Qwen3-VL: more image features) is in it.
         logits: Whether the answer tokens' logits are kept.
         lone_logits: Whether those of the answers on their own, without image and prompt, are (a second, short pass).
     """

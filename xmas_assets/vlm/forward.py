@@ -103,14 +103,17 @@ class _Watch:
                     hook = layer.register_forward_pre_hook(self._catching(3 * number), with_kwargs=True)
                     stack.callback(hook.remove)
             for number in self._spec.block_outputs:
-                block = self._decoder.layers[number].self_attn
+                block = _attention_block(self._decoder.layers[number])
                 stack.callback(block.register_forward_hook(self._catching(3 * number + 2)).remove)
             yield
 
     def _catching(self, stage: int) -> Callable[..., None]:
         def catch(_module: Any, inputs: Any, other: Any) -> None:
             # A hook before a layer gets positional and named inputs, one behind a block inputs and outputs.
-            states = other[0] if stage % 3 == 2 else (inputs[0] if inputs else other["hidden_states"])
+            if stage % 3 == 2:
+                states = other if isinstance(other, Tensor) else other[0]
+            else:
+                states = inputs[0] if inputs else other["hidden_states"]
             self._caught[stage] = states
             if stage == self.last_stage:
                 raise EverythingSeenError
@@ -148,14 +151,19 @@ class _Watch:
         return Logits(values, self._batch.input_ids.gather(1, positions), is_target)
 
 
+def _attention_block(layer: Any) -> Any:
+    """The part of a layer in which tokens see each other; where that is no attention, it still comes first."""
+    return getattr(layer, "self_attn", None) or next(layer.children())
+
+
 def _has_text_behind_image(batch: Batch) -> bool:
     return bool((batch.is_real & ~batch.is_image & (batch.is_image.cumsum(1) > 0)).any())
 
 
 def _answers_alone(row: Encoded) -> Encoded:
-    """A row's answers behind its first token, which is the begin token where the model has one."""
+    """A row's answers behind its first token of text, which is the begin token where the model has one."""
     kept = row.is_answer.copy()
-    kept[0] = True
+    kept[np.argmin(row.is_image)] = True
     ids, is_answer = row.input_ids[kept], row.is_answer[kept]
     per_token = {name: values[kept] for name, values in row.per_token.items()}
     return Encoded(row.sample_id, ids, is_answer, np.zeros(len(ids), dtype=bool), (), (), per_token)

@@ -15,8 +15,10 @@ from xmas_assets.vlm.image_inputs import ImageHalf, Pictures, Unit, join_images
 from xmas_assets.vlm.loading import Vlm
 
 _PIXELS = "pixel_values"
-# Of what a family's features hold, what the language model reads; each with a piece per image, or per layer.
+# Of what a family's features hold, what the language model reads, with a piece per image, or per layer. Anything else
+# is the same for all images (Ovis2's vectors of the tokens around an image), but for what the tower shows of itself.
 _PER_IMAGE, _PER_LAYER = "pooler_output", "deepstack_features"
+_OF_TOWER = {"last_hidden_state", "hidden_states", "attentions"}
 
 
 class ImageFeatures:
@@ -125,8 +127,8 @@ def _run_images(vlm: Vlm, half: ImageHalf) -> tuple[Tensor | None, dict[str, Any
         made = vlm.model.get_image_features(**placed(half.tensors, vlm.model))
     finally:
         handle.remove()
-    features = {name: getattr(made, name, None) for name in (_PER_IMAGE, _PER_LAYER)}
-    return caught[0] if len(caught) == 1 else None, {n: value for n, value in features.items() if value is not None}
+    features = {name: value for name, value in made.items() if name not in _OF_TOWER and value is not None}
+    return caught[0] if len(caught) == 1 else None, features
 
 
 def placed(inputs: Any, model: Any) -> dict[str, Any]:
@@ -147,7 +149,7 @@ def _joined(pieces: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if name == _PER_LAYER:
             joined[name] = type(first)(_in_a_row(layer) for layer in zip(*values, strict=True))
         else:
-            joined[name] = _in_a_row(values)
+            joined[name] = _in_a_row(values) if name == _PER_IMAGE else first
     return joined
 
 
