@@ -237,7 +237,7 @@ def _check_loaded(model: Any, processor: Any, report: dict[str, Any], directory:
     n_rows, n_tokens = model.get_input_embeddings().num_embeddings, len(processor.tokenizer)
     image_id = getattr(model.config, "image_token_id", None)
     # The mark of an image is mostly the token that is repeated; in Gemma 3 it is not.
-    known = [processor.tokenizer.convert_tokens_to_ids(getattr(processor, "image_token", None))]
+    known = [processor.tokenizer.convert_tokens_to_ids(str(getattr(processor, "image_token", None)))]
     if image_id not in known and hasattr(processor, "image_processor"):
         known = sorted(Pictures(processor, lambda *_: Image.new("RGB", (64, 64))).token_ids())
     if image_id is None or image_id not in known or n_tokens > n_rows:

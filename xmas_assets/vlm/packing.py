@@ -114,7 +114,7 @@ class Packed:
     def place_images(self, batch: Batch, rope_index: Callable[..., Any], grids: Mapping[str, Any]) -> None:
         """Set positions of several axes, which follow from where image tokens lie in their image (M-RoPE).
 
-        Rows of a group differ behind their last image only, where all axes go on alike, so its longest row has them all.
+        Rows of a group differ behind their last image only, where all axes go on alike: its longest row has them all.
 
         Args:
             batch: The rows.

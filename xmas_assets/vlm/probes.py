@@ -31,11 +31,14 @@ def probe_rows(vlm: Vlm, pictures: Pictures) -> list[Encoded]:
         vlm: Whose processor encodes.
         pictures: Of that processor, over ``draw_probe``.
     """
-    encoder = Encoder.of(vlm, pictures, max_tokens=1 << 16)
-    samples = [
+    return Encoder.of(vlm, pictures, max_tokens=1 << 16).encode(probe_samples())[0]
+
+
+def probe_samples() -> list[Sample]:
+    """A few short conversations that answer 'Yes.'; an image's name is its hash."""
+    return [
         Sample(text, (Turn("user", text), Turn("assistant", "Yes.")), images, images) for text, images in _QUESTIONS
     ]
-    return encoder.encode(samples)[0]
 
 
 def draw_probe(name: str, _content_hash: str) -> Image.Image:

@@ -16,6 +16,7 @@ from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer
 from transformers.models.auto import processing_auto
 from transformers.models.auto.configuration_auto import model_type_to_module_name
 
+from xmas_assets.contracts.errors import ModelError
 from xmas_assets.vlm.families import family_of
 
 #: Options for every ``from_pretrained``: no network, and no code of the model's own.
@@ -29,16 +30,25 @@ def read_processor(directory: Path) -> Any:
     processor_class = _class_of(directory)
     if processor_class is None or "image_processor" not in processor_class.get_attributes():
         return AutoProcessor.from_pretrained(directory, **LOCAL)
-    halves = {
-        "image_processor": AutoImageProcessor.from_pretrained(directory, backend="pil", **LOCAL),
-        "tokenizer": AutoTokenizer.from_pretrained(directory, **LOCAL),
-    }
+    halves = {"image_processor": _image_half(directory), "tokenizer": AutoTokenizer.from_pretrained(directory, **LOCAL)}
     settings, _ = processor_class.get_processor_dict(directory, **LOCAL)
     parts = [halves.get(name) for name in processor_class.get_attributes()]
     processor = _for_stills(processor_class).from_args_and_dict(parts, settings)
     if not getattr(processor, "chat_template", None):
         processor.chat_template = family_of(_read(directory / "config.json").get("model_type", "")).chat_template
     return processor
+
+
+def _image_half(directory: Path) -> Any:
+    try:
+        return AutoImageProcessor.from_pretrained(directory, backend="pil", **LOCAL)
+    except (ImportError, ValueError) as error:
+        if "torchvision" not in str(error).lower():
+            raise
+        raise ModelError(
+            f"the images of the model in {directory} can be prepared with torchvision only, which is not installed; "
+            "install the one that fits this torch, or use another model"
+        ) from error
 
 
 def _for_stills(processor_class: type[Any]) -> type[Any]:

@@ -1,0 +1,37 @@
+"""``xmas model``: try a vision-language model before work is built on it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xmas_assets.cli.groups import Commands
+from xmas_assets.cli.output import fail, note, print_table
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, help="Try vision-language models.")
+
+
+@app.command()
+def check(
+    directory: Annotated[Path, typer.Argument(help="Directory of the model.")],
+    dtype: Annotated[str, typer.Option(help="Type of the weights: float32 or bfloat16.")] = "float32",
+    device: Annotated[str, typer.Option(help="Where it runs: cpu or cuda.")] = "cpu",
+) -> None:
+    """Try a model on a few rows, as every run does before it trains; exit code 2 if it cannot be used.
+
+    Example: xmas model check models/my-model
+    """
+    from xmas_assets.data.profiles import load_settings
+
+    chosen = {"source": str(directory), "dtype": dtype, "device": device}
+    settings = load_settings("toy", {"base_model": chosen}).base_model
+    from xmas_assets.training.model_check import check_model
+
+    note(f"trying {directory}; a small model takes seconds, one of 7 billion weights some minutes")
+    steps = list(check_model(directory, settings))
+    print_table(
+        ("step", "outcome", "seconds", "seen"),
+        [(step.name, "passed" if step.passed else "failed", round(step.seconds, 1), step.seen) for step in steps],
+    )
+    if not steps[-1].passed:
+        fail(f"{directory} cannot be used: {steps[-1].name} failed: {steps[-1].seen}")

@@ -1,0 +1,286 @@
+"""Whether a model goes through everything that the platform does with one, tried on a few rows before any work."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+from xmas_assets.contracts.errors import ModelError, XmasError
+from xmas_assets.contracts.messages import one_line
+from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings
+from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained, trained_weights
+from xmas_assets.vlm.capture import CaptureSpec
+from xmas_assets.vlm.families import family_of
+from xmas_assets.vlm.forward import capture
+from xmas_assets.vlm.generation import generate, stop_token_ids
+from xmas_assets.vlm.image_inputs import Pictures
+from xmas_assets.vlm.loading import Vlm, check_device, check_files, known_digest, load_vlm, readable
+from xmas_assets.vlm.probes import draw_probe, gives_the_same, probe_samples
+from xmas_assets.vlm.processors import LOCAL
+from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.templates import ChatTemplate
+from xmas_assets.vlm.vision_features import ImageFeatures, placed
+
+_N_STEPS = 6
+_MAX_NEW_TOKENS = 6
+
+
+class Step(NamedTuple):
+    """One thing that was tried.
+
+    Attributes:
+        name: What.
+        passed: Whether it went well; what comes after a failure is not tried.
+        seen: What was seen, or why it failed.
+        seconds: How long it took.
+    """
+
+    name: str
+    passed: bool
+    seen: str
+    seconds: float
+
+
+def check_model(directory: Path, settings: BaseModelSettings) -> Iterator[Step]:
+    """Try a model: its files, rows, loss, attention, short cuts, generation, training, and what training saves.
+
+    Args:
+        directory: Of a whole model.
+        settings: Type of the weights and device.
+
+    Yields:
+        Each step when it is done, up to the first that fails.
+    """
+    trial = _Trial(directory, settings)
+    for name, try_it in (
+        ("files", trial.files),
+        ("loading", trial.loading),
+        ("rows", trial.rows),
+        ("loss", trial.loss),
+        ("attention", trial.attention),
+        ("sharing", trial.sharing),
+        ("generation", trial.generation),
+        ("training", trial.training),
+        ("saving", trial.saving),
+    ):
+        start = time.perf_counter()
+        try:
+            seen, passed = try_it(), True
+        except Exception as error:  # a library's as well: whatever a model brings about is its finding
+            said = one_line(error) if isinstance(error, XmasError) else f"{type(error).__name__}: {one_line(error)}"
+            seen, passed = said, False
+        yield Step(name, passed, seen, time.perf_counter() - start)
+        if not passed:
+            return
+
+
+def require_usable(directory: Path, settings: BaseModelSettings, *, section: str) -> None:
+    """Refuse a model that does not go through ``check_model``.
+
+    Args:
+        directory: Of a whole model.
+        settings: Type of the weights and device.
+        section: Of the settings that name it; for the message.
+
+    Raises:
+        ModelError: It names the step that failed, and why.
+    """
+    for step in check_model(directory, settings):
+        if not step.passed:
+            raise ModelError(
+                f"{section} {directory} cannot be used: its {step.name} failed: {step.seen}; look at it with: "
+                f"xmas model check {directory}"
+            )
+
+
+class _Trial:
+    """The steps of a check; each builds on those before."""
+
+    def __init__(self, directory: Path, settings: BaseModelSettings) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._vlm: Vlm
+        self._pictures: Pictures
+        self._rows: list[Encoded]
+        self._tolerance = 1e-3 if settings.dtype == "float32" else 5e-2
+
+    def files(self) -> str:
+        check_device(self._settings.device)
+        check_files(self._directory)
+        with readable(self._directory):
+            config = AutoConfig.from_pretrained(self._directory, **LOCAL)
+        if config.is_encoder_decoder or getattr(config.get_text_config(), "is_encoder_decoder", False):
+            raise ModelError(
+                f"{config.model_type} is an encoder-decoder; use a model that reads prompt and answer as one sequence"
+            )
+        if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+            raise ModelError(f"{config.model_type} is no vision-language model that transformers knows; use another")
+        if getattr(config, "image_token_id", None) is None:
+            raise ModelError(f"{config.model_type} has no token that stands for a piece of an image; use another model")
+        return f"{config.model_type}, {known_digest(self._directory)[:12]}"
+
+    def loading(self) -> str:
+        self._vlm = load_vlm(self._directory, self._settings)
+        n_weights = sum(weight.numel() for weight in self._vlm.model.parameters())
+        attention = self._vlm.model.get_decoder().config._attn_implementation
+        return f"{n_weights / 1e6:,.1f} million weights, {self._settings.dtype}, attention by {attention}"
+
+    def rows(self) -> str:
+        vlm = self._vlm
+        ChatTemplate(vlm.processor)  # first, since a processor without one does other things differently, too
+        self._pictures = Pictures(vlm.processor, draw_probe)
+        self._encoder = Encoder.of(vlm, self._pictures, max_tokens=1 << 16)
+        self._rows, _ = self._encoder.encode(probe_samples())
+        for row in self._rows:
+            learned = vlm.processor.tokenizer.decode(row.input_ids[row.is_answer])
+            if "Yes." not in learned or "?" in learned:
+                raise ModelError(f"of a row that answers 'Yes.' the tokens {learned!r} would be learned")
+        # A family without a template of its own has a processor that writes the prompt its own way.
+        if family_of(vlm.model.config.model_type).chat_template is None:
+            _compare_with_processor(vlm, self._rows, self._encoder)
+        lengths = [len(row.input_ids) for row in self._rows]
+        images = [sum(row.n_image_tokens) for row in self._rows]
+        return f"{len(lengths)} rows of {min(lengths)} to {max(lengths)} tokens, up to {max(images)} of images"
+
+    def loss(self) -> str:
+        whole = self._losses(self._rows)
+        alone = torch.cat([self._losses([row]) for row in self._rows])
+        apart = float((whole - alone).abs().max())
+        if not whole.isfinite().all() or apart > self._tolerance * max(1.0, float(alone.abs().max())):
+            raise ModelError(f"a row's loss depends on its batch mates, by {apart:.2g}; it must not")
+        return f"{float(whole.mean()):.3f}; alone and in a batch within {apart:.1g}"
+
+    def attention(self) -> str:
+        vlm, row = self._vlm, next(row for row in self._rows if row.units)
+        # In bfloat16 the two passes drift apart from layer to layer, so that only the first differs by rounding alone.
+        is_exact = self._settings.dtype == "float32"
+        layers = vlm.model.get_decoder().layers
+        first = next(number for number, layer in enumerate(layers) if hasattr(layer, "self_attn"))
+        spec = CaptureSpec("causal", ("sum",) if is_exact else (first,))
+        found = capture(vlm, [row], spec, self._pictures.inputs, is_packed=False).attention
+        assert found is not None
+        expected = _eager_attention(vlm, row, self._pictures)
+        text, image = found.rows[0], found.columns[0]
+        own = (expected.sum(0) if is_exact else expected[0])[text][:, image]
+        apart = float((found.layers[spec.attention_layers[0]][0] - own).norm() / own.norm())
+        if not apart <= (self._tolerance if is_exact else 0.2):
+            raise ModelError(f"attention as it is read differs from the model's own, by {apart:.2g} of its size")
+        return f"{len(text)} text tokens on {len(image)} image tokens, within {apart:.1g} of the model's own"
+
+    def sharing(self) -> str:
+        vlm, pictures = self._vlm, self._pictures
+
+        def features(units: Sequence[Any]) -> dict[str, Any]:
+            return ImageFeatures(of_tower=False).add_all(vlm, units, pictures).inputs(vlm, units)
+
+        keeps = gives_the_same(vlm, self._rows, pictures.inputs, features)
+        packs = gives_the_same(vlm, self._rows, pictures.inputs, pictures.inputs, is_packed=True)
+        images = "each image is computed once" if keeps else "images are computed with every batch"
+        return f"{images}; {'questions share their image' if packs else 'each question is computed whole'}"
+
+    def generation(self) -> str:
+        vlm = self._vlm
+        prompts = [question.prompt for question in self._encoder.ask(probe_samples()) if question.prompt is not None]
+        options: dict[str, Any] = {"stop_ids": stop_token_ids(vlm, self._encoder), "max_new_tokens": _MAX_NEW_TOKENS}
+        with torch.inference_mode():
+            together = generate(vlm, prompts, self._pictures, **options)
+            alone = [generate(vlm, [prompt], self._pictures, **options)[0] for prompt in prompts]
+        if together != alone and self._settings.dtype == "float32":
+            raise ModelError(f"a batch is answered by {together}, its questions alone by {alone}")
+        return f"{len(together)} questions are answered, in a batch and alone"
+
+    def training(self) -> str:
+        lora = LoraSettings(rank=4, alpha=8, dropout=0)
+        self._trained = prepare_training(self._vlm, lora).train()
+        weights = [weight for _, weight in trained_weights(self._trained)]
+        optimizer = torch.optim.AdamW(weights, lr=1e-3)
+        inputs = self._inputs(self._rows)
+        n_answer_tokens = sum(int(row.is_answer.sum()) for row in self._rows)
+        losses = []
+        with _seeded(), torch.enable_grad():
+            for _ in range(_N_STEPS):
+                with self._autocast():  # for each step, since it keeps what it made of the weights
+                    loss = answer_loss(self._trained, inputs, n_answer_tokens)
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad()
+                losses.append(float(loss.detach()))
+        self._trained.eval()
+        if not losses[-1] < losses[0]:
+            raise ModelError(f"the loss went from {losses[0]:.4f} to {losses[-1]:.4f} in {_N_STEPS} steps of LoRA")
+        n_weights = sum(weight.numel() for weight in weights)
+        return f"{n_weights / 1e6:,.1f} million weights; loss {losses[0]:.3f} to {losses[-1]:.3f} in {_N_STEPS} steps"
+
+    def saving(self) -> str:
+        expected = self._losses(self._rows)
+        digest = known_digest(self._directory)
+        with tempfile.TemporaryDirectory() as folder:
+            adapter = Path(folder)
+            dtype = getattr(torch, self._settings.dtype)
+            save_trained(self._trained, adapter, vlm=self._vlm, dtype=dtype, base_digest=digest)
+            del self._trained, self._vlm  # two models at once may be more than the memory holds
+            self._vlm = load_vlm(adapter, self._settings, base=self._directory)
+        apart = float((self._losses(self._rows) - expected).abs().max())
+        if apart > self._tolerance * max(1.0, float(expected.abs().max())):
+            raise ModelError(f"a saved adapter, loaded again, gives losses that differ by {apart:.2g}")
+        return f"a saved adapter, loaded again, gives the same losses within {apart:.1g}"
+
+    def _autocast(self) -> torch.autocast:
+        """What training computes in: trained weights are float32, whatever the others are."""
+        return torch.autocast(self._settings.device, torch.bfloat16, enabled=self._settings.dtype == "bfloat16")
+
+    def _losses(self, rows: Sequence[Encoded]) -> Tensor:
+        """Each row's loss, shape (n_rows,)."""
+        with self._autocast():
+            spec = CaptureSpec(logits=True)
+            logits = capture(self._vlm, rows, spec, self._pictures.inputs, is_packed=False).logits
+        assert logits is not None
+        losses = torch.nn.functional.cross_entropy(
+            logits.values.flatten(0, 1), logits.targets.flatten(), reduction="none"
+        ).view(logits.targets.shape)
+        return (losses * logits.is_target).sum(1) / logits.is_target.sum(1)
+
+    def _inputs(self, rows: Sequence[Encoded]) -> dict[str, Any]:
+        pad_id = pad_token_id(self._vlm.processor.tokenizer)
+        return placed(collate(rows, self._pictures, pad_id=pad_id, padding_side="right"), self._vlm.model)
+
+
+def _compare_with_processor(vlm: Vlm, rows: Sequence[Encoded], encoder: Encoder) -> None:
+    """Hold rows against one call of the processor each."""
+    for row, sample in zip(rows, probe_samples(), strict=True):
+        images = [[draw_probe(name, name) for name in sample.images]] if sample.images else None
+        text = encoder.template.render(sample.turns).text
+        made = vlm.processor(text=[text], images=images, add_special_tokens=False, return_tensors="pt")
+        expected, found = made["input_ids"][0].tolist(), row.input_ids.tolist()
+        if found[-len(expected) :] != expected or len(found) > len(expected) + 1:  # one more is the begin token
+            raise ModelError(f"a row of {len(found)} tokens is not what its processor makes of it ({len(expected)})")
+
+
+@torch.inference_mode()
+def _eager_attention(vlm: Vlm, row: Encoded, pictures: Pictures) -> Tensor:
+    """The model's own attention, mean over heads, shape (n_layers, n_tokens, n_tokens)."""
+    inputs = placed(collate([row], pictures, pad_id=0, padding_side="right"), vlm.model)
+    config = vlm.model.config
+    parts = {name: getattr(config, name) for name in config.sub_configs if getattr(config, name) is not None}
+    before = {name: part._attn_implementation for name, part in parts.items()} | {"": config._attn_implementation}
+    vlm.model.set_attn_implementation("eager")
+    try:
+        features = {name: value for name, value in inputs.items() if name != "labels"}
+        layers = vlm.model.base_model(**features, use_cache=False, output_attentions=True).attentions
+    finally:
+        vlm.model.set_attn_implementation(before)
+    return torch.stack([layer[0].float().mean(0) for layer in layers if layer is not None])
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield

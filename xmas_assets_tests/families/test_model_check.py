@@ -1,0 +1,131 @@
+"""``xmas model check``: what it passes, what it refuses and why, and that it guards a run before any work."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.training.model_check import check_model, require_usable
+from xmas_assets.vlm import attention, forward
+from xmas_assets_tests.families import FAMILIES, REFUSED, WITH_TORCHVISION
+
+STEPS = ["files", "loading", "rows", "loss", "attention", "sharing", "generation", "training", "saving"]
+WHY = {
+    "blip2_t5": ("files", "encoder-decoder"),
+    "blip2_opt": ("rows", "no chat template"),
+    "mllama": ("rows", "'cross_attention_mask' by a rule that is not known"),
+    **dict.fromkeys(WITH_TORCHVISION, ("loading", "torchvision")),
+}
+
+
+def outcome(directory: Path, settings: BaseModelSettings | None = None) -> tuple[str, bool, str]:
+    """The last step, whether it passed, and what was seen."""
+    steps = list(check_model(directory, settings or BaseModelSettings()))
+    assert [step.name for step in steps] == STEPS[: len(steps)]
+    return steps[-1].name, steps[-1].passed, steps[-1].seen
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_goes_through_every_step(name: str, tmp_path: Path):
+    last, passed, seen = outcome(FAMILIES[name](tmp_path))
+    assert (last, passed) == ("saving", True), seen
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "gemma3", "llava_next"])
+def test_families_go_through_in_bfloat16(name: str, tmp_path: Path):
+    last, passed, seen = outcome(FAMILIES[name](tmp_path), BaseModelSettings(dtype="bfloat16"))
+    assert (last, passed) == ("saving", True), seen
+
+
+@pytest.mark.parametrize("name", WHY)
+def test_what_cannot_work_is_refused_with_its_reason(name: str, tmp_path: Path):
+    step, reason = WHY[name]
+    last, passed, seen = outcome((REFUSED | WITH_TORCHVISION)[name](tmp_path))
+    assert (last, passed) == (step, False)
+    assert reason in seen
+
+
+@pytest.fixture
+def qwen(tmp_path: Path) -> Path:
+    return FAMILIES["qwen2_vl"](tmp_path / "qwen")
+
+
+def without_weights(model: Path) -> None:
+    (model / "model.safetensors").unlink()
+
+
+def with_a_weight_that_is_not_finite(model: Path) -> None:
+    weights = load_file(model / "model.safetensors")
+    weights[next(name for name in weights if "q_proj" in name)][0] = torch.nan
+    save_file(weights, model / "model.safetensors", {"format": "pt"})
+
+
+def with_another_models_tokens(model: Path) -> None:
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"image_token_id": 7}))
+
+
+def with_a_template_that_loses_answers(model: Path) -> None:
+    (model / "chat_template.jinja").write_text("{% for m in messages %}{{ m['role'] }}{% endfor %}")
+
+
+@pytest.mark.parametrize(
+    ("damage", "step", "reason"),
+    [
+        (without_weights, "files", "lacks the weights"),
+        (with_a_weight_that_is_not_finite, "loading", "not finite"),
+        (with_another_models_tokens, "loading", "does not fit the model"),
+        (with_a_template_that_loses_answers, "rows", "loses, repeats or moves"),
+    ],
+)
+def test_damage_is_found_at_its_step(qwen: Path, damage: Callable[[Path], None], step: str, reason: str):
+    damage(qwen)
+    last, passed, seen = outcome(qwen)
+    assert (last, passed) == (step, False)
+    assert reason in seen
+
+
+def test_a_loss_that_depends_on_batch_mates_is_found(qwen: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = forward.Padded.__init__
+
+    def without_mask(self: forward.Padded, batch: forward.Batch) -> None:
+        whole(self, batch)
+        self.inputs["mm_token_type_ids"] = torch.zeros_like(self.inputs["mm_token_type_ids"])
+        self.inputs["attention_mask"] = torch.ones_like(self.inputs["attention_mask"])
+        self.inputs["input_ids"] = self.inputs["input_ids"].flip(0) if len(batch.rows) > 1 else batch.input_ids
+        self.units = self.units[::-1] if len(batch.rows) > 1 else self.units
+
+    monkeypatch.setattr(forward.Padded, "__init__", without_mask)
+    assert outcome(qwen)[:2] == ("loss", False)
+
+
+def test_attention_that_is_read_wrongly_is_found(qwen: Path, monkeypatch: pytest.MonkeyPatch):
+    scaling = attention._scaling
+    monkeypatch.setattr(attention, "_scaling", lambda *arguments: 1.1 * scaling(*arguments))
+    last, passed, seen = outcome(qwen)
+    assert (last, passed) == ("attention", False)
+    assert "differs from the model's own" in seen
+
+
+def test_a_run_is_refused_in_one_line_that_names_the_step_and_the_command(qwen: Path):
+    with_another_models_tokens(qwen)
+    with pytest.raises(ModelError, match=r"target_base .* its loading failed: .*; look at it with: xmas model check"):
+        require_usable(qwen, BaseModelSettings(), section="target_base")
+
+
+def test_the_command_prints_steps_and_ends_with_the_one_that_failed(qwen: Path):
+    done = subprocess.run(["xmas", "model", "check", str(qwen)], capture_output=True, text=True, check=True)
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [line[:2] for line in lines] == [["step", "outcome"], *([name, "passed"] for name in STEPS)]
+    shutil.rmtree(qwen)
+    failed = subprocess.run(["xmas", "model", "check", str(qwen)], capture_output=True, text=True)
+    assert failed.returncode == 2
+    assert "files\tfailed" in failed.stdout
+    assert failed.stderr.splitlines()[-1].startswith(f"xmas: {qwen} cannot be used: files failed: ")
