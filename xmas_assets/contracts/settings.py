@@ -152,8 +152,8 @@ class AttentionMapSettings(Section):
     layers: Literal["sum", "each"] = Field(default="sum", description="One map for all layers, or one for each.")
     reduction: Literal["grid", "projection"] = Field(
         default="grid",
-        description="'grid': means over the cells of a square grid, for images whose tokens form a square; "
-        "'projection': a random projection drawn by the seed, for any number of tokens.",
+        description="'grid': means over the cells of a square grid, and a projection where the places of an image's "
+        "tokens are not known; 'projection': always a random projection, drawn by the seed.",
     )
     grid_side: int = Field(default=8, ge=1, le=64, description="Cells on a side of the grid.")
     n_dimensions: int = Field(default=32, ge=1, le=1024, description="Dimensions of the projection.")

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from math import isqrt
+from functools import lru_cache, reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, pad
 
-from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import AttentionMapSettings
 from xmas_assets.vlm.capture import Attention, Captured, CaptureSpec
+from xmas_assets.vlm.grids import Layout
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,9 @@ class AttentionMaps:
     A map has a value per image token: the mean over the text tokens after the first image token, or over answer tokens
     only; or a leading right singular vector of that text-by-image matrix, times its singular value, its largest entry
     made positive. Maps are brought to one length for all images and averaged over a row's images.
+
+    A cell of the grid is the mean of the tokens there. Where the model sees a picture as a whole and in tiles, each
+    gives a map, and the two are averaged with their numbers of tokens as weights.
 
     Source:
         Our own, after XMAS (arXiv 2510.01454), which keeps the singular values only; its published code can also keep
@@ -39,7 +41,8 @@ class AttentionMaps:
     def capture_spec(self, language_config: Any) -> CaptureSpec:
         """Give the attention summed over layers, or that of each."""
         is_sum = self.settings.layers == "sum"
-        return CaptureSpec("causal", ("sum",) if is_sum else tuple(range(language_config.num_hidden_layers)))
+        layers = ("sum",) if is_sum else tuple(range(language_config.num_hidden_layers))
+        return CaptureSpec("causal", layers, places=self.settings.reduction == "grid")
 
     def columns(self, language_config: Any) -> Mapping[str, tuple[int, ...]]:
         """Give ``values``, per row (n_dimensions,): layer by layer, and in that vector by vector."""
@@ -48,8 +51,7 @@ class AttentionMaps:
     def read(self, captured: Captured) -> Mapping[str, NDArray[np.float32]]:
         """Make the maps; NaN for rows without an image, or without a text token that could see it.
 
-        Raises:
-            ModelError: If a grid is wanted and the tokens of an image form no square.
+        An image whose tokens' places are not known is projected, to as many dimensions as the grid has cells.
         """
         attention = captured.attention
         assert attention is not None
@@ -66,9 +68,12 @@ class AttentionMaps:
     @property
     def _n_values(self) -> int:
         """Values of one layer."""
-        n_vectors = self.settings.n_vectors if self.settings.content == "right_vectors" else 1
-        is_grid = self.settings.reduction == "grid"
-        return n_vectors * (self.settings.grid_side**2 if is_grid else self.settings.n_dimensions)
+        return self._length * (self.settings.n_vectors if self.settings.content == "right_vectors" else 1)
+
+    @property
+    def _length(self) -> int:
+        """Values of one map."""
+        return self.settings.grid_side**2 if self.settings.reduction == "grid" else self.settings.n_dimensions
 
     def _maps(self, matrices: Tensor, is_row: Tensor) -> Tensor:
         """One layer's maps, shape (batch, n_vectors or 1, n_columns), float64."""
@@ -77,18 +82,15 @@ class AttentionMaps:
         sums = (matrices * is_row[:, :, None]).sum(1, keepdim=True, dtype=torch.float64)
         return sums / is_row.sum(1)[:, None, None]
 
-    def _to_fixed_length(self, maps: Tensor) -> Tensor:
+    def _to_fixed_length(self, maps: Tensor, layout: Layout) -> Tensor:
         """Bring maps of images, shape (n_images, n_maps, n_tokens), to a length that all images have."""
-        n_tokens = maps.shape[2]
-        if self.settings.reduction == "projection":
-            return maps @ _projection(n_tokens, self.settings.n_dimensions, self.settings.seed).to(maps.device)
-        side = isqrt(n_tokens)
-        if side**2 != n_tokens:
-            raise ModelError(
-                f"an image has {n_tokens} tokens, which form no square grid; set "
-                "signals.attention_maps.reduction to 'projection'"
-            )
-        return adaptive_avg_pool2d(maps.unflatten(2, (side, side)), self.settings.grid_side).flatten(2)
+        if self.settings.reduction == "projection" or not layout:
+            return maps @ _projection(maps.shape[2], self._length, self.settings.seed).to(maps.device)
+        views = [torch.from_numpy(view.places).to(maps.device) for view in layout]
+        n_placed = sum(places.numel() for places in views)
+        cells = [adaptive_avg_pool2d(maps[:, :, places], self.settings.grid_side) for places in views]
+        weighted = [own * (places.numel() / n_placed) for own, places in zip(cells, views, strict=True)]
+        return reduce(torch.add, weighted).flatten(2)
 
 
 def _right_vectors(matrices: Tensor, n_vectors: int) -> Tensor:
@@ -102,25 +104,30 @@ def _right_vectors(matrices: Tensor, n_vectors: int) -> Tensor:
     return pad(vectors * largest.sign(), (0, 0, 0, n_vectors - vectors.shape[1]))
 
 
-def _mean_over_images(maps: Tensor, attention: Attention, to_fixed_length: Callable[[Tensor], Tensor]) -> Tensor:
+def _mean_over_images(
+    maps: Tensor, attention: Attention, to_fixed_length: Callable[[Tensor, Layout], Tensor]
+) -> Tensor:
     """Mean over each row's images of their maps at a fixed length, shape (batch, n_maps, length); NaN without one.
 
     Args:
         maps: Shape (batch, n_maps, n_columns).
-        attention: Says which image a column belongs to.
-        to_fixed_length: From shape (n_images, n_maps, n_tokens), for images of equally many tokens.
+        attention: Says which image a column belongs to, and where in it.
+        to_fixed_length: From shape (n_images, n_maps, n_tokens), for images of equally many tokens that lie alike.
     """
     is_first = attention.is_column & (attention.image_numbers != attention.image_numbers.roll(1, dims=1))
     is_first[:, 0] = attention.is_column[:, 0]
     rows, starts = is_first.nonzero(as_tuple=True)
     image_of_column = is_first.flatten().cumsum(0) - 1
     n_tokens = image_of_column[attention.is_column.flatten()].bincount()
+    layouts = [layout for row in attention.layouts for layout in row]
+    kinds = list(zip(n_tokens.tolist(), layouts, strict=True))
     parts = []
-    for count in n_tokens.unique().tolist():
-        images = (n_tokens == count).nonzero()[:, 0]
+    for kind in sorted(set(kinds)):
+        count, layout = kind
+        images = torch.tensor([number for number, each in enumerate(kinds) if each == kind], device=starts.device)
         places = starts[images, None] + torch.arange(count, device=starts.device)
         own = maps[rows[images]].gather(2, places[:, None].expand(-1, maps.shape[1], -1))
-        parts.append((rows[images], to_fixed_length(own)))
+        parts.append((rows[images], to_fixed_length(own, layout)))
     reduced = torch.cat([part for _, part in parts])
     of_row = torch.cat([of_row for of_row, _ in parts])
     totals = reduced.new_zeros(len(maps), *reduced.shape[1:]).index_add(0, of_row, reduced)

@@ -95,6 +95,8 @@ class SignalReader:
             (n_samples, 1 + width); NaN where a sample has none.
         """
         encoded, _ = self._encoder.encode(samples)
+        if any(signal.capture_spec(self._config).places for signal in signals):
+            self._check_places(encoded)
         places = {sample.sample_id: place for place, sample in enumerate(samples)}
         batches = batches_of(encoded, self._batch_size)
         values = {s.name: np.full((len(samples), self.width(s.name)), np.nan, dtype=np.float32) for s in signals}
@@ -165,10 +167,22 @@ class SignalReader:
             "the device's memory did not hold a batch, so some were read in parts; a lower batch_size is faster, but "
             "changing it reads finished shards again"
         )
-        self.notices += [] if notice in self.notices else [notice]
+        self._notice(notice)
         half = len(rows) // 2
         for part in (rows[:half], rows[half:]):
             self._read_rows(vlm, signals, part, images, store)
+
+    def _check_places(self, rows: Sequence[Encoded]) -> None:
+        """Give notice of images whose tokens' places in the picture are not known."""
+        counts = {n for row in rows for n, layout in zip(row.n_image_tokens, row.layouts, strict=True) if not layout}
+        if counts:
+            self._notice(
+                f"the {min(counts)} tokens of an image form no known grid, so attention maps of such images are "
+                "projected; set signals.attention_maps.reduction to 'projection' to read all alike"
+            )
+
+    def _notice(self, notice: str) -> None:
+        self.notices += [] if notice in self.notices else [notice]
 
     def _parties(self, signals: Sequence[Signal], *, has_images: bool) -> list[tuple[CaptureSpec, list[Signal]]]:
         """Signals that can be read of the same pass, and what they want together."""
@@ -253,4 +267,5 @@ def _union(specs: Sequence[CaptureSpec]) -> CaptureSpec:
         hidden_states=tuple(sorted({number for each in specs for number in each.hidden_states})),
         logits=any(each.logits for each in specs),
         lone_logits=any(each.lone_logits for each in specs),
+        places=any(each.places for each in specs),
     )

@@ -84,7 +84,8 @@ class AttentionReader:
             layer: self._matrices(self._parts[layer]) if self.is_needed else nothing for layer in self._layers
         }
         numbers = _image_numbers(self._encoded, self.columns.shape[1]).to(self.columns.device)
-        return Attention(layers, self.rows, self.is_row, self.columns, self.is_column, numbers)
+        layouts = [row.layouts for row in self._encoded]
+        return Attention(layers, self.rows, self.is_row, self.columns, self.is_column, numbers, layouts)
 
     def _matrices(self, parts: list[Tensor]) -> Tensor:
         """Bring parts into shape (n_rows, most text tokens, most image tokens), zeros beyond a sample's own."""

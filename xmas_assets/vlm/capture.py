@@ -1,10 +1,12 @@
 """What a forward pass may show besides its output, and what was asked of it; one contract for makers and readers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from torch import Tensor
+
+from xmas_assets.vlm.grids import Layout
 
 Definition = Literal["causal", "reference"]
 Layer = int | Literal["sum"]
@@ -31,6 +33,7 @@ class CaptureSpec:
             a layer (Qwen3-VL: more image features) is in it.
         logits: Whether the answer tokens' logits are kept.
         lone_logits: Whether those of the answers on their own, without image and prompt, are (a second, short pass).
+        places: Whether the image tokens' places in the picture are used, where they are known.
     """
 
     attention: Definition | None = None
@@ -39,6 +42,7 @@ class CaptureSpec:
     hidden_states: tuple[int, ...] = ()
     logits: bool = False
     lone_logits: bool = False
+    places: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Attention:
         columns: Positions of the image tokens, shape (batch, most columns).
         is_column: Which of them are a sample's own.
         image_numbers: Which of the sample's images a column belongs to, from 0, shape (batch, most columns).
+        layouts: Of each sample's images, where their columns lie in the picture.
     """
 
     layers: Mapping[Layer, Tensor]
@@ -60,6 +65,7 @@ class Attention:
     columns: Tensor
     is_column: Tensor
     image_numbers: Tensor
+    layouts: Sequence[tuple[Layout, ...]]
 
 
 @dataclass(frozen=True)

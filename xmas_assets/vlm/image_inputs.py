@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.vlm.grids import Shape, Tiling, draw_places, tiling_of
 
 OpenImage = Callable[[str, str], Image.Image]
 """Gives the picture of a reference, if its bytes still have the given content hash."""
@@ -80,6 +81,7 @@ class Pictures:
         self._limit_bytes = limit_bytes
         self._kept: OrderedDict[tuple[str, ...], ImageHalf] = OrderedDict()
         self._kept_bytes = 0
+        self._shapes: dict[tuple[str, ...], tuple[Shape | None, ...]] = {}
         self._preparer = _preparer(processor)
 
     def units(self, references: Sequence[str], content_hashes: Sequence[str]) -> list[Unit]:
@@ -92,6 +94,14 @@ class Pictures:
         """What each image's mark becomes; an image is opened only if that depends on it."""
         constant = self._preparer.constant_text
         return self.half(unit).written if constant is None else (constant,) * len(unit.hashes)
+
+    def shapes(self, unit: Unit) -> tuple[Shape | None, ...]:
+        """What tells where each image's tokens lie in its picture; None, unopened, if all images become the same."""
+        if self._preparer.constant_text is not None:
+            return (None,) * len(unit.hashes)
+        if unit.hashes not in self._shapes:
+            self._shapes[unit.hashes] = self._preparer.shapes(self.half(unit))
+        return self._shapes[unit.hashes]
 
     def token_ids(self) -> set[int]:
         """The tokens that an image becomes, tried on some."""
@@ -156,6 +166,7 @@ class _Preparer:
         images = [Image.effect_noise(size, 60).convert("RGB") for size in _PROBES]
         self._names, self.per_token = self._kinds_of_outputs(images[0])
         self._is_bare = False
+        self._tilings: dict[tuple[int, int], Tiling | None] = {}
         halves = [self.prepare([image]) for image in images]
         written = [half.written[0] for half in halves]
         tokenised = processor.tokenizer(written, add_special_tokens=False)["input_ids"]
@@ -177,6 +188,26 @@ class _Preparer:
             return ImageHalf(self._bare(colours), (self.constant_text,) * len(images), sizes)
         made = self._call(colours, "")
         return ImageHalf({name: made[name] for name in self._names}, _written(made, len(images)), sizes)
+
+    def shapes(self, half: ImageHalf) -> tuple[Shape, ...]:
+        """What tells where the tokens of images lie."""
+        has_sizes = "image_sizes" in half.tensors
+        size, *others = half.sizes
+        if others:
+            return tuple(Shape(each, has_sizes=has_sizes) for each in half.sizes)
+        pixels, patches = half.tensors.get("pixel_values"), _patches(half.tensors)
+        if pixels is None or pixels.ndim < 4:
+            return (Shape(size, patches=patches),)
+        crops = (pixels.shape[:-3].numel(), pixels.shape[-2], pixels.shape[-1])
+        tiling = self._tiling(size) if crops[0] > 1 and not has_sizes else None
+        return (Shape(size, crops, tiling, patches, has_sizes),)
+
+    def _tiling(self, size: tuple[int, int]) -> Tiling | None:
+        """How the processor cuts pictures of a size, seen from one."""
+        if size not in self._tilings:
+            pixels = self.prepare([draw_places(size)]).tensors["pixel_values"]
+            self._tilings[size] = tiling_of(pixels.flatten(0, -4).numpy())
+        return self._tilings[size]
 
     def _bare(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
         """The output of the processor's image half alone, which lacks what only the whole sets."""
@@ -236,6 +267,17 @@ def _written(made: Any, n_images: int) -> tuple[str, ...]:
     if len(written) != n_images:
         raise ModelError(f"the processor writes {len(written)} of {n_images} images into the text; use another model")
     return written
+
+
+def _patches(tensors: Mapping[str, Tensor]) -> tuple[int, int] | None:
+    """Rows and columns of patches, where they are counted (frames, rows, columns) or numbered (column, row; or -1)."""
+    if "image_grid_thw" in tensors:
+        _, rows, columns = tensors["image_grid_thw"][0].tolist()
+        return rows, columns
+    if "image_position_ids" in tensors:
+        last_column, last_row = tensors["image_position_ids"][0].amax(0).tolist()
+        return last_row + 1, last_column + 1
+    return None
 
 
 def _stack(tensors: Sequence[Tensor]) -> Tensor:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Reason, Sample
+from xmas_assets.vlm.grids import Layout, layout_of, runs_of
 from xmas_assets.vlm.image_inputs import Pictures, Unit
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.templates import ChatTemplate, Rendered
@@ -31,6 +32,7 @@ class Encoded:
         units: Its images as they are prepared, in the order of their tokens.
         n_image_tokens: How many of the tokens in ``is_image`` each image has, aligned with ``images``.
         per_token: What the model reads of each token beside its id, by the input's name, each of shape (n_tokens,).
+        layouts: Where the tokens of each image lie in its picture, aligned with ``images``.
         is_cut: Whether tokens beyond the limit were cut off at the end.
     """
 
@@ -41,6 +43,7 @@ class Encoded:
     units: tuple[Unit, ...]
     n_image_tokens: tuple[int, ...]
     per_token: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    layouts: tuple[Layout, ...] = ()
     is_cut: bool = False
 
     @property
@@ -208,7 +211,8 @@ class Encoder:
         if self._bos is not None and (not ids.size or ids[0] != self._bos):
             ids, offsets = np.insert(ids, 0, self._bos), np.insert(offsets, 0, 0, axis=0)
         is_image = ids == self._image_token_id
-        counts = tuple(int((is_image & _is_inside(offsets, [span])).sum()) for span in spans)
+        runs = [runs_of(is_image & _is_inside(offsets, [span])) for span in spans]
+        counts = tuple(map(sum, runs))
         if sum(counts) != is_image.sum() or not all(counts):
             raise ModelError(
                 f"sample {sample.sample_id[:80]!r} has {is_image.sum()} image tokens, of its images {list(counts)}; "
@@ -216,7 +220,9 @@ class Encoder:
             )
         is_answer = _is_inside(offsets, answers)
         per_token = self._pictures.per_token(ids, is_answer)
-        return Encoded(sample.sample_id, ids, is_answer, is_image, tuple(units), counts, per_token)
+        shapes = [shape for unit in units for shape in self._pictures.shapes(unit)]
+        layouts = tuple(map(layout_of, runs, shapes))
+        return Encoded(sample.sample_id, ids, is_answer, is_image, tuple(units), counts, per_token, layouts)
 
     def _cut(self, encoded: Encoded) -> Encoded | None:
         """Cut a sample at ``max_tokens``, or None if nothing that can be learned would be left."""

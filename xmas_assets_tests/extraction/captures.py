@@ -1,16 +1,17 @@
 """What ``transformers`` itself shows of a small random model: attentions, hidden states, logits, in our contract."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from xmas_assets.vlm.capture import Attention, Captured, Logits
+from xmas_assets.vlm.grids import Layout, View
 from xmas_assets_tests.vlm.models import IMAGE_ID, N_IMAGE_TOKENS, make_batch, make_sequences, make_vlm
 
-Sequence = list[int]
 DEPTH, WIDTH = 3, 32
+SQUARE = (View(0, (1, 1), (4, 4)),)
 N_ANSWER_TOKENS = 5
 BOS = 1
 
@@ -19,12 +20,12 @@ def make_model() -> Any:
     return make_vlm(attention="eager").model
 
 
-def sequences() -> list[Sequence]:
+def sequences() -> list[list[int]]:
     """With one image, with two, of two turns, and without any; each ends in an answer of ``N_ANSWER_TOKENS``."""
     return [*make_sequences().values(), [BOS, 9, 8, 7, 30, 31, 32, 33, 34]]
 
 
-def marks(chosen: list[Sequence]) -> tuple[Tensor, Tensor, Tensor]:
+def marks(chosen: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
     """Which tokens of a right-padded batch are real, are of an image, are of an answer."""
     lengths = torch.tensor([len(sequence) for sequence in chosen])[:, None]
     places = torch.arange(int(lengths.max()))
@@ -34,7 +35,7 @@ def marks(chosen: list[Sequence]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def capture(model: Any, chosen: list[Sequence]) -> Captured:
+def capture(model: Any, chosen: list[list[int]]) -> Captured:
     """Everything that a signal may want of a batch."""
     batch = make_batch(chosen)
     is_real, is_image, is_answer = marks(chosen)
@@ -58,7 +59,12 @@ def capture(model: Any, chosen: list[Sequence]) -> Captured:
 
 
 def cut_attention(
-    per_layer: Tensor, is_real: Tensor, is_image: Tensor, *, n_image_tokens: Iterable[int] = (N_IMAGE_TOKENS,) * 2
+    per_layer: Tensor,
+    is_real: Tensor,
+    is_image: Tensor,
+    *,
+    n_image_tokens: Sequence[int] = (N_IMAGE_TOKENS,) * 2,
+    layouts: Sequence[Layout] = (SQUARE,) * 2,
 ) -> Attention:
     """Text rows after the first image, and image columns, of full matrices (n_layers, batch, n_tokens, n_tokens)."""
     is_text = is_real & ~is_image & (is_image.cumsum(1) > 0)
@@ -69,8 +75,10 @@ def cut_attention(
         own = per_layer[:, number][:, is_text[number]][:, :, is_image[number]]
         cut[:, number, : own.shape[1], : own.shape[2]] = own
     numbers = torch.tensor([image for image, count in enumerate(n_image_tokens) for _ in range(count)])
+    own_layouts = [tuple(layouts[: len(numbers[: int(n)].unique())]) for n in is_image.sum(1)]
     numbers = numbers[: columns.shape[1]].expand(columns.shape)
-    return Attention({**dict(enumerate(cut)), "sum": cut.sum(0)}, rows, is_row, columns, is_column, numbers)
+    layers = {**dict(enumerate(cut)), "sum": cut.sum(0)}
+    return Attention(layers, rows, is_row, columns, is_column, numbers, own_layouts)
 
 
 def answer_logits(values: Tensor, ids: Tensor, is_answer: Tensor) -> Logits:
@@ -80,7 +88,7 @@ def answer_logits(values: Tensor, ids: Tensor, is_answer: Tensor) -> Logits:
     return Logits(before, ids.gather(1, places), is_target)
 
 
-def _lone_logits(model: Any, answers: list[Sequence]) -> Logits:
+def _lone_logits(model: Any, answers: list[list[int]]) -> Logits:
     ids = torch.tensor([[BOS, *answer] for answer in answers])
     is_answer = torch.ones_like(ids, dtype=torch.bool)
     is_answer[:, 0] = False

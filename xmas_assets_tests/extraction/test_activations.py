@@ -136,7 +136,7 @@ def handmade(weights: list[float], n_answer: int) -> Captured:
     cut = torch.tensor(weights).expand(1, n_rows, 3).clone()
     cut[:, 1:] = torch.tensor([1.0, 0, 0])  # what answers look at, which must not matter
     places = torch.arange(3 + n_rows)[None]
-    attention = Attention({0: cut}, rows, rows > 0, columns, columns >= 0, torch.zeros_like(columns))
+    attention = Attention({0: cut}, rows, rows > 0, columns, columns >= 0, torch.zeros_like(columns), [((),)])
     hidden = torch.tensor([1.0, 10, 100] + [7.0] * n_rows).view(1, -1, 1)
     return Captured(places, places >= 0, places < 3, places > 3, attention=attention, hidden_states={1: hidden})
 

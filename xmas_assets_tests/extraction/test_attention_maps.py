@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil, isqrt
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,10 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
-from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import AttentionMapSettings
 from xmas_assets.extraction.attention_maps import AttentionMaps
 from xmas_assets.vlm.capture import Captured
+from xmas_assets.vlm.grids import Layout, View
 from xmas_assets_tests.extraction.captures import (
     DEPTH,
     N_ANSWER_TOKENS,
@@ -59,10 +60,22 @@ def read(captured: Captured, **settings: Any) -> np.ndarray:
     return values
 
 
+def square(n_tokens: int) -> Layout:
+    return (View(0, (1, 1), (isqrt(n_tokens), isqrt(n_tokens))),)
+
+
 def of_images(
-    attention: list[list[float]], *, sizes: Sequence[int] | None = None, gap: int = 0, answer_rows: int = 0
+    attention: list[list[float]],
+    *,
+    sizes: Sequence[int] | None = None,
+    layouts: Sequence[Layout] | None = None,
+    gap: int = 0,
+    answer_rows: int = 0,
 ) -> Captured:
-    """One sample with this attention of its text rows (below) to its image tokens (first, with gaps between images)."""
+    """One sample with this attention of its text rows (below) to its image tokens (first, with gaps between images).
+
+    The tokens of an image lie in a square if nothing else is said.
+    """
     cut = torch.tensor(attention)
     n_rows, n_columns = cut.shape
     numbers = [number for number, size in enumerate(sizes or [n_columns]) for _ in range(size)]
@@ -74,7 +87,9 @@ def of_images(
     is_image[0, columns] = True
     is_real = torch.ones_like(is_image)
     is_answer = torch.arange(n_tokens)[None] >= n_tokens - answer_rows
-    seen = cut_attention(full, is_real, is_image, n_image_tokens=sizes or [n_columns])
+    sizes = sizes or [n_columns]
+    layouts = [square(size) for size in sizes] if layouts is None else layouts
+    seen = cut_attention(full, is_real, is_image, n_image_tokens=sizes, layouts=layouts)
     return Captured(is_real.long(), is_real, is_image, is_answer, attention=seen)
 
 
@@ -178,11 +193,66 @@ def test_images_side_by_side_are_images_of_their_own():
     assert read(of_images([attention], sizes=(4, 4, 4, 4)), grid_side=2).tolist() == [[3, 0, 0, 0]]
 
 
-def test_an_image_that_is_no_square_is_refused_with_the_way_out():
-    captured = of_images([[1.0] * 6])
-    with pytest.raises(ModelError, match=r"6 tokens.* no square grid; set .*reduction to 'projection'"):
-        read(captured)
-    assert np.isfinite(read(captured, reduction="projection")).all()
+def cell_means(tokens: list[list[int]], values: np.ndarray, grid_side: int) -> np.ndarray:
+    """Means of the values over the tokens of each cell; a cell takes every token that it touches."""
+    n_rows, n_columns = len(tokens), len(tokens[0])
+    cells = np.zeros((grid_side, grid_side))
+    for row in range(grid_side):
+        for column in range(grid_side):
+            down = range(row * n_rows // grid_side, ceil((row + 1) * n_rows / grid_side))
+            across = range(column * n_columns // grid_side, ceil((column + 1) * n_columns / grid_side))
+            cells[row, column] = np.mean([values[tokens[y][x]] for y in down for x in across])
+    return cells.ravel()
+
+
+WHOLE_BEHIND = View(8, (1, 1), (2, 2))
+TOKENS_OF = {
+    "a rectangle": ((View(0, (1, 1), (2, 6)),), [[[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]]),
+    "a column": ((View(0, (1, 1), (3, 1)),), [[[0], [1], [2]]]),
+    "two tiles across and the whole": (
+        (View(0, (1, 2), (2, 2)), WHOLE_BEHIND),
+        [[[0, 1, 4, 5], [2, 3, 6, 7]], [[8, 9], [10, 11]]],
+    ),
+    "two tiles down and the whole": (
+        (View(0, (2, 1), (2, 2)), WHOLE_BEHIND),
+        [[[0, 1], [2, 3], [4, 5], [6, 7]], [[8, 9], [10, 11]]],
+    ),
+    "the whole, then four tiles": (
+        (View(1, (2, 2), (1, 2)), View(0, (1, 1), (1, 1))),
+        [[[1, 2, 3, 4], [5, 6, 7, 8]], [[0]]],
+    ),
+    "the whole, then rows with newline vectors": (
+        (View(0, (1, 1), (2, 2)), View(4, (1, 1), (2, 3), 1)),
+        [[[0, 1], [2, 3]], [[4, 5, 6], [8, 9, 10]]],
+    ),
+}
+
+
+@pytest.mark.parametrize("grid_side", [1, 2, 3, 8])
+@pytest.mark.parametrize(("layout", "views"), TOKENS_OF.values(), ids=TOKENS_OF)
+def test_a_cell_is_the_mean_of_its_tokens_and_views_count_by_their_tokens(
+    layout: Layout, views: list[list[list[int]]], grid_side: int
+):
+    values = np.random.default_rng(0).random(12)  # those that no view has count for nothing
+    found = read(of_images([values.tolist()], layouts=[layout]), grid_side=grid_side)
+    n_of_view = [len(view) * len(view[0]) for view in views]
+    expected = np.average([cell_means(view, values, grid_side) for view in views], axis=0, weights=n_of_view)
+    np.testing.assert_allclose(found, expected[None], rtol=1e-5)
+
+
+def test_images_of_equally_many_tokens_in_different_shapes_each_lie_as_they_do():
+    """Of 1, 0, 0, 0 in a row the left half has the mean 1/2; of the same in a column, the upper half."""
+    row, column = ((View(0, (1, 1), (1, 4)),), (View(0, (1, 1), (4, 1)),))
+    found = read(of_images([[1.0, 0, 0, 0, 1, 0, 0, 0]], sizes=(4, 4), layouts=[row, column]), grid_side=2)
+    assert found.tolist() == [[0.5, 0.25, 0.25, 0]]
+
+
+def test_an_image_whose_places_are_not_known_is_projected_to_as_many_values_as_the_grid_has():
+    attention = [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]]
+    found = read(of_images(attention, layouts=[()]), grid_side=4, seed=7)
+    expected = read(of_images(attention, layouts=[()]), reduction="projection", n_dimensions=16, seed=7)
+    np.testing.assert_array_equal(found, expected)
+    assert abs(found).max() > 0.05
 
 
 def test_a_projection_keeps_lengths_and_distances_about_and_follows_the_seed():

@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 from transformers.models.llama.modeling_llama import LlamaMLP
 
+from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import DatasetError, ModelError, StoreError
 from xmas_assets.contracts.samples import Turn
-from xmas_assets.contracts.settings import BaseModelSettings, Settings, TrajectorySettings
+from xmas_assets.contracts.settings import AttentionMapSettings, BaseModelSettings, Settings, TrajectorySettings
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 from xmas_assets.extraction import passes
+from xmas_assets.extraction.attention_maps import AttentionMaps
 from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.extracted import Extracted
 from xmas_assets.extraction.extracting import extract_signals
@@ -35,6 +37,8 @@ from xmas_assets_tests.extraction.worlds import (
     make_samples,
     values_of,
 )
+from xmas_assets_tests.families import FAMILIES
+from xmas_assets_tests.families.building import write_json
 
 SETTINGS = TrajectorySettings(batch_size=6, shard_size=12)
 
@@ -235,6 +239,22 @@ def test_a_sample_too_long_to_be_read_has_no_value_and_is_noticed(models: Path, 
     assert np.flatnonzero(np.isnan(values_of(extracted)["all"])).tolist() == [4]
     assert extracted.notices[0].startswith("1 samples have no signals: with 200 tokens")
     assert "sample-4" in extracted.notices[0]
+
+
+def test_images_whose_tokens_form_no_known_grid_have_maps_and_a_notice(models: Path, tmp_path: Path):
+    """LLaVA may keep the tower's first feature, which is of no place: 4 x 4 and one tokens."""
+    directory = FAMILIES["llava"](tmp_path / "model")
+    for file in ("config.json", "processor_config.json"):
+        write_json(directory / file, {"vision_feature_select_strategy": "full"})
+    checkpoints = [Checkpoint(step, directory, digest=str(step)) for step in (1, 2)]
+    maps = AttentionMaps(AttentionMapSettings(grid_side=3))
+    found = extract(models, tmp_path, [maps, TokenCounts()], checkpoints=checkpoints)
+    values = values_of(found["attention_maps"])["values"]
+    assert values.shape == (N_SAMPLES, 2, 9)
+    assert np.flatnonzero(np.isnan(values).any((1, 2))).tolist() == list(TEXT_ONLY_ROWS)
+    assert [notice for notice in found["attention_maps"].notices if "the 17 tokens of an image" in notice]
+    others = [extract(models, tmp_path / "square", [maps]), extract(models, tmp_path / "counts", [TokenCounts()])]
+    assert not [notice for each in others for extracted in each.values() for notice in extracted.notices]
 
 
 def test_text_alone_is_enough_for_signals_that_need_no_image(models: Path, tmp_path: Path):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
+from xmas_assets.vlm.grids import View
 from xmas_assets.vlm.image_inputs import Unit
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.prompts import Encoded
@@ -71,7 +72,9 @@ def make_rows(sequences: list[list[int]]) -> list[Encoded]:
         units = tuple(Unit((name,), (name,)) for name in hashes)
         is_answer = np.arange(len(ids)) >= len(ids) - max(1, len(ids) // 4)
         counts = (N_IMAGE_TOKENS,) * n_images
-        rows.append(Encoded(str(number), ids, is_answer & ~is_image, is_image, units, counts))
+        layouts = ((View(0, (1, 1), (4, 4)),),) * n_images
+        row = Encoded(str(number), ids, is_answer & ~is_image, is_image, units, counts, layouts=layouts)
+        rows.append(row)
     return rows
 
 
