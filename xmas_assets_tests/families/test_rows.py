@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from xmas_assets.contracts.samples import Sample
-from xmas_assets.vlm.prompts import Encoded, collate, pad_token_id
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.samples import Sample, Turn
+from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
 from xmas_assets_tests.families.worlds import (
     CONVERSATIONS,
     IMAGES_ALONG_AXIS_1,
@@ -82,6 +83,33 @@ def test_exactly_the_answers_with_their_ends_are_learned(world: World, name: str
     assert all(question in text for question, text in zip(questions, texts[::2], strict=False))
     assert last_end.startswith(world.encoder.template.end_token())
     assert row.labels.tolist() == np.where(row.is_answer, row.input_ids, -100).tolist()
+
+
+def test_a_system_message_stands_before_the_question_and_is_not_learned(world: World):
+    one = CONVERSATIONS["one"]
+    sample = replace(one, turns=(Turn("system", "Be brief."), *one.turns))
+    if world.family == "pixtral":  # its template writes one where an answer is still to come only
+        with pytest.raises(ModelError, match="loses, repeats or moves parts of the messages"):
+            world.encoder.encode([sample])
+        return
+    (row,) = world.encoder.encode([sample])[0]
+    is_text = ~row.is_image & ~row.is_answer
+    prompt = world.vlm.processor.tokenizer.decode(row.input_ids[is_text])
+    assert 0 < prompt.index("Be brief.") < prompt.index("What is left of it?")
+    assert row.input_ids[row.is_answer].tolist() == world.rows["one"].input_ids[world.rows["one"].is_answer].tolist()
+
+
+def test_a_row_that_is_cut_is_the_beginning_of_the_whole_row(world: World):
+    whole = world.rows["turns"]
+    limit = len(whole.input_ids) - 2
+    encoder = Encoder.of(world.vlm, world.pictures, max_tokens=limit)
+    (row,) = encoder.encode([CONVERSATIONS["turns"]])[0]
+    assert (row.is_cut, row.units, row.n_image_tokens) == (True, whole.units, whole.n_image_tokens)
+    for name in ("input_ids", "is_answer", "is_image"):
+        assert getattr(row, name).tolist() == getattr(whole, name)[:limit].tolist()
+    assert row.per_token.keys() == whole.per_token.keys()
+    for name, values in row.per_token.items():
+        assert values.tolist() == whole.per_token[name][:limit].tolist()
 
 
 @pytest.mark.parametrize("name", list(CONVERSATIONS))
