@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from peft import PeftModel
 from PIL import Image
-from safetensors import SafetensorError
+from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 from transformers.utils import logging as transformers_logging
 
-from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.errors import ModelError, XmasError
 from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.vlm.devices import device_failures
@@ -111,7 +111,11 @@ def readable(directory: Path) -> Iterator[None]:
     try:
         with device_failures():
             yield
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except XmasError:
+        raise
+    except ImportError as error:
+        raise ModelError(f"the model in {directory} needs a library that is missing: {one_line(error)}") from error
+    except Exception as error:  # its files can make the libraries raise anything
         raise ModelError(f"the model in {directory} cannot be loaded: {one_line(error)}") from error
 
 
@@ -133,10 +137,41 @@ def check_files(directory: Path) -> None:
             f"{directory} holds only pickled weights {pickles}, which can run code; convert to safetensors"
         )
     index = directory / _WEIGHTS_INDEX
-    shards = set(_read_json(index).get("weight_map", {}).values()) if index.is_file() else {"model.safetensors"}
+    shards = _shards_of(index) if index.is_file() else {"model.safetensors"}
     missing = sorted(name for name in shards if not (directory / name).is_file())
     if missing or not shards:
         raise ModelError(f"{directory} lacks the weights {missing}; copy or download the model again")
+    _check_size(directory, shards)
+
+
+def _shards_of(index: Path) -> set[str]:
+    """The files that an index names."""
+    content = _read_json(index).get("weight_map")
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content.values()):
+        raise ModelError(f"{index} names no files of weights; copy or download the model again")
+    return set(content.values())
+
+
+def _check_size(directory: Path, shards: set[str]) -> None:
+    """Refuse a config with more layers than there are weights: building them would take for ever."""
+    n_weights = 0
+    for name in shards:
+        with readable(directory), safe_open(directory / name, "pt") as file:
+            n_weights += len(file.keys())
+    for name, count in _layer_counts(_read_json(directory / "config.json")):
+        if count > n_weights:
+            raise ModelError(
+                f"{directory} has {n_weights} weights, and {name} {count} in its config; use its own config"
+            )
+
+
+def _layer_counts(config: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """Numbers of layers in a config and in those of its parts."""
+    for name, value in config.items():
+        if isinstance(value, dict):
+            yield from _layer_counts(value)
+        elif isinstance(value, int) and name in ("num_hidden_layers", "num_layers", "n_layers", "depth"):
+            yield name, value
 
 
 def check_device(device: str, *, section: str = "base_model") -> None:
@@ -250,7 +285,7 @@ def _check_loaded(model: Any, processor: Any, report: dict[str, Any], directory:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not readable as JSON: {error}; copy or download the model again") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}, not an object; copy or download the model again")
