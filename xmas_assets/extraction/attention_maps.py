@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, pad
 
 from xmas_assets.contracts.settings import AttentionMapSettings
-from xmas_assets.vlm.capture import Attention, Captured, CaptureSpec
+from xmas_assets.vlm.capture import Attention, Captured, CaptureSpec, attention_layers
 from xmas_assets.vlm.grids import Layout
 
 
@@ -39,9 +39,8 @@ class AttentionMaps:
     version: ClassVar[int] = 2
 
     def capture_spec(self, language_config: Any) -> CaptureSpec:
-        """Give the attention summed over layers, or that of each."""
-        is_sum = self.settings.layers == "sum"
-        layers = ("sum",) if is_sum else tuple(range(language_config.num_hidden_layers))
+        """Give the attention summed over layers, or that of each that has a matrix."""
+        layers = ("sum",) if self.settings.layers == "sum" else attention_layers(language_config)
         return CaptureSpec("causal", layers, places=self.settings.reduction == "grid")
 
     def columns(self, language_config: Any) -> Mapping[str, tuple[int, ...]]:

@@ -55,7 +55,7 @@ def adapted(world: World, tmp_path_factory: pytest.TempPathFactory) -> Adapted:
 
 
 def test_every_signal_has_finite_values_for_every_row_that_it_is_of(world: World, adapted: Adapted, tmp_path: Path):
-    maps = AttentionMapSettings(reduction="projection")
+    maps = AttentionMapSettings(layers="each")
     signals = make_signals(READ_IN_ONE_PASS, Settings(signals=SignalSettings(attention_maps=maps)))
     found = extract_signals(
         signals=signals,
