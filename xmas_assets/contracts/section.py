@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
@@ -12,9 +14,21 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Values that change nothing that is made, by field. They do not count, so what was made before a field was added
+    # stays fresh: give its default, or every value where none changes a result.
+    without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+
+    def effective_values(self) -> dict[str, Any]:
+        """The values that what is made may depend on, as JSON holds them, by field."""
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json").items()
+            if name not in self.without_effect or value not in self.without_effect[name]
+        }
+
     def digest(self) -> str:
-        """Hex SHA-256 of the values, independent of field order."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Hex SHA-256 of the values that have an effect, independent of field order."""
+        text = json.dumps(self.effective_values(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ and nothing before it. A profile is one ``Settings``; a dataset's registration m
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -50,6 +50,8 @@ class LoraSettings(Section):
 class TrainingSettings(Section):
     """One fine-tuning run; the vision tower is always frozen, the connector always trained."""
 
+    without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {"gradient_checkpointing": (False, True)}
+
     lora: LoraSettings | None = Field(
         default=None, description="Adapters instead of full fine-tuning of the language model."
     )
@@ -75,6 +77,11 @@ class TrainingSettings(Section):
         default=200, ge=1, description="Steps between resumable states, so that a kill loses no more."
     )
     threads: int = Field(default=1, ge=1, description="CPU threads; part of the settings because sums depend on it.")
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Keep a layer's input only and run the layer again for its gradients: much less memory for a third "
+        "more time, and the same weights.",
+    )
 
 
 class ProxySettings(TrainingSettings):

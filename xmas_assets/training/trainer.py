@@ -189,6 +189,8 @@ def _arguments(settings: TrainingSettings, base_settings: BaseModelSettings, see
         use_cpu=base_settings.device == "cpu",
         bf16=base_settings.dtype == "bfloat16",
         dataloader_pin_memory=False,  # rows have nothing to pin
+        activation_checkpointing=settings.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},  # which takes inputs that need no gradient
         remove_unused_columns=False,
         disable_tqdm=not sys.stderr.isatty(),
     )
@@ -207,7 +209,7 @@ def _identity(
     chosen = {
         "base": base_digest,
         "base_settings": base_settings.model_dump(include={"dtype", "device", "max_tokens"}),
-        "settings": settings.model_dump(exclude={"resume_steps"}),
+        "settings": {name: value for name, value in settings.effective_values().items() if name != "resume_steps"},
         "seed": seed,
     }
     if objective is not None:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from xmas_assets.contracts.settings import BaseModelSettings, Settings
+from xmas_assets.contracts.settings import BaseModelSettings, Settings, TrainingSettings
 
 PINNED = {"source": "owner/small", "revision": "0" * 40, "dtype": "bfloat16", "max_tokens": 300}
 
@@ -45,3 +45,17 @@ def test_what_is_no_section_is_refused():
 def test_settings_come_back_from_what_they_are_written_as():
     settings = Settings.model_validate({"base_model": PINNED, "target_base": {"source": "owner/large"}})
     assert Settings.model_validate(settings.model_dump()) == settings
+
+
+def test_sections_of_before_a_field_was_added_keep_their_digests():
+    """Digests as of commit a68eca7, before ``gradient_checkpointing`` was there."""
+    digests = {name: section.digest()[:8] for name, section in Settings().sections().items()}
+    assert digests["base_model"] == digests["target_base"] == "43dbf884"
+    trainings = {name: digests[name] for name in ("proxy", "warmup", "difficulty", "target")}
+    assert trainings == {"proxy": "7f04f7db", "warmup": "8620143b", "difficulty": "4d97252b", "target": "a0b077a7"}
+
+
+def test_a_value_counts_unless_it_is_named_as_one_without_effect():
+    plain = TrainingSettings()
+    assert TrainingSettings(gradient_checkpointing=True).digest() == plain.digest()
+    assert TrainingSettings(resume_steps=7).digest() != plain.digest()

@@ -123,6 +123,12 @@ def test_a_run_that_is_broken_off_ends_with_the_same_bytes(trained: Trained, tmp
     assert weights(resumed) == weights(trained.checkpoints)
 
 
+@pytest.mark.slow
+def test_layers_run_again_for_their_gradients_give_the_same_bytes(trained: Trained, tmp_path: Path):
+    again = train_family(trained.base, tmp_path, trained.kind, changes={"gradient_checkpointing": True})
+    assert weights(again) == weights(trained.checkpoints)
+
+
 @pytest.mark.parametrize(("family", "kind"), [("llava_next", "lora"), ("qwen3_vl", "full")])
 def test_a_run_that_is_killed_ends_with_the_same_bytes(family: str, kind: str, tmp_path: Path):
     base = FAMILIES[family](tmp_path / family)

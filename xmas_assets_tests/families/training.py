@@ -1,7 +1,9 @@
 """A short fine-tuning run of any family; run as a program it trains, so that a test can kill it."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from xmas_assets.contracts.artifacts import Checkpoint
@@ -29,8 +31,18 @@ SAMPLES = [
 ]
 
 
-def train_family(base: Path, output: Path, kind: str, **options: Any) -> list[Checkpoint]:
-    """Three epochs of three steps, with a state every two steps and a checkpoint after 5 and 9."""
+def train_family(
+    base: Path, output: Path, kind: str, *, changes: Mapping[str, Any] = MappingProxyType({}), **options: Any
+) -> list[Checkpoint]:
+    """Three epochs of three steps, with a state every two steps and a checkpoint after 5 and 9.
+
+    Args:
+        base: Directory of the model.
+        output: Of the run alone.
+        kind: Of ``KINDS``.
+        changes: Other settings.
+        options: For ``fine_tune``.
+    """
     chosen = settings(
         lora=KINDS[kind],
         epochs=3,
@@ -39,6 +51,7 @@ def train_family(base: Path, output: Path, kind: str, **options: Any) -> list[Ch
         n_checkpoints=2,
         resume_steps=2,
         learning_rate=1e-2,
+        **changes,
     )
     return train(base, output, samples=SAMPLES, open_image=draw_probe, settings=chosen, **options)
 

@@ -1,14 +1,17 @@
 import threading
 
 import pytest
+import torch
 from PIL import Image
+from transformers import LlavaForConditionalGeneration
+from transformers.models.llama.modeling_llama import LlamaMLP
 from transformers.training_args import ParallelMode
 
 from xmas_assets.contracts.artifacts import Checkpoint
-from xmas_assets.contracts.errors import ImageError
+from xmas_assets.contracts.errors import ImageError, ModelError
 from xmas_assets.training import answer_trainer
 from xmas_assets.training.answer_trainer import OneDevice
-from xmas_assets_tests.training.small import COLOURS, draw, train, weights
+from xmas_assets_tests.training.small import COLOURS, LORA, draw, settings, train, weights
 
 
 def test_images_are_opened_in_a_thread_in_the_same_order_and_to_the_same_bytes(base, tmp_path, monkeypatch):
@@ -48,3 +51,27 @@ def test_a_run_uses_one_of_several_gpus(tmp_path):
     assert arguments.parallel_mode == ParallelMode.NOT_PARALLEL
     arguments._n_gpu = 0
     assert arguments.n_gpu == 0
+
+
+@pytest.mark.parametrize("lora", [None, LORA])
+def test_layers_run_again_for_their_gradients_give_the_same_bytes(base, tmp_path, monkeypatch, lora):
+    n_runs = 0
+    plain = LlamaMLP.forward
+
+    def forward(block: LlamaMLP, states: torch.Tensor) -> torch.Tensor:
+        nonlocal n_runs
+        n_runs += 1
+        return plain(block, states)
+
+    monkeypatch.setattr(LlamaMLP, "forward", forward)
+    kept = train(base, tmp_path / "kept", settings=settings(lora=lora))
+    n_kept, n_runs = n_runs, 0
+    again = train(base, tmp_path / "again", settings=settings(lora=lora, gradient_checkpointing=True))
+    assert weights(again) == weights(kept)
+    assert n_runs == 2 * n_kept
+
+
+def test_a_model_that_cannot_run_its_layers_again_is_refused(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(LlavaForConditionalGeneration, "supports_gradient_checkpointing", False)
+    with pytest.raises(ModelError, match="^llava cannot recompute its layers; set gradient_checkpointing to false$"):
+        train(base, tmp_path, settings=settings(gradient_checkpointing=True))
