@@ -19,6 +19,8 @@ FORMER_TOY_MODEL = "embedded:tiny"
 class BaseModelSettings(Section):
     """Which vision-language model training starts from: the proxy's, or the targets'."""
 
+    without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {"attention": ("auto",)}
+
     source: str = Field(default=TOY_MODEL, description=f"'{TOY_MODEL}', a model directory, or a hub id.")
     revision: str | None = Field(
         default=None, description="Commit hash; required for a hub id, so that reruns see the same bytes."
@@ -31,6 +33,11 @@ class BaseModelSettings(Section):
     )
     max_tokens: int = Field(
         default=2048, ge=16, description="Longest prompt with answer, tokens including image tokens."
+    )
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
+        default="auto",
+        description="How attention is computed; 'auto' leaves it to transformers, 'flash_attention_2' needs a GPU and "
+        "the package flash_attn.",
     )
 
     def digest(self) -> str:

@@ -35,6 +35,8 @@ from xmas_assets.vlm.loading import load_vlm, model_digest
 from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
 
 SaveBeside = Callable[[Path, Trainer, range], None]
+# Of the base's settings, those that decide a run's weights; its files are known by their content.
+_OF_RUNS = {"dtype", "device", "max_tokens", "attention"}
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
@@ -208,7 +210,7 @@ def _identity(
     digest = hashlib.sha256()
     chosen = {
         "base": base_digest,
-        "base_settings": base_settings.model_dump(include={"dtype", "device", "max_tokens"}),
+        "base_settings": {name: value for name, value in base_settings.effective_values().items() if name in _OF_RUNS},
         "settings": {name: value for name, value in settings.effective_values().items() if name != "resume_steps"},
         "seed": seed,
     }

@@ -52,9 +52,7 @@ class Vlm:
     directory: Path
 
 
-def load_vlm(
-    directory: Path, settings: BaseModelSettings, *, attention: str | None = None, base: Path | None = None
-) -> Vlm:
+def load_vlm(directory: Path, settings: BaseModelSettings, *, base: Path | None = None) -> Vlm:
     """Load a whole model, or an adapter on its base, with its processor.
 
     An adapter is merged into float32 weights; in bfloat16, where a sum would lose an update smaller than a 256th of the
@@ -62,13 +60,13 @@ def load_vlm(
 
     Args:
         directory: Whole model, or a checkpoint that holds only an adapter.
-        settings: Type of the weights and device.
-        attention: Name of the attention implementation, as transformers knows it; by default, what it chooses.
+        settings: Type of the weights, device and attention.
         base: The whole model under an adapter; ignored for a whole model.
 
     Raises:
         ModelError: If files are missing, damaged or unsafe, the device is absent, the adapter belongs to another
-            base, a weight is not finite, or the processor does not fit the model.
+            base, a weight is not finite, the processor does not fit the model, or the model or this machine does not
+            have the attention that is asked for.
     """
     check_device(settings.device)
     is_adapter = (directory / ADAPTER_FILE).is_file()
@@ -82,7 +80,7 @@ def load_vlm(
             whole,
             use_safetensors=True,
             dtype=getattr(torch, settings.dtype),
-            attn_implementation=attention,
+            attn_implementation=None if settings.attention == "auto" else settings.attention,
             output_loading_info=True,
             **LOCAL,
         )

@@ -9,8 +9,10 @@ from transformers.training_args import ParallelMode
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ImageError, ModelError
+from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.training import answer_trainer
 from xmas_assets.training.answer_trainer import OneDevice
+from xmas_assets.training.run_directory import read_record
 from xmas_assets_tests.training.small import COLOURS, LORA, draw, settings, train, weights
 
 
@@ -75,3 +77,15 @@ def test_a_model_that_cannot_run_its_layers_again_is_refused(base, tmp_path, mon
     monkeypatch.setattr(LlavaForConditionalGeneration, "supports_gradient_checkpointing", False)
     with pytest.raises(ModelError, match="^llava cannot recompute its layers; set gradient_checkpointing to false$"):
         train(base, tmp_path, settings=settings(gradient_checkpointing=True))
+
+
+def test_another_attention_is_another_run_with_nearly_the_same_loss(base, tmp_path):
+    losses, runs = [], set()
+    for attention in ("eager", "sdpa"):
+        chosen = BaseModelSettings(attention=attention)
+        train(base, tmp_path / attention, base_settings=chosen, settings=settings(epochs=0.4, n_checkpoints=1))
+        record = read_record(tmp_path / attention)
+        losses.append(record.losses)
+        runs.add(record.run)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert len(runs) == 2

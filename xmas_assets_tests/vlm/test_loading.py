@@ -160,6 +160,18 @@ def test_cuda_without_a_device_is_refused_before_anything_is_read(tmp_path, monk
         load_vlm(tmp_path / "not even there", BaseModelSettings(device="cuda"))
 
 
+@pytest.mark.parametrize(("attention", "used"), [("auto", "sdpa"), ("eager", "eager"), ("sdpa", "sdpa")])
+def test_attention_is_that_of_the_settings_or_what_transformers_chooses(whole, attention, used):
+    model = load_vlm(whole, BaseModelSettings(attention=attention)).model
+    assert {part.config._attn_implementation for part in (model, model.get_decoder())} == {used}
+
+
+def test_attention_that_this_machine_lacks_is_refused_in_one_line(whole):
+    with pytest.raises(ModelError, match=r"needs a library that is missing: FlashAttention2") as caught:
+        load_vlm(whole, BaseModelSettings(attention="flash_attention_2"))
+    assert "\n" not in str(caught.value)
+
+
 def test_an_adapter_needs_its_base(whole, tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelError, match="give the base model"):
