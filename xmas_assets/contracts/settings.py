@@ -57,7 +57,10 @@ class LoraSettings(Section):
 class TrainingSettings(Section):
     """One fine-tuning run; the vision tower is always frozen, the connector always trained."""
 
-    without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {"gradient_checkpointing": (False, True)}
+    without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {
+        "gradient_checkpointing": (False, True),
+        "group_by_length": (False,),
+    }
 
     lora: LoraSettings | None = Field(
         default=None, description="Adapters instead of full fine-tuning of the language model."
@@ -88,6 +91,10 @@ class TrainingSettings(Section):
         default=False,
         description="Keep a layer's input only and run the layer again for its gradients: much less memory for a third "
         "more time, and the same weights.",
+    )
+    group_by_length: bool = Field(
+        default=False,
+        description="Put rows of like length into a micro batch, and these in random order: less padding.",
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments
 
 from xmas_assets.contracts.errors import ModelError
@@ -34,7 +35,7 @@ class OneDevice(TrainingArguments):
 class AnswerTrainer(Trainer):
     """A Trainer whose loss runs the vocabulary layer on answers only, and stops at the first loss not finite.
 
-    Batches, with their images, are made in a thread while the model runs.
+    Batches, with their images, are made in a thread while the model runs. Rows come in the given order, or shuffled.
 
     Its states hold the trained weights under the model's own names. The Trainer's do not come back: transformers 5
     saves LLaVA under older names, and on resuming warns that all weights are missing and goes on without them.
@@ -46,6 +47,7 @@ class AnswerTrainer(Trainer):
         objective: Objective | None,
         *,
         make_batch: Callable[[Sequence[Encoded]], Batch],
+        order: Sampler[int] | None = None,
         **options: Any,
     ) -> None:
         model, arguments = options["model"], options["args"]
@@ -58,6 +60,7 @@ class AnswerTrainer(Trainer):
         self._loss = objective or answer_loss
         self._cost = cost
         self._make_batch = make_batch
+        self._order = order
         self._rows: Iterator[Any] = iter(())
         self._batches = ahead(self._make, self._rows)
         self.model_accepts_loss_kwargs = True  # so that the answer tokens of the whole step are counted
@@ -74,6 +77,9 @@ class AnswerTrainer(Trainer):
         if epoch_iterator is not self._rows:
             self._rows, self._batches = epoch_iterator, ahead(self._make, epoch_iterator)
         return super().get_batch_samples(self._batches, num_batches, device)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
+        return self._order or super()._get_train_sampler(train_dataset)
 
     def _make(self, rows: Sequence[Encoded]) -> Batch:
         batch = self._make_batch(rows)

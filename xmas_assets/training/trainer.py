@@ -27,12 +27,13 @@ from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
 from xmas_assets.training.adapters import OBJECTIVE, prepare_training, save_trained
 from xmas_assets.training.answer_trainer import AnswerTrainer, OneDevice
+from xmas_assets.training.like_lengths import LikeLengths
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import load_vlm, model_digest
-from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
 
 SaveBeside = Callable[[Path, Trainer, range], None]
 # Of the base's settings, those that decide a run's weights; its files are known by their content.
@@ -110,6 +111,7 @@ def fine_tune(
             cost,
             objective,
             model=model,
+            order=_order(rows, arguments) if settings.group_by_length else None,
             args=arguments,
             train_dataset=rows,  # pyright: ignore[reportArgumentType] the Trainer needs no more than a list
             make_batch=make_batch if objective is None else lambda rows: make_batch(rows) | objective.mark(rows),
@@ -196,6 +198,12 @@ def _arguments(settings: TrainingSettings, base_settings: BaseModelSettings, see
         remove_unused_columns=False,
         disable_tqdm=not sys.stderr.isatty(),
     )
+
+
+def _order(rows: Sequence[Encoded], arguments: OneDevice) -> LikeLengths:
+    """Rows of like length next to each other."""
+    lengths = [len(row.input_ids) for row in rows]
+    return LikeLengths(lengths, arguments.per_device_train_batch_size, seed=arguments.seed)
 
 
 def _identity(

@@ -48,7 +48,7 @@ def test_settings_come_back_from_what_they_are_written_as():
 
 
 def test_sections_of_before_a_field_was_added_keep_their_digests():
-    """Digests as of commit a68eca7, before ``gradient_checkpointing`` and ``attention`` were there."""
+    """Digests as of commit a68eca7, before ``attention``, ``gradient_checkpointing`` and ``group_by_length``."""
     digests = {name: section.digest()[:8] for name, section in Settings().sections().items()}
     assert digests["base_model"] == digests["target_base"] == "43dbf884"
     trainings = {name: digests[name] for name in ("proxy", "warmup", "difficulty", "target")}
@@ -58,5 +58,6 @@ def test_sections_of_before_a_field_was_added_keep_their_digests():
 def test_a_value_counts_unless_it_is_named_as_one_without_effect():
     plain = TrainingSettings()
     assert TrainingSettings(gradient_checkpointing=True).digest() == plain.digest()
+    assert TrainingSettings(group_by_length=True).digest() != plain.digest()
     assert TrainingSettings(resume_steps=7).digest() != plain.digest()
     assert BaseModelSettings(attention="eager").digest() != BaseModelSettings().digest()
