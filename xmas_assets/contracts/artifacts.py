@@ -168,6 +168,8 @@ class TrainingRecord:
         left_out: Why a sample was not trained on, by ``sample_id``.
         losses: Loss per answer token of each optimiser step, nats.
         cpu_seconds: Processor time.
+        wall_seconds: Time on the clock; None in records of before it was kept.
+        peak_memory_bytes: Most memory held at once on the device that trained; None as above.
     """
 
     run: str
@@ -179,6 +181,8 @@ class TrainingRecord:
     left_out: dict[str, str]
     losses: tuple[float, ...]
     cpu_seconds: float
+    wall_seconds: float | None = None
+    peak_memory_bytes: int | None = None
 
     @property
     def mean_loss(self) -> float:

@@ -44,6 +44,7 @@ def model_record(
     """The run of a trained model: settings, what it was trained on, its weights as a registered version."""
     dataset, key = parse_partition(context.partition_key)
     note = f"The targets' base model fine-tuned on the {record.n_samples:,} rows of `{dataset}` that `{key}` chose."
+    measured = {"training_wall_seconds": record.wall_seconds, "training_peak_memory_bytes": record.peak_memory_bytes}
     return RunRecord(
         key=model_run_key(dataset, key, trained.digest),
         experiment=dataset,
@@ -55,7 +56,8 @@ def model_record(
             "training_loss": record.mean_loss,
             "n_samples": record.n_samples,
             "n_steps": record.n_steps,
-        },
+        }
+        | {name: value for name, value in measured.items() if value is not None},
         curves={"loss": record.losses},
         inputs={f"{dataset}.{key.method}": upstream["selected_subset"]},
         artifacts={"model": [trained.path]},

@@ -31,11 +31,16 @@ class Cost:
         cpu_seconds: Processor time of this process. Work lost to a kill since the last state is not in it.
         losses: Loss per answer token of each optimiser step so far, nats.
         n_samples_seen: Samples trained on, counting each pass.
+        wall_seconds: Time on the clock, without what was lost.
+        peak_memory_bytes: Most memory held at once: of a GPU, what torch allocated; without one, what the process had
+            resident since it began, which is at least what the run needed.
     """
 
     cpu_seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
     n_samples_seen: int = 0
+    wall_seconds: float = 0.0
+    peak_memory_bytes: int = 0
 
     def count(self, step: int, loss: float, n_samples: int) -> None:
         """Add a micro batch of the ``step``-th step (from 0), and its share of that step's loss."""
@@ -131,6 +136,8 @@ class RunDirectory:
             left_out=left_out,
             losses=tuple(cost.losses),
             cpu_seconds=cost.cpu_seconds,
+            wall_seconds=cost.wall_seconds,
+            peak_memory_bytes=cost.peak_memory_bytes,
         )
         _write(self.path / "done.json", asdict(record))
         shutil.rmtree(self.state, ignore_errors=True)

@@ -30,7 +30,7 @@ from xmas_assets.training.answer_trainer import AnswerTrainer, OneDevice
 from xmas_assets.training.like_lengths import LikeLengths
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
-from xmas_assets.vlm.devices import model_work
+from xmas_assets.vlm.devices import model_work, peak_memory_bytes
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import load_vlm, model_digest
 from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
@@ -146,10 +146,12 @@ class _Watch(TrainerCallback):
         self._save = save
         self._progress = progress
         self._steps: list[int] = []
-        self._clock = time.process_time()
+        self._cpu_clock, self._clock = time.process_time(), time.monotonic()
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._steps = milestones(state.max_steps, self._n_checkpoints)
+        if args.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.global_step in self._steps:
@@ -157,11 +159,17 @@ class _Watch(TrainerCallback):
             self._run.commit(state.global_step, partial(self._save, range(before, state.global_step)))
         if state.global_step == state.max_steps:
             control.should_save = False  # the last checkpoint is the result; no state is needed beyond it
-        now = time.process_time()
-        self._cost.cpu_seconds += now - self._clock
-        self._clock = now
+        self._count_cost(args.device)
         if self._progress is not None:
             self._progress(Progress(state.global_step, state.max_steps))
+
+    def _count_cost(self, device: torch.device) -> None:
+        """Add what was used since the last step."""
+        cpu_clock, clock = time.process_time(), time.monotonic()
+        self._cost.cpu_seconds += cpu_clock - self._cpu_clock
+        self._cost.wall_seconds += clock - self._clock
+        self._cost.peak_memory_bytes = max(self._cost.peak_memory_bytes, peak_memory_bytes(device))
+        self._cpu_clock, self._clock = cpu_clock, clock
 
     def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._run.commit_state(state.global_step, self._cost)

@@ -1,5 +1,7 @@
 """The machine under a model: its CPU threads, and what its device does wrong, in our words."""
 
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,3 +48,11 @@ def device_failures() -> Iterator[None]:
             f"the device failed ({first_line(error)}); run again: it goes on from the last finished shard or saved "
             "state; if it fails again, look at the device's own log"
         ) from error
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Most memory held at once: allocated by torch on a GPU since it was last asked to forget, else of the process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return resident if sys.platform == "darwin" else resident * 1024

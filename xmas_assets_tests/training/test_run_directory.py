@@ -1,3 +1,4 @@
+import json
 import logging
 from pathlib import Path
 
@@ -66,6 +67,25 @@ def test_a_finished_run_is_known_by_its_record(tmp_path):
     assert run.finished() == run.checkpoints()
     record = read_record(tmp_path)
     assert (record.mean_loss, record.cpu_seconds, record.run) == (1.5, 1.5, "a")
+
+
+def test_a_record_of_before_time_and_memory_were_kept_is_read(tmp_path):
+    run = RunDirectory(tmp_path, run="a")
+    run.commit(4, save)
+    finish(run)
+    values = json.loads((tmp_path / "done.json").read_text())
+    del values["wall_seconds"], values["peak_memory_bytes"]
+    (tmp_path / "done.json").write_text(json.dumps(values))
+    record = read_record(tmp_path)
+    assert (record.wall_seconds, record.peak_memory_bytes) == (None, None)
+
+
+def test_time_and_memory_go_on_from_the_last_state(tmp_path):
+    run = RunDirectory(tmp_path, run="a")
+    (tmp_path / "state" / "checkpoint-2").mkdir(parents=True)
+    run.commit_state(2, Cost(1.0, [0.5], 4, wall_seconds=2.0, peak_memory_bytes=8))
+    _, cost = run.last_state()
+    assert cost == Cost(1.0, [0.5], 4, wall_seconds=2.0, peak_memory_bytes=8)
 
 
 def test_a_finished_run_whose_checkpoint_was_changed_is_refused(tmp_path):

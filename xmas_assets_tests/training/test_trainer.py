@@ -64,8 +64,9 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(base, kind, undi
     )
     assert weights(resumed) == weights(undisturbed[1])
     assert done == [10, 11, 12]
+    same = {"cpu_seconds": 0.0, "wall_seconds": 0.0, "peak_memory_bytes": 0}
     first, second = read_record(undisturbed[0]), read_record(tmp_path / "run")
-    assert replace(first, cpu_seconds=0) == replace(second, cpu_seconds=0)
+    assert replace(first, **same) == replace(second, **same)
     assert not (tmp_path / "run" / "state").exists()
 
 
@@ -109,6 +110,9 @@ def test_the_record_tells_what_the_run_was_and_cost(undisturbed):
     assert (record.n_steps, record.n_samples, record.n_samples_seen) == (12, N_SAMPLES, 2 * N_SAMPLES)
     assert record.checkpoints == tuple((checkpoint.step, checkpoint.digest) for checkpoint in checkpoints)
     assert record.cpu_seconds > 0
+    assert record.wall_seconds > 0
+    # Python with torch takes more than 100 MiB, the tiny model next to nothing.
+    assert 100 << 20 < record.peak_memory_bytes < 16 << 30
     # An untrained model spreads its guess over 921 tokens: log(921) = 6.8 nats.
     assert 0.5 < record.mean_loss < 6.9
 
