@@ -39,6 +39,11 @@ def add(
     profile: Annotated[
         str, typer.Option(help="Packaged profile, or path of a YAML file.", autocompletion=_profile_names)
     ] = "toy",
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model of proxy and targets: a directory, or owner/name@COMMIT of the hub. Default: toy."),
+    ] = None,
+    target_model: Annotated[str | None, typer.Option(help="Model of the targets, if it is another.")] = None,
     duplicates: Annotated[
         str,
         typer.Option(help="What to do with records whose id and content came before.", autocompletion=duplicate_rules),
@@ -51,7 +56,10 @@ def add(
 
     Example: xmas dataset add mine --annotations train.json --test test.json --images pictures
     """
+    models = {"base_model": model, "target_base": target_model}
+    overrides = {section: _model_fields(source) for section, source in models.items() if source is not None}
     options = {"profile": profile, "duplicates": duplicates, "format": format, "validation": validation}
+    options["overrides"] = overrides
     if toy:
         add_toy(open_home(), name, **options)
     else:
@@ -132,6 +140,14 @@ def add_toy(home: "Home", name: str, **options: Any) -> None:
     shutil.rmtree(folder)  # what an interrupted command left of a dataset that is not registered
     generate(SyntheticSettings(), folder)
     register(home, name, [folder / "train.json"], test=[folder / "test.json"], images=folder, **options)
+
+
+def _model_fields(source: str) -> dict[str, str]:
+    """The settings that name a model: its directory, or its hub id and the commit behind the last '@'."""
+    if Path(source).expanduser().is_dir():
+        return {"source": str(Path(source).expanduser().absolute())}
+    name, at, commit = source.rpartition("@")
+    return {"source": name, "revision": commit} if at else {"source": source}
 
 
 def _counts(home: "Home", dataset: str) -> tuple[int | str, int | str]:

@@ -94,9 +94,16 @@ def demo(workers: Workers = 2) -> None:
 
 
 def _run(home: "Home", dataset: str, *, methods: list[str], budgets: list[str], seeds: int, workers: int) -> None:
+    from xmas_assets.contracts.settings import TOY_MODEL
     from xmas_assets.stages.subsets import selection_keys
 
-    keys = selection_keys(methods, budgets, seeds, settings=home.settings(dataset).methods)
+    settings = home.settings(dataset)
+    keys = selection_keys(methods, budgets, seeds, settings=settings.methods)
+    if settings.base_model.source == TOY_MODEL and not home.is_toy(dataset):
+        note(
+            f"{dataset} is run with the toy model, which knows drawings of shapes only; name a model of your own as "
+            f"base_model in {home.registration_path(dataset)}, or with: xmas dataset add --model"
+        )
     from xmas_assets.orchestration.platform import Platform
     from xmas_assets.orchestration.selection_runs import run_selections
 

@@ -126,6 +126,11 @@ class Home:
         registration = self.registration(dataset)
         return load_settings(registration.profile, registration.overrides)
 
+    def is_toy(self, dataset: str) -> bool:
+        """Whether a dataset is the generated one, not a user's own."""
+        # Older homes hold it in 'embedded'.
+        return self.registration(dataset).images in (self.root / "toy" / dataset, self.root / "embedded" / dataset)
+
     def open_image(self, dataset: str) -> Callable[..., Image.Image]:
         """Opener of the dataset's images, confined to its root; given a hash too, it refuses an image that changed."""
         return ImageRoot(self.registration(dataset).images, self.image_store()).open
