@@ -10,7 +10,7 @@ import typer
 
 from xmas_assets.cli import advice, datasets, doctor, models, results, runs, ui
 from xmas_assets.cli.groups import Commands
-from xmas_assets.cli.output import fail
+from xmas_assets.cli.output import fail, printed_whole
 from xmas_assets.contracts.errors import XmasError
 
 app = typer.Typer(
@@ -45,15 +45,16 @@ def _options(
 
 def main() -> None:
     """Run the command; a user's mistake is one line and exit code 2."""
-    try:
-        code = app(standalone_mode=False)
-    except typer.Abort:
-        fail("aborted", code=1)
-    except typer.TyperException as error:
-        fail(_explain(error), code=error.exit_code)
-    except XmasError as error:
-        fail(str(error))
-    sys.exit(code)
+    with printed_whole():
+        try:
+            code = app(standalone_mode=False)
+        except typer.Abort:
+            fail("aborted", code=1)
+        except typer.TyperException as error:
+            fail(_explain(error), code=error.exit_code)
+        except XmasError as error:
+            fail(str(error))
+        sys.exit(code)
 
 
 def _explain(error: typer.TyperException) -> str:

@@ -4,8 +4,11 @@ On a terminal tables are drawn. Anywhere else they are lines of tab-separated ce
 without colour, so that other programs can read them. A value that is missing is an empty cell.
 """
 
+import errno
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -13,6 +16,33 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _WHOLE = sys.maxsize - 1  # characters of a cell: outside a terminal none is cut
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Errors of writing that are no fault of the program."""
+
+
+@contextmanager
+def printed_whole() -> Iterator[None]:
+    """Let a command print until everything is written; otherwise it ends with code 1.
+
+    No room for the output is said in one line. A reader that left, such as ``head``, is told nothing.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the program that started this one
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - stays open as long as we run
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # an error of Python's own last flush would be no OSError here
+    except OSError as error:
+        if error.errno not in {*_NO_ROOM, errno.EPIPE}:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # that flush must not fail again
+        if error.errno == errno.EPIPE:
+            sys.exit(1)
+        what = error.filename or "the output"
+        remedy = "free some space, or write elsewhere, then run again"
+        fail(f"{what} cannot be written ({error.strerror}); {remedy}", code=1)
 
 
 def note(text: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,15 +50,50 @@ def test_progress_is_drawn_on_a_terminal_and_nowhere_else(tmp_path):
     assert "1/1 [" in picture
 
 
-@pytest.mark.parametrize(
-    "words", [("methods",), ("dataset", "list"), ("sql", "FROM range(100000)"), ("--help",), ("--version",)]
-)
-def test_a_reader_that_leaves_early_ends_a_command_without_a_traceback(words, tmp_path):
+PRINTING = [
+    ("methods",),
+    ("dataset", "list"),
+    ("sql", "FROM range(3)"),
+    ("sql", "FROM range(100000)"),
+    ("--help",),
+    ("--version",),
+]
+
+
+@pytest.fixture(params=["", "1"], ids=["buffered", "unbuffered"])
+def variables(request, tmp_path):
+    """Python notices at a command's end, or at its first line, that nobody takes what is printed."""
+    return environment(tmp_path) | {"PYTHONUNBUFFERED": request.param}
+
+
+def words_on_stderr(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in done.stderr.splitlines() if not line.startswith("XMAS_HOME ")]
+
+
+@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+def test_a_reader_that_leaves_early_ends_a_command_without_a_word(words, variables):
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([*XMAS, *words], env=environment(tmp_path), stdout=writing, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([*XMAS, *words], env=variables, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
-    assert [line for line in done.stderr.splitlines() if not line.startswith("XMAS_HOME ")] == []
+    assert (words_on_stderr(done), done.returncode) == ([], 1)
+
+
+@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+def test_an_output_that_is_full_is_said_in_one_line(words, variables):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*XMAS, *words], env=variables, stdout=full, stderr=subprocess.PIPE, text=True)
+    (line,) = words_on_stderr(done)
+    assert line.startswith("xmas: the output cannot be written (No space left on device); free some space")
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_an_output_that_is_closed_changes_nothing_else(closed, variables, tmp_path):
+    command = f"xmas sql 'FROM range(3)' {closed}"
+    done = subprocess.run(["bash", "-c", command], env=variables, capture_output=True, text=True)
+    shown = ("", f"XMAS_HOME {tmp_path}\n") if closed == ">&-" else ("range\n0\n1\n2\n", "")
+    assert (done.stdout, done.stderr, done.returncode) == (*shown, 0)
 
 
 def test_the_first_line_of_a_long_answer_can_be_taken(tmp_path):
