@@ -14,7 +14,15 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import LoraSettings
 from xmas_assets.vlm.answers import answer_logits
 from xmas_assets.vlm.families import family_of
-from xmas_assets.vlm.loading import ADAPTER_FILE, BASE_NOTE, EXTRA_FILE, Vlm, copy_processor, extra_parameters
+from xmas_assets.vlm.loading import (
+    ADAPTER_FILE,
+    BASE_NOTE,
+    EXTRA_FILE,
+    Vlm,
+    copy_processor,
+    extra_parameters,
+    quiet_peft,
+)
 
 OBJECTIVE = "objective"
 """Name under which an ``Objective`` is trained as a part of the model; a saved model is without it."""
@@ -45,7 +53,8 @@ def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
     for module in connectors.values():
         module.requires_grad_(True)
     if lora is not None:
-        model = get_peft_model(model, _lora_config(model, list(connectors), lora))
+        with quiet_peft():
+            model = get_peft_model(model, _lora_config(model, list(connectors), lora))
         for _, weight in extra_parameters(model.get_base_model()):
             weight.requires_grad_(True)
     for _, weight in trained_weights(model):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -223,8 +224,17 @@ def _adapted(model: Any, directory: Path) -> Any:
         )
     for name, values in extra.items():
         own[name].data.copy_(values)
-    adapted = PeftModel.from_pretrained(model, directory, use_safetensors=True, autocast_adapter_dtype=False)
+    with quiet_peft():
+        adapted = PeftModel.from_pretrained(model, directory, use_safetensors=True, autocast_adapter_dtype=False)
     return adapted.merge_and_unload() if is_exact else adapted.get_base_model()
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Silence a warning that only peft can act on: it reads a property of transformers by a name that will go."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
+        yield
 
 
 def extra_parameters(model: Any) -> list[tuple[str, torch.nn.Parameter]]:

@@ -1,4 +1,5 @@
 import threading
+import warnings
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.training import answer_trainer
 from xmas_assets.training.answer_trainer import OneDevice
 from xmas_assets.training.run_directory import read_record
+from xmas_assets.vlm.loading import load_vlm
 from xmas_assets_tests.training.small import COLOURS, LORA, draw, settings, train, weights
 
 
@@ -89,3 +91,10 @@ def test_another_attention_is_another_run_with_nearly_the_same_loss(base, tmp_pa
         runs.add(record.run)
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert len(runs) == 2
+
+
+def test_adapters_are_trained_and_loaded_without_warnings_that_a_user_cannot_act_on(base, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        (checkpoint,) = train(base, tmp_path, settings=settings(lora=LORA, epochs=0.2, n_checkpoints=1))
+        load_vlm(checkpoint.path, BaseModelSettings(), base=base)
