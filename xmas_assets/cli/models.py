@@ -1,4 +1,4 @@
-"""``xmas model``: try a vision-language model before work is built on it."""
+"""``xmas model``: try a vision-language model before work is built on it, and take a trained one elsewhere."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from xmas_assets.cli.groups import Commands
+from xmas_assets.cli.options import Dataset, Selection, open_home
 from xmas_assets.cli.output import fail, note, print_table
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, help="Try vision-language models.")
+app = typer.Typer(cls=Commands, no_args_is_help=True, help="Try vision-language models, and export trained ones.")
 
 
 @app.command()
@@ -35,3 +36,25 @@ def check(
     )
     if not steps[-1].passed:
         fail(f"{directory} cannot be used: {steps[-1].name} failed: {steps[-1].seen}")
+
+
+@app.command()
+def export(
+    dataset: Dataset,
+    selection: Selection,
+    to: Annotated[Path, typer.Option(help="Directory to write: new, empty, or an earlier export.")],
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Add an adapter to its base's weights, and write a whole model.")
+    ] = False,
+) -> None:
+    """Write the model trained on a selection as a directory that transformers, peft and servers load.
+
+    Example: xmas model export mine xmas_b0.20_s0 --to my-model --merge
+    """
+    from xmas_assets.contracts.artifacts import SelectionKey
+    from xmas_assets.stages.model_export import export_model
+
+    exported = export_model(open_home(), dataset, SelectionKey.parse(selection), to=to, merge=merge)
+    print(f"{exported.form} in {to}")
+    if exported.not_loaded:
+        note(f"peft does not load {exported.not_loaded}, which was trained too; export with --merge to have it all")

@@ -76,6 +76,9 @@ def _selections(context: typer.Context, asset: str) -> Iterator[tuple[str, str]]
 
 
 Dataset = Annotated[str, typer.Argument(help="Name of a registered dataset.", autocompletion=dataset_names)]
+Selection = Annotated[
+    str, typer.Argument(help="Selection key, for example xmas_b0.20_s0.", autocompletion=selection_names)
+]
 Methods = Annotated[
     list[str],
     typer.Option(

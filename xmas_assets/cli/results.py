@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xmas_assets.cli.options import Dataset, format_names, method_budgets, open_home, query_names, selection_names
+from xmas_assets.cli.options import Dataset, Selection, format_names, method_budgets, open_home, query_names
 from xmas_assets.cli.output import draw, is_drawn, note, print_frame, print_table
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ def compare(
 @app.command()
 def export(
     dataset: Dataset,
-    selection: Annotated[
-        str, typer.Argument(help="Selection key, for example xmas_b0.20_s0.", autocompletion=selection_names)
-    ],
+    selection: Selection,
     to: Annotated[
         Path, typer.Option(help="File to write, .json, .jsonl or .parquet; its manifest is written next to it.")
     ],

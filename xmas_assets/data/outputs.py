@@ -32,13 +32,11 @@ def regular_file(path: Path) -> os.stat_result | None:
     Raises:
         OutputError: If a link, directory, pipe or device is there, or the path cannot be one of a file.
     """
+    _check_text(path)
     try:
-        str(path).encode()
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except UnicodeEncodeError:
-        raise OutputError(f"{_shown(path)} is not valid UTF-8; choose another path") from None
     except OSError as error:
         raise OutputError(f"{_shown(path)} cannot be written ({error.strerror}); choose another path") from None
     if not stat.S_ISREG(status.st_mode):
@@ -120,8 +118,12 @@ def place_folder(finished: Path, target: Path, *, may_merge: bool) -> Callable[[
     return lambda: _remove(place for _, place in missing)
 
 
-def require_empty_folder(path: Path) -> None:
+def require_empty_folder(path: Path, *, seen: str = "is not empty") -> None:
     """Refuse a folder for many files that holds anything; one that does not exist is free.
+
+    Args:
+        path: Where the folder will be.
+        seen: What to say of one that holds something, in words that follow its name.
 
     Raises:
         OutputError: If something is there that is not an empty folder, or the path cannot be used.
@@ -131,7 +133,28 @@ def require_empty_folder(path: Path) -> None:
     except OSError as error:
         raise OutputError(f"{_shown(path)} cannot be written ({error.strerror}); choose another folder") from None
     if not is_free:
-        raise OutputError(f"{_shown(path)} is not empty; give a new or empty folder")
+        raise OutputError(f"{_shown(path)} {seen}; give a new or empty folder")
+
+
+def claim_folder(path: Path, *, inputs: Inputs, why_not_ours: Callable[[], str | None]) -> None:
+    """Check that a new folder may take a path: nothing, an empty folder or an earlier output of ours is there.
+
+    Args:
+        path: Where the folder will be.
+        inputs: What is never replaced.
+        why_not_ours: As of ``claim``, of a folder that may not be there.
+
+    Raises:
+        OutputError: If something else is there, the path belongs to an input, or its folder cannot be written.
+    """
+    _check_text(path)
+    if problem := inputs.why_never(path):
+        raise OutputError(f"{_shown(path)} {problem}; choose another folder")
+    if os.path.islink(path):  # noqa: PTH114 - a name too long for a path is just none
+        raise OutputError(f"{_shown(path)} is a symbolic link; give the folder itself")
+    if problem := why_not_ours():
+        require_empty_folder(path, seen=f"is not empty and {problem}")
+    _check_folder(path)
 
 
 def _check_replaceable(
@@ -171,6 +194,13 @@ def _holds(place: Path, data: bytes, *, below: Path) -> bool:
     if place.read_bytes() != data:
         raise OutputError(f"{_shown(place)} is there already, with other content; remove it, or choose another path")
     return True
+
+
+def _check_text(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise OutputError(f"{_shown(path)} is not valid UTF-8; choose another path") from None
 
 
 def _check_folder(path: Path) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,6 +54,23 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def replacing_folder(target: Path) -> Iterator[Path]:
+    """Do as ``replacing`` does, also where a folder is there.
+
+    No system call that Python has exchanges two folders. So the old one is renamed first, and named back if the new one
+    cannot take its place; after a kill in between, it is next to ``target`` under a name that ends in ``.unfinished``.
+    """
+    with temporary_path(target) as unfinished, temporary_path(target) as former:
+        yield unfinished
+        aside = {target: former} if target.exists() else {}
+        try:
+            rename_all({**aside, unfinished: target})
+        finally:
+            if former.exists() and not target.exists():
+                former.replace(target)
+
+
+@contextmanager
 def temporary_path(target: Path) -> Iterator[Path]:
     """Give a free path in the folder of ``target``, which is made; the file or folder left at it is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +101,12 @@ def link_or_copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def copy_into(directory: Path, files: Iterable[Path]) -> None:
+    """Copy files, under their names, into a folder that is being made: they are on disk when that gets its name."""
+    for path in files:
+        shutil.copyfile(path, directory / path.name)
 
 
 def remove_unfinished(directory: Path) -> list[str]:

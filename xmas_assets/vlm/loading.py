@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 from xmas_assets.contracts.errors import ModelError, XmasError
 from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.files.whole import copy_into
 from xmas_assets.vlm.devices import device_failures
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.processors import LOCAL, read_processor
@@ -71,7 +71,7 @@ def load_vlm(directory: Path, settings: BaseModelSettings, *, base: Path | None 
     """
     check_device(settings.device)
     is_adapter = (directory / ADAPTER_FILE).is_file()
-    whole = _base_of_adapter(directory, base) if is_adapter else directory
+    whole = base_of_adapter(directory, base) if is_adapter else directory
     check_files(whole)
     transformers_logging.disable_progress_bar()
     with readable(directory):
@@ -196,10 +196,10 @@ def model_digest(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def _base_of_adapter(directory: Path, base: Path | None) -> Path:
-    """Return the base under an adapter after checking that it is the one it was trained on."""
-    if base is None:
-        raise ModelError(f"{directory} holds only an adapter; give the base model it was trained on")
+def base_of_adapter(directory: Path, base: Path | None) -> Path:
+    """The base under an adapter; ``ModelError`` unless it is there, and the one that the adapter was trained on."""
+    if base is None or not base.is_dir():
+        raise ModelError(f"{directory} is an adapter on {base or 'a base'}, which is not there; restore that base")
     if not (directory / "adapter_model.safetensors").is_file():
         raise ModelError(f"{directory} lacks adapter_model.safetensors; adapters in pickled files are refused")
     note = directory / BASE_NOTE
@@ -208,7 +208,7 @@ def _base_of_adapter(directory: Path, base: Path | None) -> Path:
     expected, seen = _read_json(note)["digest"], known_digest(base)
     if seen != expected:
         raise ModelError(
-            f"{directory} was trained on base {expected[:12]}, not on {base} ({seen[:12]}); give its own base"
+            f"{directory} was trained on base {expected[:12]}, not on {base} ({seen[:12]}); restore that base"
         )
     return base
 
@@ -244,9 +244,8 @@ def extra_parameters(model: Any) -> list[tuple[str, torch.nn.Parameter]]:
 
 def copy_processor(source: Path, directory: Path) -> None:
     """Put a model's processor next to weights trained from it: its files as they are, those for videos too."""
-    for path in _model_files(source):
-        if path.suffix != ".safetensors" and path.name not in _OF_THE_MODEL:
-            shutil.copyfile(path, directory / path.name)
+    files = [path for path in _model_files(source) if path.suffix != ".safetensors"]
+    copy_into(directory, (path for path in files if path.name not in _OF_THE_MODEL))
 
 
 def known_digest(directory: Path) -> str:

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from xmas_assets.contracts.errors import DatasetError
-from xmas_assets.files.whole import check_readable, file_sha256, remove_unfinished, rename_all, replacing
+from xmas_assets.files.whole import (
+    check_readable,
+    file_sha256,
+    remove_unfinished,
+    rename_all,
+    replacing,
+    replacing_folder,
+)
 
 
 def test_the_hash_is_that_of_the_bytes(tmp_path):
@@ -66,6 +73,27 @@ def test_a_folder_appears_whole_and_after_an_error_not_at_all(tmp_path):
         (unfinished / "weights").write_text("w")
         raise ValueError("stop")
     assert [path.name for path in tmp_path.rglob("*")] == ["model", "weights"]
+
+
+@pytest.mark.parametrize("failing", ["former", "unfinished"])
+def test_a_folder_is_replaced_whole_and_stays_where_the_new_one_cannot_take_its_name(tmp_path, monkeypatch, failing):
+    model = tmp_path / "model"
+    for text in ("first", "second"):
+        with replacing_folder(model) as unfinished:
+            unfinished.mkdir()
+            (unfinished / text).write_text(text)
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "second"]
+    rename = Path.replace
+
+    def fail(self, target):
+        if self == (model if failing == "former" else unfinished):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with pytest.raises(KeyboardInterrupt), replacing_folder(model) as unfinished:
+        unfinished.mkdir()
+        monkeypatch.setattr(Path, "replace", fail)
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "second"]
 
 
 def test_everything_is_on_disk_before_a_name_is_given_and_the_name_after(tmp_path, monkeypatch):

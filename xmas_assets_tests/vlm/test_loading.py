@@ -174,7 +174,7 @@ def test_attention_that_this_machine_lacks_is_refused_in_one_line(whole):
 
 def test_an_adapter_needs_its_base(whole, tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(ModelError, match="give the base model"):
+    with pytest.raises(ModelError, match="is an adapter on a base, which is not there"):
         load_vlm(tmp_path, SETTINGS)
     with pytest.raises(ModelError, match=r"lacks adapter_model\.safetensors"):
         load_vlm(tmp_path, SETTINGS, base=whole)
