@@ -8,13 +8,11 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from transformers import GenerationConfig
 
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.files.whole import copy_into
 from xmas_assets.vlm.loading import ADAPTER_FILE, base_of_adapter, copy_processor, load_vlm
 
-_GENERATION = "generation_config.json"
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
@@ -52,12 +50,10 @@ def write_merged(adapter: Path, directory: Path, *, base: Path) -> None:
         ModelError: As of ``load_vlm``.
     """
     model = load_vlm(adapter, BaseModelSettings(dtype="float32"), base=base).model.to(_stored_dtype(base))
-    # transformers reads settings for sampling that it then refuses to write; the base's own are copied below.
-    model.generation_config = GenerationConfig()
     model.save_pretrained(directory)
-    (directory / _GENERATION).unlink(missing_ok=True)
     copy_processor(base, directory)
-    copy_into(directory, (path for path in (base / "config.json", base / _GENERATION) if path.is_file()))
+    files = (base / "config.json", base / "generation_config.json")
+    copy_into(directory, (path for path in files if path.is_file()))
 
 
 def _stored_dtype(directory: Path) -> torch.dtype:

@@ -12,7 +12,7 @@ from xmas_assets_tests.families import FAMILIES
 from xmas_assets_tests.families.training import train_family
 
 SAMPLING = {"temperature": 0.9, "top_p": 0.6}
-"""As some models on the hub have it: transformers reads it and refuses to write it."""
+"""As some models on the hub have it: transformers changes it when it writes it."""
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
