@@ -60,6 +60,18 @@ class ImageHalf:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
 
+class Description(NamedTuple):
+    """What images become in the text, by their sizes alone.
+
+    Attributes:
+        written: What each image's mark becomes.
+        shapes: What tells where each image's tokens lie.
+    """
+
+    written: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+
+
 class Pictures:
     """Prepares images on demand and keeps the most recently used ones within a memory limit.
 
@@ -81,7 +93,7 @@ class Pictures:
         self._limit_bytes = limit_bytes
         self._kept: OrderedDict[tuple[str, ...], ImageHalf] = OrderedDict()
         self._kept_bytes = 0
-        self._shapes: dict[tuple[str, ...], tuple[Shape | None, ...]] = {}
+        self._described: dict[tuple[str, ...], Description] = {}
         self._preparer = _preparer(processor)
 
     def units(self, references: Sequence[str], content_hashes: Sequence[str]) -> list[Unit]:
@@ -93,15 +105,13 @@ class Pictures:
     def written(self, unit: Unit) -> tuple[str, ...]:
         """What each image's mark becomes; an image is opened only if that depends on it."""
         constant = self._preparer.constant_text
-        return self.half(unit).written if constant is None else (constant,) * len(unit.hashes)
+        return self._describe(unit).written if constant is None else (constant,) * len(unit.hashes)
 
     def shapes(self, unit: Unit) -> tuple[Shape | None, ...]:
         """What tells where each image's tokens lie in its picture; None, unopened, if all images become the same."""
         if self._preparer.constant_text is not None:
             return (None,) * len(unit.hashes)
-        if unit.hashes not in self._shapes:
-            self._shapes[unit.hashes] = self._preparer.shapes(self.half(unit))
-        return self._shapes[unit.hashes]
+        return self._describe(unit).shapes
 
     def token_ids(self) -> set[int]:
         """The tokens that an image becomes, tried on some."""
@@ -117,13 +127,24 @@ class Pictures:
         if unit.hashes in self._kept:
             self._kept.move_to_end(unit.hashes)
             return self._kept[unit.hashes]
-        images = [self._open_image(*pair) for pair in zip(unit.references, unit.hashes, strict=True)]
-        half = self._preparer.prepare(images)
+        half = self._preparer.prepare(self._open(unit))
         self._kept[unit.hashes] = half
         self._kept_bytes += half.n_bytes
         while self._kept_bytes > self._limit_bytes and len(self._kept) > 1:
             self._kept_bytes -= self._kept.popitem(last=False)[1].n_bytes
         return half
+
+    def _open(self, unit: Unit) -> list[Image.Image]:
+        return [self._open_image(*pair) for pair in zip(unit.references, unit.hashes, strict=True)]
+
+    def _describe(self, unit: Unit) -> Description:
+        """What images become in the text; where memory would not keep what is prepared, a known size is enough."""
+        if unit.hashes not in self._described:
+            known = None
+            if unit.hashes not in self._kept and 2 * self._kept_bytes > self._limit_bytes:
+                known = self._preparer.described.get(tuple(image.size for image in self._open(unit)))
+            self._described[unit.hashes] = known or self._preparer.describe(self.half(unit))
+        return self._described[unit.hashes]
 
     def per_token(self, input_ids: NDArray[np.int32], is_answer: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
         """What the model reads of each token of a row beside its id, by the input's name.
@@ -166,6 +187,7 @@ class _Preparer:
         images = [Image.effect_noise(size, 60).convert("RGB") for size in _PROBES]
         self._names, self.per_token = self._kinds_of_outputs(images[0])
         self._is_bare = False
+        self.described: dict[tuple[tuple[int, int], ...], Description] = {}
         self._tilings: dict[tuple[int, int], Tiling | None] = {}
         halves = [self.prepare([image]) for image in images]
         written = [half.written[0] for half in halves]
@@ -189,8 +211,13 @@ class _Preparer:
         made = self._call(colours, "")
         return ImageHalf({name: made[name] for name in self._names}, _written(made, len(images)), sizes)
 
-    def shapes(self, half: ImageHalf) -> tuple[Shape, ...]:
-        """What tells where the tokens of images lie."""
+    def describe(self, half: ImageHalf) -> Description:
+        """What images become in the text, which is the same for all of their sizes."""
+        if half.sizes not in self.described:
+            self.described[half.sizes] = Description(half.written, self._shapes(half))
+        return self.described[half.sizes]
+
+    def _shapes(self, half: ImageHalf) -> tuple[Shape, ...]:
         has_sizes = "image_sizes" in half.tensors
         size, *others = half.sizes
         if others:

@@ -7,6 +7,8 @@ from PIL import Image
 
 from xmas_assets.toy.model import build_processor
 from xmas_assets.vlm.image_inputs import Pictures, Unit, join_images
+from xmas_assets.vlm.loading import load_processor
+from xmas_assets_tests.families import FAMILIES
 
 ONE_PICTURE_BYTES = 3 * 64 * 64 * 4
 
@@ -60,6 +62,25 @@ def test_kept_pictures_stay_within_the_limit_and_the_rest_is_made_again_alike(op
 def test_tokens_need_no_picture_where_all_pictures_get_the_same(open_image, opened):
     assert Pictures(build_processor(), open_image).written(unit("10", "a")) == ("<image>" * 16,)
     assert not opened
+
+
+def test_an_image_that_memory_does_not_keep_is_prepared_only_if_its_size_is_new(tmp_path, monkeypatch):
+    """Nine images of 64 x 48 and one of 48 x 64; the first fills more than half of the memory."""
+    processor = load_processor(FAMILIES["qwen2_vl"](tmp_path))
+    sizes = {str(number): (64, 48) for number in range(9)} | {"tall": (48, 64)}
+    pictures = Pictures(processor, lambda name, _: Image.new("RGB", sizes[name]), limit_bytes=1)
+    prepared: list[tuple[int, int]] = []
+    prepare = pictures._preparer.prepare
+
+    def counting(images):
+        prepared.extend(image.size for image in images)
+        return prepare(images)
+
+    monkeypatch.setattr(pictures._preparer, "prepare", counting)
+    written = {name: pictures.written(unit(name, name)) for name in sizes}
+    assert prepared == [(64, 48), (48, 64)]
+    for name, found in written.items():
+        assert found == pictures.half(unit(name, name)).written
 
 
 def test_smaller_images_are_filled_with_zeros_up_to_the_largest():
