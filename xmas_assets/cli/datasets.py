@@ -144,10 +144,18 @@ def add_toy(home: "Home", name: str, **options: Any) -> None:
 
 def _model_fields(source: str) -> dict[str, str]:
     """The settings that name a model: its directory, or its hub id and the commit behind the last '@'."""
+    from xmas_assets.contracts.errors import SettingsError
+    from xmas_assets.contracts.settings import TOY_MODEL
+
     if Path(source).expanduser().is_dir():
         return {"source": str(Path(source).expanduser().absolute())}
-    name, at, commit = source.rpartition("@")
-    return {"source": name, "revision": commit} if at else {"source": source}
+    name, _, commit = source.rpartition("@")
+    if not name and source != TOY_MODEL:
+        raise SettingsError(
+            f"model {source!r} is neither a directory nor owner/name@COMMIT; give one of them, so that reruns see the "
+            "same bytes"
+        )
+    return {"source": name, "revision": commit} if name else {"source": source}
 
 
 def _counts(home: "Home", dataset: str) -> tuple[int | str, int | str]:

@@ -28,8 +28,11 @@ def check(
     settings = load_settings("toy", {"base_model": chosen}).base_model
     from xmas_assets.training.model_check import check_model
 
-    note(f"trying {directory}; a small model takes seconds, one of 7 billion weights some minutes")
-    steps = list(check_model(directory, settings))
+    note(f"trying {directory}; a small model takes seconds, a large one minutes")
+    steps = []
+    for step in check_model(directory, settings):
+        note(f"{step.name}: {'passed' if step.passed else 'failed'} in {step.seconds:.1f} s")
+        steps.append(step)
     print_table(
         ("step", "outcome", "seconds", "seen"),
         [(step.name, "passed" if step.passed else "failed", round(step.seconds, 1), step.seen) for step in steps],

@@ -48,7 +48,8 @@ def answer_questions(
     """
     pictures = Pictures(vlm.processor, open_image)
     encoder = Encoder.of(vlm, pictures, max_tokens=max_tokens)
-    questions = _sample(encoder.ask(samples), settings.max_questions)
+    chosen = _chosen(samples, settings.max_questions)
+    questions = encoder.ask(samples, is_wanted=lambda sample, turn: question_id(sample, turn) in chosen)
     prompts = [(number, q.prompt) for number, q in enumerate(questions) if q.prompt is not None]
     # Questions of one length together, and of one image together within a length.
     prompts.sort(key=lambda pair: (len(pair[1].input_ids), pair[1].image_hashes, pair[0]))
@@ -73,14 +74,18 @@ def coverage(answers: Sequence[Answer]) -> float:
     return sum(answer.answer is not None for answer in answers) / max(1, len(answers))
 
 
-def _sample(questions: Sequence[Question], count: int | None) -> list[Question]:
-    """Take ``count`` questions (None: all), those whose ids hash lowest: the same ones in any order of the rows."""
-    ids = [question_id(question.sample, question.turn) for question in questions]
+def _chosen(samples: Sequence[Sample], count: int | None) -> set[str]:
+    """Ids of ``count`` questions (None: all), those that hash lowest: the same ones in any order of the rows."""
+    ids = [
+        question_id(sample, number)
+        for sample in samples
+        for number, turn in enumerate(sample.turns)
+        if turn.role == "assistant"
+    ]
     if len(set(ids)) != len(ids):
         twice = next(name for name, n in Counter(ids).items() if n > 1)
         raise DatasetError(f"question id {twice[:80]!r} occurs twice in the test set; ids must be unique")
-    order = sorted(range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest())
-    return [questions[row] for row in sorted(order[:count])]
+    return set(sorted(ids, key=lambda name: hashlib.sha256(name.encode()).digest())[:count])
 
 
 def _answer(question: Question, reply: str | None) -> Answer:

@@ -9,6 +9,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import save_file
 from torch import nn
+from transformers import PreTrainedModel
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import LoraSettings
@@ -48,6 +49,9 @@ def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
     if tower is model.base_model or tower is model:
         raise ModelError(f"{vlm.directory}: no vision tower was found in {type(model).__name__}; use another model")
     model.requires_grad_(True)
+    for module in model.base_model.children():
+        if isinstance(module, PreTrainedModel) and module is not model.get_decoder():
+            module.requires_grad_(False)
     tower.requires_grad_(False)
     connectors = _connectors(model, tower)
     for module in connectors.values():
@@ -106,7 +110,10 @@ def trained_weights(model: Any) -> list[tuple[str, nn.Parameter]]:
 def _connectors(model: Any, tower: nn.Module) -> dict[str, nn.Module]:
     """What stands between vision tower and language model, by name: next to the tower, or a part of it."""
     decoder = model.get_decoder()
-    beside = {n: m for n, m in model.base_model.named_children() if m is not tower and m is not decoder}
+    children = dict(model.base_model.named_children())
+    # Other models next to the language model are towers, too: of sound, or for high resolution.
+    beside = {name: module for name, module in children.items() if not isinstance(module, PreTrainedModel)}
+    beside = {name: module for name, module in beside.items() if module is not tower and module is not decoder}
     tower_name = next(name for name, module in model.base_model.named_modules() if module is tower)
     inside = family_of(model.config.model_type).connectors
     parts = {f"{tower_name}.{name}": tower.get_submodule(name) for name in inside if hasattr(tower, name)}

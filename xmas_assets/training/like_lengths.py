@@ -38,8 +38,10 @@ class LikeLengths(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         rng = np.random.default_rng((self._seed, self._epoch))
         order = rng.permutation(len(self))
-        n_pools = -(-len(self) // (_BATCHES_IN_POOL * self._batch_size))
-        pools = [pool[np.argsort(self._lengths[pool], kind="stable")] for pool in np.array_split(order, n_pools)]
+        # Pools of whole batches, so that none is cut through the longest rows of one and the shortest of the next.
+        size = _BATCHES_IN_POOL * self._batch_size
+        cut = [order[start : start + size] for start in range(0, len(order), size)]
+        pools = [pool[np.argsort(self._lengths[pool], kind="stable")] for pool in cut]
         by_length = np.concatenate(pools)
         n_whole = len(self) // self._batch_size * self._batch_size
         batches = rng.permutation(by_length[:n_whole].reshape(-1, self._batch_size))

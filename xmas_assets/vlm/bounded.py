@@ -4,9 +4,11 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from types import FrameType
 from typing import Any
 
+_ONE_AT_A_TIME = RLock()  # the limit on memory is the whole process's
 _MAX_LINES = 2_000_000
 _MAX_BYTES = 2 << 30
 
@@ -32,14 +34,15 @@ def bounded_work(*, max_lines: int = _MAX_LINES, max_bytes: int = _MAX_BYTES) ->
             raise TooMuchWorkError
         return count
 
-    traced, limits = sys.gettrace(), resource.getrlimit(resource.RLIMIT_AS)
-    _limit_memory(max_bytes, limits)
-    sys.settrace(count)
-    try:
-        yield
-    finally:
-        sys.settrace(traced)
-        resource.setrlimit(resource.RLIMIT_AS, limits)
+    with _ONE_AT_A_TIME:
+        traced, limits = sys.gettrace(), resource.getrlimit(resource.RLIMIT_AS)
+        _limit_memory(max_bytes, limits)
+        sys.settrace(count)
+        try:
+            yield
+        finally:
+            sys.settrace(traced)
+            resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def _limit_memory(more: int, limits: tuple[int, int]) -> None:

@@ -13,12 +13,13 @@ from PIL import Image
 from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.messages import one_line
 from xmas_assets.vlm.grids import Shape, Tiling, draw_places, tiling_of
 
 OpenImage = Callable[[str, str], Image.Image]
 """Gives the picture of a reference, if its bytes still have the given content hash."""
 
-PerToken = Callable[[NDArray[np.int32], NDArray[np.bool_]], NDArray[np.int64]]
+PerToken = Callable[[NDArray[np.int32], NDArray[np.bool_]], NDArray[np.int8]]
 """Makes an input of one number per token, from the row's ids and which of them are answers."""
 
 _KNOWN_TEXT = ("input_ids", "attention_mask", "labels")
@@ -127,7 +128,14 @@ class Pictures:
         if unit.hashes in self._kept:
             self._kept.move_to_end(unit.hashes)
             return self._kept[unit.hashes]
-        half = self._preparer.prepare(self._open(unit))
+        images = self._open(unit)
+        try:
+            half = self._preparer.prepare(images)
+        except ModelError as error:
+            raise ModelError(
+                f"the images {list(unit.references)} of {[image.size for image in images]} pixels cannot be prepared: "
+                f"{error}; take their rows out of the dataset, or use another model"
+            ) from error
         self._kept[unit.hashes] = half
         self._kept_bytes += half.n_bytes
         while self._kept_bytes > self._limit_bytes and len(self._kept) > 1:
@@ -146,7 +154,7 @@ class Pictures:
             self._described[unit.hashes] = known or self._preparer.describe(self.half(unit))
         return self._described[unit.hashes]
 
-    def per_token(self, input_ids: NDArray[np.int32], is_answer: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
+    def per_token(self, input_ids: NDArray[np.int32], is_answer: NDArray[np.bool_]) -> dict[str, NDArray[np.int8]]:
         """What the model reads of each token of a row beside its id, by the input's name.
 
         Args:
@@ -238,7 +246,10 @@ class _Preparer:
 
     def _bare(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
         """The output of the processor's image half alone, which lacks what only the whole sets."""
-        return dict(self._processor.image_processor(images=list(images), return_tensors="pt"))
+        try:
+            return dict(self._processor.image_processor(images=list(images), return_tensors="pt"))
+        except Exception as error:
+            raise self._refusal(error) from error
 
     def _kinds_of_outputs(self, image: Image.Image) -> tuple[list[str], dict[str, PerToken]]:
         """Names of the image half, and how the outputs per token come about.
@@ -256,10 +267,10 @@ class _Preparer:
         kinds = self._processor.create_mm_token_type_ids
         values = made[name]
         if values.tolist() == kinds(made["input_ids"].tolist()):
-            return lambda ids, _: np.array(kinds([ids.tolist()])[0], dtype=np.int64)
+            return lambda ids, _: np.array(kinds([ids.tolist()])[0], dtype=np.int8)
         if not values.any():
             # Made from a pair of texts, prompt and answer (PaliGemma): the prompt is seen both ways, 1 is causal.
-            return lambda _, is_answer: np.maximum.accumulate(is_answer).astype(np.int64)
+            return lambda _, is_answer: np.maximum.accumulate(is_answer).astype(np.int8)
         raise ModelError(
             f"the processor ({type(self._processor).__name__}) gives {name!r} by a rule that is not known; use another "
             "model"
@@ -280,11 +291,11 @@ class _Preparer:
                 return_tensors="pt",
                 return_text_replacement_offsets=True,
             )
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
-            raise ModelError(
-                f"the processor ({type(self._processor).__name__}) cannot prepare {len(images)} images: {error}; use "
-                "a model with its own processor files"
-            ) from error
+        except Exception as error:  # a family's own, of any type
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> ModelError:
+        return ModelError(f"the processor ({type(self._processor).__name__}) refuses them ({one_line(error)})")
 
 
 def _written(made: Any, n_images: int) -> tuple[str, ...]:

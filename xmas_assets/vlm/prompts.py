@@ -1,6 +1,6 @@
 """Samples as tokens: input ids, labels on assistant answers only, image positions; and batches of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, zip_longest
 from typing import Any, Literal, NamedTuple
@@ -17,7 +17,7 @@ from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.templates import ChatTemplate, Rendered
 
 IGNORED_LABEL = -100
-_TEXTS_AT_ONCE = 2048
+_TEXTS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Encoded:
     is_image: NDArray[np.bool_]
     units: tuple[Unit, ...]
     n_image_tokens: tuple[int, ...]
-    per_token: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    per_token: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
     layouts: tuple[Layout, ...] = ()
     is_cut: bool = False
 
@@ -138,8 +138,14 @@ class Encoder:
         tokenised = self._tokenise([self.template.render(sample.turns) for sample in samples])
         return np.array([_is_inside(row.offsets, row.answers).sum() for row in tokenised], dtype=np.int64)
 
-    def ask(self, samples: Sequence[Sample]) -> list[Question]:
+    def ask(
+        self, samples: Sequence[Sample], *, is_wanted: Callable[[Sample, int], bool] = lambda *_: True
+    ) -> list[Question]:
         """Make one question of each assistant turn, with what was said before it.
+
+        Args:
+            samples: Conversations.
+            is_wanted: Whether a turn of a sample is asked about; no image of others is opened.
 
         Returns:
             Questions in the order of samples and turns; ``prompt`` is None where it is longer than ``max_tokens``.
@@ -149,7 +155,8 @@ class Encoder:
             text, answers = self.template.render(sample.turns)
             turns = [number for number, turn in enumerate(sample.turns) if turn.role == "assistant"]
             for number, (turn, (start, _)) in enumerate(zip(turns, answers, strict=True)):
-                asked.append((sample, turn, Rendered(text[:start], answers[:number])))
+                if is_wanted(sample, turn):
+                    asked.append((sample, turn, Rendered(text[:start], answers[:number])))
         prompts = self._encode([(sample, rendered) for sample, _, rendered in asked])
         return [
             Question(sample, turn, _unlearned(prompt) if len(prompt.input_ids) <= self._max_tokens else None)
@@ -157,7 +164,11 @@ class Encoder:
         ]
 
     def _encode(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded]:
-        """Encode conversations whole."""
+        """Encode conversations whole, some at a time: with its images written out a text is long."""
+        parts = [rendered[first : first + _TEXTS_AT_ONCE] for first in range(0, len(rendered), _TEXTS_AT_ONCE)]
+        return [row for part in parts for row in self._encode_part(part)]
+
+    def _encode_part(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded]:
         units = [self._units(sample, text) for sample, (text, _) in rendered]
         written = [self._write_images(row, own) for (_, row), own in zip(rendered, units, strict=True)]
         tokenised = self._tokenise([row for row, _ in written])
