@@ -24,10 +24,11 @@ from xmas_assets.extraction.passes import SignalReader
 from xmas_assets.extraction.shard_arrays import split_columns
 from xmas_assets.extraction.trajectories import AttentionSpectra
 from xmas_assets.toy.model import WORDS, build_processor
+from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.packing import n_shareable
-from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 
 N_LAYERS, WIDTH, N_IMAGE_TOKENS = 12, 512, 576
 N_CHECKPOINTS, N_VALUES, BATCH_SIZE = 3, 5, 8

@@ -19,10 +19,11 @@ from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.sample_gradients import GradientReader
 from xmas_assets.vlm.adapters import read_adam_state, read_lora
+from xmas_assets.vlm.batches import collate, collate_text
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import Vlm, load_vlm
 from xmas_assets.vlm.probes import draw_probe, probe_rows
-from xmas_assets.vlm.prompts import Encoded, Encoder, collate, collate_text, pad_token_id
+from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets.vlm.vision_features import ImageFeatures, has_separate_tower
 
 _LOG = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from xmas_assets.extraction.shard_arrays import split_columns
 from xmas_assets.vlm.ahead import ahead
 from xmas_assets.vlm.capture import CaptureSpec, Layer
 from xmas_assets.vlm.forward import ImageInputs, capture
-from xmas_assets.vlm.image_inputs import ImageHalf, OpenImage, Pictures, Unit, join_images
+from xmas_assets.vlm.image_inputs import OpenImage, Pictures, Unit, join_images
+from xmas_assets.vlm.image_preparer import ImageHalf
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.probes import draw_probe, gives_the_same, probe_rows
 from xmas_assets.vlm.prompts import Encoded, Encoder

@@ -57,7 +57,7 @@ class GradientReader:
         """Read the gradients of a batch, right-padded, each sample with an answer.
 
         Args:
-            inputs: As from ``vlm.prompts.collate``.
+            inputs: As from ``vlm.batches.collate``.
         """
         layers: list[tuple[Tensor, Tensor]] = []
         with torch.enable_grad(), self._watching(layers):

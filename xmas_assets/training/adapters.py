@@ -149,7 +149,7 @@ def answer_loss(model: Any, inputs: dict[str, torch.Tensor], n_answer_tokens: to
 
     Args:
         model: A causal language model of transformers, or a ``PeftModel`` around one.
-        inputs: As from ``vlm.prompts.collate``.
+        inputs: As from ``vlm.batches.collate``.
         n_answer_tokens: Of the whole optimiser step, which may be several forward passes.
     """
     inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model

@@ -19,6 +19,7 @@ from xmas_assets.contracts.errors import ModelError, XmasError
 from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings
 from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained, trained_weights
+from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.capture import CaptureSpec
 from xmas_assets.vlm.families import family_of
 from xmas_assets.vlm.forward import capture
@@ -27,7 +28,7 @@ from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import Vlm, check_device, check_files, known_digest, load_vlm, readable
 from xmas_assets.vlm.probes import draw_probe, gives_the_same, probe_samples
 from xmas_assets.vlm.processors import LOCAL
-from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets.vlm.templates import ChatTemplate
 from xmas_assets.vlm.vision_features import ImageFeatures, placed
 

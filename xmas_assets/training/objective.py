@@ -29,6 +29,6 @@ class Objective(nn.Module):
 
         Args:
             model: A causal language model of transformers, or a ``PeftModel`` around one.
-            inputs: As from ``vlm.prompts.collate``, with what ``mark`` added.
+            inputs: As from ``vlm.batches.collate``, with what ``mark`` added.
             n_answer_tokens: Of the whole optimiser step.
         """

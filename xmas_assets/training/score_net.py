@@ -83,7 +83,7 @@ def row_losses(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
     Args:
         model: A causal language model of transformers.
-        inputs: As from ``vlm.prompts.collate``; each row has an answer token.
+        inputs: As from ``vlm.batches.collate``; each row has an answer token.
     """
     logits, targets, is_predicting = answer_logits(model, inputs)
     losses = nn.functional.cross_entropy(logits, targets, reduction="none")

@@ -30,10 +30,11 @@ from xmas_assets.training.answer_trainer import AnswerTrainer, OneDevice
 from xmas_assets.training.like_lengths import LikeLengths
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
+from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.devices import model_work, peak_memory_bytes
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import load_vlm, model_digest
-from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 
 SaveBeside = Callable[[Path, Trainer, range], None]
 # Of the base's settings, those that decide a run's weights; its files are known by their content.

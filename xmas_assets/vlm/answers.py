@@ -33,7 +33,7 @@ def answer_logits(model: Any, inputs: dict[str, Any]) -> AnswerLogits:
 
     Args:
         model: A causal language model of transformers.
-        inputs: As from ``vlm.prompts.collate``, on the model's device.
+        inputs: As from ``vlm.batches.collate``, on the model's device.
     """
     labels = nn.functional.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED_LABEL)
     features = {name: value for name, value in inputs.items() if name != "labels"}

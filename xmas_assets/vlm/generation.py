@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from transformers import GenerationConfig
 
+from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import Vlm
-from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets.vlm.vision_features import placed
 
 

@@ -1,12 +1,11 @@
-"""Samples as tokens: input ids, labels on assistant answers only, image positions; and batches of them."""
+"""Samples as tokens: input ids, labels on assistant answers only, and image positions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, zip_longest
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import ModelError
@@ -245,41 +244,6 @@ class Encoder:
         ids, answer, image = encoded.input_ids[:limit], encoded.is_answer[:limit], encoded.is_image[:limit]
         per_token = {name: values[:limit] for name, values in encoded.per_token.items()}
         return replace(encoded, input_ids=ids, is_answer=answer, is_image=image, per_token=per_token, is_cut=True)
-
-
-def collate(
-    encoded: Sequence[Encoded], pictures: Pictures, *, pad_id: int, padding_side: Literal["left", "right"]
-) -> dict[str, torch.Tensor]:
-    """Make the model's inputs of a batch.
-
-    Returns:
-        As ``collate_text``, and the images' tensors if any row has an image.
-    """
-    text = collate_text(encoded, pad_id=pad_id, padding_side=padding_side)
-    return text | pictures.inputs([unit for row in encoded for unit in row.units])
-
-
-def collate_text(
-    encoded: Sequence[Encoded], *, pad_id: int, padding_side: Literal["left", "right"]
-) -> dict[str, torch.Tensor]:
-    """Make the text half of a batch's inputs.
-
-    Returns:
-        ``input_ids``, ``attention_mask``, ``labels`` and what else the model reads of each token, each of shape
-        (n_rows, longest), int64.
-    """
-    longest = max(len(row.input_ids) for row in encoded)
-    rows = [{"input_ids": row.input_ids, "labels": row.labels} | dict(row.per_token) for row in encoded]
-    filling = {"input_ids": pad_id, "labels": IGNORED_LABEL}
-    names = ["input_ids", "attention_mask", *list(rows[0])[1:]]
-    batch = {name: np.full((len(rows), longest), filling.get(name, 0), dtype=np.int64) for name in names}
-    for number, row in enumerate(rows):
-        length = len(row["input_ids"])
-        place = slice(longest - length, longest) if padding_side == "left" else slice(0, length)
-        batch["attention_mask"][number, place] = 1
-        for name, values in row.items():
-            batch[name][number, place] = values
-    return {name: torch.from_numpy(values) for name, values in batch.items()}
 
 
 def pad_token_id(tokenizer: Any) -> int:

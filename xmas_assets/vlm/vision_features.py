@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xmas_assets.vlm.image_inputs import ImageHalf, Pictures, Unit, join_images
+from xmas_assets.vlm.image_inputs import Pictures, Unit, join_images
+from xmas_assets.vlm.image_preparer import ImageHalf
 from xmas_assets.vlm.loading import Vlm
 
 _PIXELS = "pixel_values"

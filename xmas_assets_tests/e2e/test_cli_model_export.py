@@ -18,10 +18,11 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import read_base, read_checkpoints
 from xmas_assets.stages.model_export import name_of_base
 from xmas_assets.toy.dataset import SyntheticSettings, generate
+from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import Vlm, load_vlm, model_digest
 from xmas_assets.vlm.probes import draw_probe
-from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoder, pad_token_id
 from xmas_assets_tests.e2e.platforms import Said, xmas
 from xmas_assets_tests.families import FAMILIES
 from xmas_assets_tests.families.training import SAMPLES

@@ -12,9 +12,10 @@ from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.sample_gradients import GradientReader
 from xmas_assets.training.warmup import warm_up
 from xmas_assets.vlm.adapters import read_adam_state, read_lora
+from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_vlm
-from xmas_assets.vlm.prompts import Encoder, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoder, pad_token_id
 from xmas_assets_tests.toy.untrained import build_untrained
 from xmas_assets_tests.training.small import draw, make_samples
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample, Turn
-from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.batches import collate
+from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets_tests.families.worlds import (
     CONVERSATIONS,
     IMAGES_ALONG_AXIS_1,

@@ -14,11 +14,12 @@ from safetensors.torch import save_file
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.training.run_directory import read_record
+from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.generation import generate
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import EXTRA_FILE, load_vlm
 from xmas_assets.vlm.probes import draw_probe
-from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets_tests.families import FAMILIES, training
 from xmas_assets_tests.families.training import KINDS, SAMPLES, train_family
 from xmas_assets_tests.training.small import kill_at, stopping_at, weights

@@ -12,9 +12,10 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings, DifficultySettings
 from xmas_assets.training import score_net
 from xmas_assets.training.score_net import ScoreNet, row_losses, score_difficulty, score_features
+from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_vlm
-from xmas_assets.vlm.prompts import Encoder, collate
+from xmas_assets.vlm.prompts import Encoder
 from xmas_assets_tests.training.small import LORA, draw, make_samples
 
 IDS = ["a", "b", "c"]

@@ -6,8 +6,9 @@ from PIL import Image
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Reason, Sample, Turn
 from xmas_assets.toy.model import build_processor
+from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.image_inputs import Pictures
-from xmas_assets.vlm.prompts import Encoded, Encoder, collate, pad_token_id
+from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 
 IMAGE = ["<image>"] * 16
 PROCESSOR = build_processor()

@@ -1,0 +1,45 @@
+"""Batches of encoded rows, as a model takes them."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+
+from xmas_assets.vlm.image_inputs import Pictures
+from xmas_assets.vlm.prompts import IGNORED_LABEL, Encoded
+
+
+def collate(
+    encoded: Sequence[Encoded], pictures: Pictures, *, pad_id: int, padding_side: Literal["left", "right"]
+) -> dict[str, torch.Tensor]:
+    """Make the model's inputs of a batch.
+
+    Returns:
+        As ``collate_text``, and the images' tensors if any row has an image.
+    """
+    text = collate_text(encoded, pad_id=pad_id, padding_side=padding_side)
+    return text | pictures.inputs([unit for row in encoded for unit in row.units])
+
+
+def collate_text(
+    encoded: Sequence[Encoded], *, pad_id: int, padding_side: Literal["left", "right"]
+) -> dict[str, torch.Tensor]:
+    """Make the text half of a batch's inputs.
+
+    Returns:
+        ``input_ids``, ``attention_mask``, ``labels`` and what else the model reads of each token, each of shape
+        (n_rows, longest), int64.
+    """
+    longest = max(len(row.input_ids) for row in encoded)
+    rows = [{"input_ids": row.input_ids, "labels": row.labels} | dict(row.per_token) for row in encoded]
+    filling = {"input_ids": pad_id, "labels": IGNORED_LABEL}
+    names = ["input_ids", "attention_mask", *list(rows[0])[1:]]
+    batch = {name: np.full((len(rows), longest), filling.get(name, 0), dtype=np.int64) for name in names}
+    for number, row in enumerate(rows):
+        length = len(row["input_ids"])
+        place = slice(longest - length, longest) if padding_side == "left" else slice(0, length)
+        batch["attention_mask"][number, place] = 1
+        for name, values in row.items():
+            batch[name][number, place] = values
+    return {name: torch.from_numpy(values) for name, values in batch.items()}
