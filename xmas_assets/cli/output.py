@@ -24,7 +24,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 def printed_whole() -> Iterator[None]:
     """Let a command print until everything is written; otherwise it ends with code 1.
 
-    No room for the output is said in one line. A reader that left, such as ``head``, is told nothing.
+    No room for the output is said in one line. For a reader that left, such as ``head``, nothing is printed.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the program that started this one

@@ -23,7 +23,7 @@ from xmas_assets.vlm.image_preparer import ImageHalf
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.probes import draw_probe, gives_the_same, probe_rows
 from xmas_assets.vlm.prompts import Encoded, Encoder
-from xmas_assets.vlm.vision_features import ImageFeatures, has_separate_tower, tower_digest
+from xmas_assets.vlm.vision_features import ImageFeatures, feature_inputs, has_separate_tower, tower_digest
 
 Columns = Mapping[str, FloatArray]
 Store = Callable[[Sequence[Encoded], Signal, Columns], None]
@@ -228,17 +228,13 @@ def _look_at(vlm: Vlm) -> _Look:
     rows = probe_rows(vlm, pictures)
     is_separate = has_separate_tower(vlm, [pictures.half(unit) for unit in images_of(rows)])
     takes_features = gives_the_same(
-        vlm, rows, pictures.inputs, lambda chosen: _features(vlm, chosen, pictures, of_tower=is_separate)
+        vlm, rows, pictures.inputs, lambda chosen: feature_inputs(vlm, chosen, pictures, of_tower=is_separate)
     )
     is_separate = is_separate and takes_features
     packs = gives_the_same(vlm, rows, pictures.inputs, pictures.inputs, is_packed=True)
     config = vlm.model.get_decoder().config
     digest = tower_digest(vlm) if is_separate else ""
     return _Look(vlm.processor, vlm.image_token_id, config, digest, takes_features, is_separate, packs)
-
-
-def _features(vlm: Vlm, units: Sequence[Unit], pictures: Pictures, *, of_tower: bool) -> dict[str, Any]:
-    return ImageFeatures(of_tower=of_tower).add_all(vlm, units, pictures).inputs(vlm, units)
 
 
 def _what_is_not_shared(looks: Sequence[_Look]) -> list[str]:

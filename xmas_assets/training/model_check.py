@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ from xmas_assets.vlm.probes import draw_probe, gives_the_same, probe_samples
 from xmas_assets.vlm.processors import LOCAL
 from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets.vlm.templates import ChatTemplate
-from xmas_assets.vlm.vision_features import ImageFeatures, placed
+from xmas_assets.vlm.vision_features import feature_inputs, placed
 
 _N_STEPS = 6
 _MAX_NEW_TOKENS = 6
@@ -77,7 +78,7 @@ def check_model(directory: Path, settings: BaseModelSettings) -> Iterator[Step]:
         start = time.perf_counter()
         try:
             seen, passed = try_it(), True
-        except Exception as error:  # a library's as well: whatever a model brings about is its finding
+        except Exception as error:  # a library's as well: anything that a model raises is its finding
             said = one_line(error) if isinstance(error, XmasError) else f"{type(error).__name__}: {one_line(error)}"
             seen, passed = said, False
         yield Step(name, passed, seen, time.perf_counter() - start)
@@ -180,10 +181,7 @@ class _Trial:
 
     def sharing(self) -> str:
         vlm, pictures = self._vlm, self._pictures
-
-        def features(units: Sequence[Any]) -> dict[str, Any]:
-            return ImageFeatures(of_tower=False).add_all(vlm, units, pictures).inputs(vlm, units)
-
+        features = partial(feature_inputs, vlm, pictures=pictures, of_tower=False)
         keeps = gives_the_same(vlm, self._rows, pictures.inputs, features)
         packs = gives_the_same(vlm, self._rows, pictures.inputs, pictures.inputs, is_packed=True)
         images = "each image is computed once" if keeps else "images are computed with every batch"
@@ -204,12 +202,13 @@ class _Trial:
 
     def training(self) -> str:
         lora = LoraSettings(rank=4, alpha=8, dropout=0)
-        self._trained = prepare_training(self._vlm, lora).train()
+        with _seeded():  # adapters begin at random
+            self._trained = prepare_training(self._vlm, lora).train()
         weights = [weight for _, weight in trained_weights(self._trained)]
         optimizer = torch.optim.AdamW(weights, lr=3e-4)
         n_answer_tokens = sum(int(row.is_answer.sum()) for row in self._rows)
         losses = []
-        with _seeded(), torch.enable_grad():
+        with torch.enable_grad():
             for _ in range(_N_STEPS):
                 losses.append(0.0)
                 for row in self._rows:
@@ -243,7 +242,7 @@ class _Trial:
         return f"a saved adapter, loaded again, gives the same losses within {apart:.1g}"
 
     def _autocast(self) -> torch.autocast:
-        """What training computes in: trained weights are float32, whatever the others are."""
+        """What training computes in: trained weights are float32, also among bfloat16 ones."""
         return torch.autocast(self._settings.device, torch.bfloat16, enabled=self._settings.dtype == "bfloat16")
 
     def _losses(self, rows: Sequence[Encoded]) -> Tensor:

@@ -112,7 +112,7 @@ class Pictures:
         return self._described[unit.hashes]
 
     def per_token(self, input_ids: NDArray[np.int32], is_answer: NDArray[np.bool_]) -> dict[str, NDArray[np.int8]]:
-        """What the model reads of each token of a row beside its id, by the input's name.
+        """What the model reads of each token of a row next to its id, by the input's name.
 
         Args:
             input_ids: Shape (n_tokens,).

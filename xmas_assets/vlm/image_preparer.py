@@ -19,7 +19,7 @@ PerToken = Callable[[NDArray[np.int32], NDArray[np.bool_]], NDArray[np.int8]]
 """Makes an input of one number per token, from the row's ids and which of them are answers."""
 
 _KNOWN_TEXT = ("input_ids", "attention_mask", "labels")
-# Far from any size that the image half could have by chance, so that text is told by its number of tokens.
+# Far from any size that the image half could have by chance, so that its number of tokens shows what is text.
 _LONG_TEXT = " a" * 997
 # Width and height of the images that a processor is tried on: wide, tall, and large enough for any family's tiles.
 _PROBES = ((96, 32), (40, 200), (1100, 700))
@@ -72,7 +72,7 @@ class ImagePreparer:
         if mark is None:
             raise ModelError("the processor names no image token; use the processor of a VLM")
         self._mark = mark
-        images = [Image.effect_noise(size, 60).convert("RGB") for size in _PROBES]
+        images = [draw_places(size) for size in _PROBES]
         self._names, self.per_token = self._kinds_of_outputs(images[0])
         self._is_bare = False
         self.described: dict[tuple[tuple[int, int], ...], Description] = {}

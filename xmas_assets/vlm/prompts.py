@@ -30,7 +30,7 @@ class Encoded:
         is_image: Whether a token stands for a piece of an image, shape (n_tokens,), bool.
         units: Its images as they are prepared, in the order of their tokens.
         n_image_tokens: How many of the tokens in ``is_image`` each image has, aligned with ``images``.
-        per_token: What the model reads of each token beside its id, by the input's name, each of shape (n_tokens,).
+        per_token: What the model reads of each token next to its id, by the input's name, each of shape (n_tokens,).
         layouts: Where the tokens of each image lie in its picture, aligned with ``images``.
         is_cut: Whether tokens beyond the limit were cut off at the end.
     """

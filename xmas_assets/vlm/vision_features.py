@@ -80,6 +80,11 @@ class ImageFeatures:
         return join_images([self._others[unit.hashes] for unit in units]) | {"mm_encoder_outputs": {"image": output}}
 
 
+def feature_inputs(vlm: Vlm, units: Sequence[Unit], pictures: Pictures, *, of_tower: bool) -> dict[str, Any]:
+    """Model inputs that stand in for the pixels of images, made for this once."""
+    return ImageFeatures(of_tower=of_tower).add_all(vlm, units, pictures).inputs(vlm, units)
+
+
 def has_separate_tower(vlm: Vlm, halves: Sequence[ImageHalf]) -> bool:
     """Whether the model's image tokens are exactly its connector's output on its tower's features, tried on images."""
     seen = [_run_images(vlm, half) for half in halves]

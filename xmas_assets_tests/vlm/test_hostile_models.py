@@ -1,4 +1,4 @@
-"""A model's directory is not trusted: whatever is wrong in it is one line, in bounded time and memory."""
+"""A model's directory is not trusted: anything wrong in it is one line, soon and in bounded memory."""
 
 import json
 import shutil
