@@ -20,6 +20,7 @@ from xmas_assets.contracts.errors import ModelError, XmasError
 from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings
 from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained, trained_weights
+from xmas_assets.training.score_net import row_losses
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.capture import CaptureSpec
 from xmas_assets.vlm.families import family_of
@@ -245,16 +246,11 @@ class _Trial:
         """What training computes in: trained weights are float32, also among bfloat16 ones."""
         return torch.autocast(self._settings.device, torch.bfloat16, enabled=self._settings.dtype == "bfloat16")
 
+    @torch.inference_mode()
     def _losses(self, rows: Sequence[Encoded]) -> Tensor:
         """Each row's loss, shape (n_rows,)."""
         with self._autocast():
-            spec = CaptureSpec(logits=True)
-            logits = capture(self._vlm, rows, spec, self._pictures.inputs, is_packed=False).logits
-        assert logits is not None
-        losses = torch.nn.functional.cross_entropy(
-            logits.values.flatten(0, 1), logits.targets.flatten(), reduction="none"
-        ).view(logits.targets.shape)
-        return (losses * logits.is_target).sum(1) / logits.is_target.sum(1)
+            return row_losses(self._vlm.model, self._inputs(rows))
 
     def _inputs(self, rows: Sequence[Encoded]) -> dict[str, Any]:
         pad_id = pad_token_id(self._vlm.processor.tokenizer)

@@ -1,8 +1,9 @@
 """``xmas model check``: what it passes, what it refuses and why, and that it guards a run before any work."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +11,11 @@ from safetensors.torch import load_file, save_file
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.training import model_check
 from xmas_assets.training.model_check import check_model, require_usable
-from xmas_assets.vlm import attention, forward
+from xmas_assets.vlm import attention
+from xmas_assets.vlm.batches import collate
+from xmas_assets.vlm.prompts import Encoded
 from xmas_assets_tests.families import FAMILIES, REFUSED, WITH_TORCHVISION
 
 STEPS = ["files", "loading", "rows", "loss", "attention", "sharing", "generation", "training", "saving"]
@@ -91,17 +95,14 @@ def test_damage_is_found_at_its_step(qwen: Path, damage: Callable[[Path], None],
 
 
 def test_a_loss_that_depends_on_batch_mates_is_found(qwen: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = forward.Padded.__init__
+    def with_others_labels(rows: Sequence[Encoded], *arguments: Any, **options: Any) -> dict[str, torch.Tensor]:
+        batch = collate(rows, *arguments, **options)
+        return batch | {"labels": batch["labels"].flip(0)}
 
-    def without_mask(self: forward.Padded, batch: forward.Batch) -> None:
-        whole(self, batch)
-        self.inputs["mm_token_type_ids"] = torch.zeros_like(self.inputs["mm_token_type_ids"])
-        self.inputs["attention_mask"] = torch.ones_like(self.inputs["attention_mask"])
-        self.inputs["input_ids"] = self.inputs["input_ids"].flip(0) if len(batch.rows) > 1 else batch.input_ids
-        self.units = self.units[::-1] if len(batch.rows) > 1 else self.units
-
-    monkeypatch.setattr(forward.Padded, "__init__", without_mask)
-    assert outcome(qwen)[:2] == ("loss", False)
+    monkeypatch.setattr(model_check, "collate", with_others_labels)
+    last, passed, seen = outcome(qwen)
+    assert (last, passed) == ("loss", False)
+    assert "depends on its batch mates" in seen
 
 
 def test_attention_that_is_read_wrongly_is_found(qwen: Path, monkeypatch: pytest.MonkeyPatch):
