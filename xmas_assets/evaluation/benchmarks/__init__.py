@@ -1,0 +1,1 @@
+"""Published benchmarks: their files read, and answers scored as their official scripts score them."""

@@ -1,0 +1,40 @@
+"""Reads the answers and scores of official scripts: the folder XMAS_GOLDEN_BENCH_DIR, by default the set kept here."""
+
+import fnmatch
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from xmas_assets.evaluation.benchmarks.base import Files
+
+FOLDER = Path(os.environ.get("XMAS_GOLDEN_BENCH_DIR") or Path(__file__).parent / "benchmarks")
+
+
+def file(benchmark: str, name: str) -> Path:
+    """A file of a benchmark, which its manifest must describe."""
+    described = json.loads((FOLDER / benchmark / "MANIFEST.json").read_text(encoding="utf-8"))["files"]
+    patterns = [pattern.strip() for key in described for pattern in key.split(",")]
+    assert any(fnmatch.fnmatch(name, f"{pattern.rstrip('/')}*") for pattern in patterns), f"{name} is not in {patterns}"
+    return FOLDER / benchmark / name
+
+
+def read(benchmark: str, name: str) -> Any:
+    """The value of a JSON file; of JSON lines, which may have the suffix of JSON, a list."""
+    text = file(benchmark, name).read_text(encoding="utf-8")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+
+
+def question_files(benchmark: str) -> Files:
+    """What a user gives to ``xmas benchmark add``."""
+    questions, annotations = {
+        "vqav2": (["questions.json"], "annotations.json"),
+        "pope": ([f"coco/coco_pope_{name}.json" for name in ("adversarial", "popular", "random")], None),
+    }[benchmark]
+    return Files(
+        questions=tuple(file(benchmark, name) for name in questions),
+        annotations=file(benchmark, annotations) if annotations else None,
+    )
