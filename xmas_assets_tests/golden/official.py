@@ -3,6 +3,7 @@
 import fnmatch
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ FOLDER = Path(os.environ.get("XMAS_GOLDEN_BENCH_DIR") or Path(__file__).parent /
 def file(benchmark: str, name: str) -> Path:
     """A file of a benchmark, which its manifest must describe."""
     described = json.loads((FOLDER / benchmark / "MANIFEST.json").read_text(encoding="utf-8"))["files"]
-    patterns = [pattern.strip() for key in described for pattern in key.split(",")]
+    patterns = [pattern.strip() for key in described for pattern in re.split("[,+]", key)]
     assert any(fnmatch.fnmatch(name, f"{pattern.rstrip('/')}*") for pattern in patterns), f"{name} is not in {patterns}"
     return FOLDER / benchmark / name
 
@@ -28,13 +29,19 @@ def read(benchmark: str, name: str) -> Any:
         return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
+_QUESTIONS: dict[str, tuple[str, list[str], str | None]] = {
+    "vqav2": ("vqav2", ["questions.json"], "annotations.json"),
+    "vizwiz": ("vizwiz", ["annotations.json"], None),
+    "textvqa": ("textvqa", ["TextVQA_0.5.1_val.json"], None),
+    "pope": ("pope", [f"coco/coco_pope_{name}.json" for name in ("adversarial", "popular", "random")], None),
+}
+"""By benchmark: the folder of its vectors, its question files there, and its file of right answers."""
+
+
 def question_files(benchmark: str) -> Files:
     """What a user gives to ``xmas benchmark add``."""
-    questions, annotations = {
-        "vqav2": (["questions.json"], "annotations.json"),
-        "pope": ([f"coco/coco_pope_{name}.json" for name in ("adversarial", "popular", "random")], None),
-    }[benchmark]
+    folder, questions, annotations = _QUESTIONS[benchmark]
     return Files(
-        questions=tuple(file(benchmark, name) for name in questions),
-        annotations=file(benchmark, annotations) if annotations else None,
+        questions=tuple(file(folder, name) for name in questions),
+        annotations=file(folder, annotations) if annotations else None,
     )

@@ -117,6 +117,27 @@ def entry(row: Mapping[str, Any], name: str, where: str, *, kind: type | tuple[t
     return value
 
 
+def strings_of(row: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    """A field that is a list of texts; ``DatasetError`` if it is anything else."""
+    values = entry(row, name, where, kind=list)
+    if not all(isinstance(value, str) for value in values):
+        raise DatasetError(f"{where}: {name!r} is {values!r:.60}, not a list of texts; get the official file again")
+    return tuple(values)
+
+
+def answers_of(row: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """What each annotator answered, from the ``answers`` of a record of VQA's form."""
+    return tuple(entry(answer, "answer", place) for place, answer in rows_of(row.get("answers"), f"{where}: answers"))
+
+
+def word_in_name(path: Path, words: Sequence[str]) -> str:
+    """The word of these that a file's name has; ``DatasetError`` if it has none."""
+    found = next((word for word in words if word in path.stem), None)
+    if found is None:
+        raise DatasetError(f"{path} names none of {', '.join(words)}; keep the official file names")
+    return found
+
+
 def with_unique_ids(items: Iterable[Item], path: Path) -> list[Item]:
     """The items; ``DatasetError`` if there are none, or two have one id."""
     found = list(items)

@@ -13,6 +13,7 @@ from xmas_assets.evaluation.benchmarks.official_files import (
     entry,
     read_json_lines,
     with_unique_ids,
+    word_in_name,
 )
 
 CATEGORIES = ("random", "popular", "adversarial")
@@ -35,9 +36,7 @@ class Pope(Benchmark):
         """The labels' questions, file after file."""
         items = []
         for path in files.questions:
-            category = next((name for name in CATEGORIES if name in path.stem), None)
-            if category is None:
-                raise DatasetError(f"{path.name} names none of {', '.join(CATEGORIES)}; keep the official file names")
+            category = word_in_name(path, CATEGORIES)
             for number, row in enumerate(read_json_lines(path)):
                 where = f"{path}: question {number}"
                 question, label = entry(row, "text", where), entry(row, "label", where)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from xmas_assets.evaluation.benchmarks.base import SHORT_ANSWER, Benchmark, Files, Item
 from xmas_assets.evaluation.benchmarks.official_files import (
+    answers_of,
     entry,
     mapping,
     one_question_file,
@@ -80,9 +81,6 @@ def _annotations(files: Files) -> dict[int, tuple[tuple[str, ...], dict[str, str
     path = files.annotations
     found = {}
     for where, row in rows_of(mapping(read_json(path), str(path)).get("annotations"), f"{path}: annotations"):
-        answers = tuple(
-            entry(answer, "answer", place) for place, answer in rows_of(row.get("answers"), f"{where}: answers")
-        )
         categories = {name: entry(row, name, where) for name in ("question_type", "answer_type")}
-        found[entry(row, "question_id", where, kind=int)] = (answers, categories)
+        found[entry(row, "question_id", where, kind=int)] = (answers_of(row, where), categories)
     return found
