@@ -3,12 +3,16 @@
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.evaluation.benchmarks.base import Benchmark
 from xmas_assets.evaluation.benchmarks.pope import Pope
+from xmas_assets.evaluation.benchmarks.textvqa import Textvqa
+from xmas_assets.evaluation.benchmarks.vizwiz import Vizwiz
 from xmas_assets.evaluation.benchmarks.vqav2 import Vqav2
 
 BENCHMARKS: dict[str, Benchmark] = {
     benchmark.name: benchmark
     for benchmark in (
         Vqav2(),
+        Vizwiz(),
+        Textvqa(),
         Pope(),
     )
 }
