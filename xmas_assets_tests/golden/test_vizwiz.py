@@ -56,3 +56,14 @@ def test_prompts_and_submission_are_those_of_llava():
     expected = official.read("vizwiz", "results_llava_converted.json")
     found = json.loads(VIZWIZ.submission(items, answers)[1])
     assert {row["image"]: row["answer"] for row in found} == {row["image"]: row["answer"] for row in expected}
+
+
+def test_predictions_that_are_equal_count_at_once():
+    items = [
+        Item(item_id=str(number), question="", prompt="", images=(), references=(), details={"answerable": number % 2})
+        for number in range(4)
+    ]
+    # Not answerable are 0 and 2. At 0.9: one of one; at 0.5: two of four. So AP is 1/2 * 1 + 1/2 * 2/4.
+    found = answerability(items, {"0": 0.1, "1": 0.5, "2": 0.5, "3": 0.5})
+    assert found["average_precision"] == pytest.approx(75)
+    assert found["f1_score"] == pytest.approx(200 / 3)  # 0.5 is not above 0.5: precision 1, recall 1/2

@@ -4,6 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from xmas_assets.core.arrays import FloatArray
 from xmas_assets.evaluation.benchmarks.base import SHORT_ANSWER, Benchmark, Files, Item
 from xmas_assets.evaluation.benchmarks.official_files import (
     answers_of,
@@ -83,12 +87,19 @@ def answerability(items: Sequence[Item], answerable: Mapping[str, float]) -> dic
     Returns:
         ``average_precision`` and ``f1_score``; "not answerable" is the positive class, predicted above 0.5.
     """
-    from sklearn.metrics import average_precision_score, f1_score
-
     known = [item for item in items if item.item_id in answerable]
-    truth = [1 - item.details["answerable"] for item in known]
-    predicted = [1 - answerable[item.item_id] for item in known]
+    truth = np.array([not item.details["answerable"] for item in known])
+    predicted = np.array([1 - answerable[item.item_id] for item in known])
+    n_hits = (truth & (predicted > 0.5)).sum()
     return {
-        "average_precision": 100 * float(average_precision_score(truth, predicted)),
-        "f1_score": 100 * float(f1_score(truth, [value > 0.5 for value in predicted])),
+        "average_precision": 100 * _average_precision(truth, predicted),
+        "f1_score": 100 * float(2 * n_hits / max(truth.sum() + (predicted > 0.5).sum(), 1)),
     }
+
+
+def _average_precision(truth: NDArray[np.bool_], predicted: FloatArray) -> float:
+    """Precision at each distinct prediction, weighted by the recall gained there; 0 if nothing is true."""
+    order = np.argsort(-predicted, kind="stable")
+    n_taken = np.flatnonzero(np.diff(predicted[order], append=np.nan)) + 1
+    n_hits = np.cumsum(truth[order])[n_taken - 1]
+    return float((n_hits / n_taken * np.diff(n_hits, prepend=0)).sum() / max(truth.sum(), 1))
