@@ -1,5 +1,7 @@
 """Every benchmark by name."""
 
+from collections.abc import Mapping
+
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.evaluation.benchmarks.base import Benchmark
 from xmas_assets.evaluation.benchmarks.pope import Pope
@@ -23,3 +25,19 @@ def benchmark_named(name: str) -> Benchmark:
     if name not in BENCHMARKS:
         raise SettingsError(f"benchmark {name[:80]!r} is not known; use one of {', '.join(BENCHMARKS)}")
     return BENCHMARKS[name]
+
+
+def benchmark_table(benchmarks: Mapping[str, Benchmark] = BENCHMARKS) -> str:
+    """Benchmarks as a Markdown table, one row each, in their order."""
+    lines = ["| benchmark | in papers | headline | maximum | official files | source |", "|---|---|---|---|---|---|"]
+    for name, benchmark in benchmarks.items():
+        cells = (
+            f"`{name}`",
+            benchmark.title,
+            benchmark.metric,
+            f"{benchmark.maximum:g}",
+            benchmark.files,
+            benchmark.source,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
