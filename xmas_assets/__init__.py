@@ -3,6 +3,7 @@
 The public names are loaded when they are first used, so that ``import xmas_assets`` costs next to nothing.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
     from xmas_assets.toy.dataset import SyntheticSettings, generate
 
 __version__ = "0.1.0"
+
+# peft imports it wherever it is installed, and it warns then, and with every product of an int8 layer.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 _MODULES = {
     "contracts.artifacts": ("SelectionKey",),

@@ -126,7 +126,7 @@ def test_every_program_and_every_document_with_commands_is_among_them():
         "python -m benchmarks --largest",
         "pytest xmas_assets_tests/nothing",
         "pytest xmas_assets_tests/test_sorting.py -k nothing_is_called_so",
-        "pip install xmas-assets[gpu]",
+        "pip install xmas-assets[tpu]",
         "pip install xmas_asset",
     ],
 )

@@ -34,7 +34,7 @@ def base_model(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) 
 )
 def target_base(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> dg.Output:
     """The same for targets, which may be larger than the proxy: ``base_model``'s unless another is named."""
-    from xmas_assets.vlm.loading import check_device
+    from xmas_assets.vlm.devices import check_device
 
     # Here, because targets are trained last.
     check_device(home.settings(context.partition_key).target_base.device, section="target_base")

@@ -5,11 +5,12 @@ and nothing before it. A profile is one ``Settings``; a dataset's registration m
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from xmas_assets.contracts.annotation import ClipSettings, QualitySettings, TagSettings
+from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.contracts.section import Section
 
 TOY_MODEL = "toy:tiny"
@@ -19,7 +20,7 @@ FORMER_TOY_MODEL = "embedded:tiny"
 class BaseModelSettings(Section):
     """Which vision-language model training starts from: the proxy's, or the targets'."""
 
-    without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {"attention": ("auto",)}
+    without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {"attention": ("auto",), "quantization": ("none",)}
 
     source: str = Field(default=TOY_MODEL, description=f"'{TOY_MODEL}', a model directory, or a hub id.")
     revision: str | None = Field(
@@ -38,6 +39,11 @@ class BaseModelSettings(Section):
         default="auto",
         description="How attention is computed; 'auto' leaves it to transformers, 'flash_attention_2' needs a GPU and "
         "the package flash_attn.",
+    )
+    quantization: Literal["none", "int8", "nf4"] = Field(
+        default="none",
+        description="Bits that the language model's linear layers are held in: 'nf4' in 4, 'int8' in 8 and for targets "
+        "only; both need LoRA and the extra 'gpu'. dtype is the type that they compute in.",
     )
 
     def digest(self) -> str:
@@ -96,6 +102,24 @@ class TrainingSettings(Section):
         default=False,
         description="Put rows of like length into a micro batch, and these in random order: less padding.",
     )
+
+
+def require_adapters(base: BaseModelSettings, training: TrainingSettings, *, names: tuple[str, str]) -> None:
+    """Refuse to train all weights of a quantised base: they have no steps as small as training takes.
+
+    Args:
+        base: Its settings.
+        training: Of a training that starts from it.
+        names: Of the two sections, for the message.
+
+    Raises:
+        SettingsError: If the base is quantised and the training is without LoRA.
+    """
+    if base.quantization != "none" and training.lora is None:
+        raise SettingsError(
+            f"{names[0]}.quantization is {base.quantization!r}, and {names[1]}.lora is null; quantised weights are "
+            f"trained with adapters only: set {names[1]}.lora, or {names[0]}.quantization to 'none'"
+        )
 
 
 class ProxySettings(TrainingSettings):
@@ -259,6 +283,17 @@ class Settings(Section):
         """The sections by name. Those of single signals are sections of their own, so that only one becomes stale."""
         sections = dict(self)
         return sections | dict(sections.pop("signals"))
+
+    @model_validator(mode="after")
+    def _quantised_bases_can_be_used(self) -> Self:
+        if self.base_model.quantization == "int8":
+            raise SettingsError(
+                "base_model.quantization is 'int8', with which a row's signals would depend on its batch mates; use "
+                "'nf4', and 'int8' for target_base only"
+            )
+        require_adapters(self.base_model, self.proxy, names=("base_model", "proxy"))
+        require_adapters(self.target_base, self.target, names=("target_base", "target"))
+        return self
 
     @field_validator("target_base", mode="before")
     @classmethod

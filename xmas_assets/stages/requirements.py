@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from xmas_assets.contracts.annotation import EndpointSettings
+from xmas_assets.contracts.settings import require_adapters
 from xmas_assets.home.home import Home
 from xmas_assets.selection.registry import assets_read
 
@@ -38,6 +39,11 @@ def _ratings(home: Home, dataset: str) -> None:
     _look_up_key(settings.endpoint)
 
 
+def _adapters(home: Home, dataset: str) -> None:
+    settings = home.settings(dataset)
+    require_adapters(settings.base_model, settings.difficulty, names=("base_model", "difficulty"))
+
+
 def _look_up_key(settings: EndpointSettings | None) -> None:
     from xmas_assets.annotation.chat_endpoint import ChatEndpoint
 
@@ -49,5 +55,6 @@ _CHECKS: dict[str, Callable[[Home, str], None]] = {
     "validation_gradients": _validation_records,
     "tags": _tags,
     "quality_ratings": _ratings,
+    "difficulty_scores": _adapters,
 }
 """By the asset that needs it; each raises if it is not there."""

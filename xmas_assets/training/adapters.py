@@ -24,6 +24,7 @@ from xmas_assets.vlm.loading import (
     extra_parameters,
     quiet_peft,
 )
+from xmas_assets.vlm.quantization import is_quantized
 
 OBJECTIVE = "objective"
 """Name under which an ``Objective`` is trained as a part of the model; a saved model is without it."""
@@ -42,13 +43,16 @@ def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
         The model to train: ``vlm.model`` itself, or a ``PeftModel`` around it.
 
     Raises:
-        ModelError: If the model has no vision tower of its own.
+        ModelError: If the model has no vision tower of its own, or quantised weights would have to be trained.
     """
     model = vlm.model
+    if is_quantized(model) and lora is None:
+        raise ModelError(f"{vlm.directory}: quantised weights are trained with adapters only; set lora")
     tower = model.get_encoder(modality="image")
     if tower is model.base_model or tower is model:
         raise ModelError(f"{vlm.directory}: no vision tower was found in {type(model).__name__}; use another model")
-    model.requires_grad_(True)
+    for weight in model.parameters():
+        weight.requires_grad_(weight.is_floating_point())  # not those that are quantised
     for module in model.base_model.children():
         if isinstance(module, PreTrainedModel) and module is not model.get_decoder():
             module.requires_grad_(False)

@@ -24,7 +24,7 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError, SettingsError
 from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
+from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings, require_adapters
 from xmas_assets.training.adapters import OBJECTIVE, prepare_training, save_trained
 from xmas_assets.training.answer_trainer import AnswerTrainer, OneDevice
 from xmas_assets.training.like_lengths import LikeLengths
@@ -38,7 +38,7 @@ from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 
 SaveBeside = Callable[[Path, Trainer, range], None]
 # Of the base's settings, those that decide a run's weights; its files are known by their content.
-_OF_RUNS = {"dtype", "device", "max_tokens", "attention"}
+_OF_RUNS = {"dtype", "device", "max_tokens", "attention", "quantization"}
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
@@ -77,9 +77,11 @@ def fine_tune(
     Raises:
         ModelError: If the base cannot be used, no sample can be learned from, the loss or a weight becomes NaN or
             infinite, there are fewer steps than checkpoints, or ``output`` holds another run.
-        SettingsError: If the batch size is no multiple of the micro batch size.
+        SettingsError: If the batch size is no multiple of the micro batch size, or the base is quantised and not
+            trained with LoRA.
         ImageError: If ``open_image`` refuses a picture.
     """
+    require_adapters(base_settings, settings, names=("the base", "the training"))
     ordered = sorted(samples, key=lambda sample: sample.sample_id)
     arguments = _arguments(settings, base_settings, seed, output / "state")
     base_digest = model_digest(base)

@@ -8,8 +8,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.vlm.devices import check_device
 from xmas_assets.vlm.generation import greedy
-from xmas_assets.vlm.loading import check_device, check_files, load_processor, readable
+from xmas_assets.vlm.loading import check_files, load_processor, readable
 from xmas_assets.vlm.processors import LOCAL
 from xmas_assets.vlm.prompts import pad_token_id
 

@@ -14,6 +14,20 @@ from xmas_assets.contracts.messages import first_line
 _LIBRARY_ERRORS = ("CUDA error", "cuDNN error")
 
 
+def check_device(device: str, *, section: str = "base_model") -> None:
+    """Refuse a device that is not there.
+
+    Args:
+        device: 'cpu' or 'cuda'.
+        section: Of the settings that name it; for the message.
+
+    Raises:
+        ModelError: For 'cuda' without one.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError(f"device 'cuda' is asked for, but torch sees none; set {section}.device to 'cpu'")
+
+
 @contextmanager
 def model_work(threads: int) -> Iterator[None]:
     """Let models run inside the block, on so many CPU threads; sums, and so results, depend on the number.

@@ -9,9 +9,11 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
+from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.files.whole import copy_into
 from xmas_assets.vlm.loading import ADAPTER_FILE, base_of_adapter, copy_processor, load_vlm
+from xmas_assets.vlm.quantization import is_quantized
 
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -47,10 +49,12 @@ def write_merged(adapter: Path, directory: Path, *, base: Path) -> None:
         base: Directory of the model that it was trained on.
 
     Raises:
-        ModelError: As of ``load_vlm``.
+        ModelError: As of ``load_vlm``, or if the base's own files hold quantised weights.
     """
-    model = load_vlm(adapter, BaseModelSettings(dtype="float32"), base=base).model.to(_stored_dtype(base))
-    model.save_pretrained(directory)
+    model = load_vlm(adapter, BaseModelSettings(dtype="float32"), base=base).model
+    if is_quantized(model):
+        raise ModelError(f"{base} holds quantised weights, to which nothing can be added; export without --merge")
+    model.to(_stored_dtype(base)).save_pretrained(directory)
     copy_processor(base, directory)
     files = (base / "config.json", base / "generation_config.json")
     copy_into(directory, (path for path in files if path.is_file()))

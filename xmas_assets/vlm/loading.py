@@ -3,10 +3,11 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from xmas_assets.contracts.errors import ModelError, XmasError
 from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.files.whole import copy_into
-from xmas_assets.vlm.devices import device_failures
+from xmas_assets.vlm.devices import check_device, device_failures
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.processors import LOCAL, read_processor
+from xmas_assets.vlm.quantization import is_quantized, quantized_loading, settle, stored_weights
 
 ADAPTER_FILE = "adapter_config.json"
 BASE_NOTE = "base.json"
@@ -57,11 +59,12 @@ def load_vlm(directory: Path, settings: BaseModelSettings, *, base: Path | None 
     """Load a whole model, or an adapter on its base, with its processor.
 
     An adapter is merged into float32 weights; in bfloat16, where a sum would lose an update smaller than a 256th of the
-    weight, it stays beside them, in bfloat16 as under the autocast of training.
+    weight, it stays beside them, in bfloat16 as under the autocast of training. It stays beside quantised weights, too,
+    in float32.
 
     Args:
         directory: Whole model, or a checkpoint that holds only an adapter.
-        settings: Type of the weights, device and attention.
+        settings: Type of the weights, device, attention and quantisation.
         base: The whole model under an adapter; ignored for a whole model.
 
     Raises:
@@ -83,11 +86,16 @@ def load_vlm(directory: Path, settings: BaseModelSettings, *, base: Path | None 
             dtype=getattr(torch, settings.dtype),
             attn_implementation=None if settings.attention == "auto" else settings.attention,
             output_loading_info=True,
+            **quantized_loading(whole, settings),
             **LOCAL,
         )
-        model, report = loaded[0].to(settings.device), loaded[1]
+        model, report = loaded
+        if settings.quantization == "none":
+            model.to(settings.device)
+        settle(model)
         if is_adapter:
             model = _adapted(model, directory)
+        _check_finite(model, stored_weights(whole) if is_quantized(model) else (), directory)
     _check_loaded(model, processor, report, directory)
     model.eval()
     return Vlm(model, processor, model.config.image_token_id, directory)
@@ -173,20 +181,6 @@ def _layer_counts(config: dict[str, Any]) -> Iterator[tuple[str, int]]:
             yield name, value
 
 
-def check_device(device: str, *, section: str = "base_model") -> None:
-    """Refuse a device that is not there.
-
-    Args:
-        device: 'cpu' or 'cuda'.
-        section: Of the settings that name it; for the message.
-
-    Raises:
-        ModelError: For 'cuda' without one.
-    """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ModelError(f"device 'cuda' is asked for, but torch sees none; set {section}.device to 'cpu'")
-
-
 def model_digest(directory: Path) -> str:
     """Hex SHA-256 of a model's content: names and bytes of its weights, configuration, tokenizer and template."""
     digest = hashlib.sha256()
@@ -215,7 +209,7 @@ def base_of_adapter(directory: Path, base: Path | None) -> Path:
 
 def _adapted(model: Any, directory: Path) -> Any:
     """The model with an adapter."""
-    is_exact = model.dtype == torch.float32
+    is_exact = model.dtype == torch.float32 and not is_quantized(model)
     extra = load_file(directory / EXTRA_FILE) if (directory / EXTRA_FILE).is_file() else {}
     own = dict(extra_parameters(model))
     if extra.keys() != own.keys():
@@ -268,14 +262,18 @@ def _model_files(directory: Path) -> list[Path]:
     return sorted({path for pattern in MODEL_FILES for path in directory.glob(pattern)})
 
 
+def _check_finite(model: Any, stored: Iterable[tuple[str, torch.Tensor]], directory: Path) -> None:
+    weights = chain(model.named_parameters(), stored)
+    not_finite = [name for name, values in weights if not torch.isfinite(values).all()]
+    if not_finite:
+        raise ModelError(f"{directory} has weights that are not finite: {not_finite[:3]}; it cannot be used")
+
+
 def _check_loaded(model: Any, processor: Any, report: dict[str, Any], directory: Path) -> None:
-    """Refuse a model with weights missing or not finite, or whose processor is another model's."""
+    """Refuse a model with weights missing, or whose processor is another model's."""
     absent = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))
     if absent:
         raise ModelError(f"{directory} lacks weights that its config needs: {absent[:3]} ({len(absent)} in all)")
-    not_finite = [name for name, values in model.named_parameters() if not torch.isfinite(values).all()]
-    if not_finite:
-        raise ModelError(f"{directory} has weights that are not finite: {not_finite[:3]}; it cannot be used")
     n_rows, n_tokens = model.get_input_embeddings().num_embeddings, len(processor.tokenizer)
     image_id = getattr(model.config, "image_token_id", None)
     # The mark of an image is mostly the token that is repeated; in Gemma 3 it is not.

@@ -1,8 +1,11 @@
 """Settings that follow other settings."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
+from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.contracts.settings import BaseModelSettings, Settings, TrainingSettings
 
 PINNED = {"source": "owner/small", "revision": "0" * 40, "dtype": "bfloat16", "max_tokens": 300}
@@ -61,3 +64,31 @@ def test_a_value_counts_unless_it_is_named_as_one_without_effect():
     assert TrainingSettings(group_by_length=True).digest() != plain.digest()
     assert TrainingSettings(resume_steps=7).digest() != plain.digest()
     assert BaseModelSettings(attention="eager").digest() != BaseModelSettings().digest()
+
+
+LORA = {"lora": {"rank": 4}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"base_model": {"quantization": "nf4"}, "target": LORA}, "is 'nf4', and proxy.lora is null"),
+        ({"base_model": {"quantization": "nf4"}, "proxy": LORA}, "is 'nf4', and target.lora is null"),
+        ({"target_base": {"quantization": "int8"}}, "set target.lora, or target_base.quantization to 'none'"),
+        ({"base_model": {"quantization": "int8"}, "proxy": LORA, "target": LORA}, "would depend on its batch mates"),
+    ],
+)
+def test_a_quantised_base_that_its_training_cannot_use_is_refused_in_one_line(changes: dict[str, Any], said: str):
+    with pytest.raises(SettingsError) as caught:
+        Settings.model_validate(changes)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_quantised_base_is_another_section_and_none_is_as_before():
+    assert BaseModelSettings(quantization="nf4").digest() != BaseModelSettings().digest()
+    assert BaseModelSettings(quantization="none").digest() == BaseModelSettings().digest()
+    quantised = {"quantization": "nf4"}
+    assert Settings.model_validate({"base_model": quantised, "proxy": LORA, "target": LORA}).target_base == (
+        BaseModelSettings(quantization="nf4")
+    )
