@@ -33,6 +33,8 @@ _QUESTIONS: dict[str, tuple[str, list[str], str | None]] = {
     "vqav2": ("vqav2", ["questions.json"], "annotations.json"),
     "vizwiz": ("vizwiz", ["annotations.json"], None),
     "textvqa": ("textvqa", ["TextVQA_0.5.1_val.json"], None),
+    "gqa": ("gqa", ["testdev_balanced_questions.json"], None),
+    "scienceqa": ("scienceqa", ["problems.json", "pid_splits.json"], None),
     "pope": ("pope", [f"coco/coco_pope_{name}.json" for name in ("adversarial", "popular", "random")], None),
 }
 """By benchmark: the folder of its vectors, its question files there, and its file of right answers."""

@@ -17,6 +17,8 @@ HEADLINES: dict[str, tuple[Callable[[Any], float], Callable[[Any], float]]] = {
     "vqav2": (lambda found: found["results_raw"]["accuracy"]["overall"], lambda found: 100 * found["exact_match"]),
     "vizwiz": (lambda found: found["results_raw"]["overall"], lambda found: 100 * found["exact_match"]),
     "textvqa": (lambda found: 100 * found["accuracy_fraction"], lambda found: 100 * found["exact_match"]),
+    "gqa": (lambda found: found["accuracy"], lambda found: 100 * found["exact_match_balanced"]),
+    "scienceqa": (lambda found: found["img_acc"], lambda found: 100 * found["exact_match_img"]),
     "pope": (
         lambda found: 100 * found["mean_of_categories"]["f1"],
         lambda found: 100 * sum(found[name]["f1"] for name in ("adversarial", "popular", "random")) / 3,

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.evaluation.benchmarks.base import Benchmark
+from xmas_assets.evaluation.benchmarks.gqa import Gqa
 from xmas_assets.evaluation.benchmarks.pope import Pope
+from xmas_assets.evaluation.benchmarks.scienceqa import Scienceqa
 from xmas_assets.evaluation.benchmarks.textvqa import Textvqa
 from xmas_assets.evaluation.benchmarks.vizwiz import Vizwiz
 from xmas_assets.evaluation.benchmarks.vqav2 import Vqav2
@@ -15,6 +17,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         Vqav2(),
         Vizwiz(),
         Textvqa(),
+        Gqa(),
+        Scienceqa(),
         Pope(),
     )
 }
