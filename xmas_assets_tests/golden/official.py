@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xmas_assets.evaluation.benchmarks.base import Files
+from xmas_assets.evaluation.benchmarks.mme import COGNITION, PERCEPTION
 
 FOLDER = Path(os.environ.get("XMAS_GOLDEN_BENCH_DIR") or Path(__file__).parent / "benchmarks")
 
@@ -35,6 +36,8 @@ _QUESTIONS: dict[str, tuple[str, list[str], str | None]] = {
     "textvqa": ("textvqa", ["TextVQA_0.5.1_val.json"], None),
     "gqa": ("gqa", ["testdev_balanced_questions.json"], None),
     "scienceqa": ("scienceqa", ["problems.json", "pid_splits.json"], None),
+    "chartqa": ("chartqa", ["test_human.json", "test_augmented.json"], None),
+    "mme": ("mme", [f"results/{task}.txt" for task in (*PERCEPTION, *COGNITION)], None),
     "pope": ("pope", [f"coco/coco_pope_{name}.json" for name in ("adversarial", "popular", "random")], None),
 }
 """By benchmark: the folder of its vectors, its question files there, and its file of right answers."""

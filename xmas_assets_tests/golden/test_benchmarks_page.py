@@ -19,6 +19,8 @@ HEADLINES: dict[str, tuple[Callable[[Any], float], Callable[[Any], float]]] = {
     "textvqa": (lambda found: 100 * found["accuracy_fraction"], lambda found: 100 * found["exact_match"]),
     "gqa": (lambda found: found["accuracy"], lambda found: 100 * found["exact_match_balanced"]),
     "scienceqa": (lambda found: found["img_acc"], lambda found: 100 * found["exact_match_img"]),
+    "mme": (lambda found: found["perception"], lambda found: found["mme_perception_score"]),
+    "chartqa": (lambda found: 100 * found["overall"], lambda found: 100 * found["relaxed_overall"]),
     "pope": (
         lambda found: 100 * found["mean_of_categories"]["f1"],
         lambda found: 100 * sum(found[name]["f1"] for name in ("adversarial", "popular", "random")) / 3,

@@ -68,6 +68,14 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file, blank ones left out; ``DatasetError`` if there are none."""
+    found = [line.removesuffix("\r") for line in _text(path).split("\n") if line.strip()]
+    if not found:
+        raise DatasetError(f"{path} is empty; get the official file again")
+    return found
+
+
 def read_table(path: Path, *, delimiter: str = "\t") -> list[dict[str, str]]:
     """Rows of a table with a head, by column; ``DatasetError`` if a row has more or fewer cells than the head."""
     csv.field_size_limit(_MAX_CELL)
@@ -90,9 +98,11 @@ def mapping(value: Any, where: str) -> dict[str, Any]:
 
 
 def rows_of(value: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a JSON list, each with the words that name its place; ``DatasetError`` if it is no such list."""
+    """The objects of a JSON list, each with the words that name its place; ``DatasetError`` if it has none."""
     if not isinstance(value, list):
         raise DatasetError(f"{where} is a {type(value).__name__}, not a list; get the official file again")
+    if not value:
+        raise DatasetError(f"{where} is empty; get the official file again")
     for number, row in enumerate(value):
         yield f"{where}[{number}]", mapping(row, f"{where}[{number}]")
 

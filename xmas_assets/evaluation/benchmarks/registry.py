@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.evaluation.benchmarks.base import Benchmark
+from xmas_assets.evaluation.benchmarks.chartqa import Chartqa
 from xmas_assets.evaluation.benchmarks.gqa import Gqa
+from xmas_assets.evaluation.benchmarks.mme import Mme
 from xmas_assets.evaluation.benchmarks.pope import Pope
 from xmas_assets.evaluation.benchmarks.scienceqa import Scienceqa
 from xmas_assets.evaluation.benchmarks.textvqa import Textvqa
@@ -20,6 +22,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         Gqa(),
         Scienceqa(),
         Pope(),
+        Mme(),
+        Chartqa(),
     )
 }
 
