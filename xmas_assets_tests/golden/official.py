@@ -38,6 +38,8 @@ _QUESTIONS: dict[str, tuple[str, list[str], str | None]] = {
     "scienceqa": ("scienceqa", ["problems.json", "pid_splits.json"], None),
     "chartqa": ("chartqa", ["test_human.json", "test_augmented.json"], None),
     "mme": ("mme", [f"results/{task}.txt" for task in (*PERCEPTION, *COGNITION)], None),
+    "nlvr1": ("nlvr", ["nlvr1_dev.json"], None),
+    "nlvr2": ("nlvr", ["nlvr2_dev.json"], None),
     "pope": ("pope", [f"coco/coco_pope_{name}.json" for name in ("adversarial", "popular", "random")], None),
 }
 """By benchmark: the folder of its vectors, its question files there, and its file of right answers."""

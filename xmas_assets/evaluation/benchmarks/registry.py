@@ -7,6 +7,7 @@ from xmas_assets.evaluation.benchmarks.base import Benchmark
 from xmas_assets.evaluation.benchmarks.chartqa import Chartqa
 from xmas_assets.evaluation.benchmarks.gqa import Gqa
 from xmas_assets.evaluation.benchmarks.mme import Mme
+from xmas_assets.evaluation.benchmarks.nlvr import Nlvr1, Nlvr2
 from xmas_assets.evaluation.benchmarks.pope import Pope
 from xmas_assets.evaluation.benchmarks.scienceqa import Scienceqa
 from xmas_assets.evaluation.benchmarks.textvqa import Textvqa
@@ -24,6 +25,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         Pope(),
         Mme(),
         Chartqa(),
+        Nlvr1(),
+        Nlvr2(),
     )
 }
 
