@@ -41,6 +41,8 @@ _QUESTIONS: dict[str, tuple[str, list[str], str | None]] = {
     "nlvr1": ("nlvr", ["nlvr1_dev.json"], None),
     "nlvr2": ("nlvr", ["nlvr2_dev.json"], None),
     "pope": ("pope", [f"coco/coco_pope_{name}.json" for name in ("adversarial", "popular", "random")], None),
+    "mmbench_en": ("mmbench_en", ["mmbench.tsv"], None),
+    "mmbench_cn": ("mmbench_cn", ["mmbench.tsv"], None),
 }
 """By benchmark: the folder of its vectors, its question files there, and its file of right answers."""
 

@@ -25,6 +25,14 @@ HEADLINES: dict[str, tuple[Callable[[Any], float], Callable[[Any], float]]] = {
         lambda found: 100 * found["mean_of_categories"]["f1"],
         lambda found: 100 * sum(found[name]["f1"] for name in ("adversarial", "popular", "random")) / 3,
     ),
+    "mmbench_en": (
+        lambda found: 100 * found["vlmevalkit"]["circular"]["Overall"],
+        lambda found: 100 * found["static"]["overall"],
+    ),
+    "mmbench_cn": (
+        lambda found: 100 * found["vlmevalkit"]["circular"]["Overall"],
+        lambda found: 100 * found["static"]["overall"],
+    ),
 }
 """By benchmark: its headline in ``expected.json`` and in ``expected_lmms_eval.json``."""
 

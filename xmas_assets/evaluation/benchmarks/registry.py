@@ -6,6 +6,7 @@ from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.evaluation.benchmarks.base import Benchmark
 from xmas_assets.evaluation.benchmarks.chartqa import Chartqa
 from xmas_assets.evaluation.benchmarks.gqa import Gqa
+from xmas_assets.evaluation.benchmarks.mmbench import MmbenchCn, MmbenchEn
 from xmas_assets.evaluation.benchmarks.mme import Mme
 from xmas_assets.evaluation.benchmarks.nlvr import Nlvr1, Nlvr2
 from xmas_assets.evaluation.benchmarks.pope import Pope
@@ -27,6 +28,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         Chartqa(),
         Nlvr1(),
         Nlvr2(),
+        MmbenchEn(),
+        MmbenchCn(),
     )
 }
 
