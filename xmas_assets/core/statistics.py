@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xmas_assets.core.arrays import FloatArray, IntArray
+from xmas_assets.core.arrays import FloatArray
+from xmas_assets.core.resampling import Design, draw_weights, macro_mean, mean_value, stratum_scores
 
 _CONFIDENCE = 0.95
-_CHUNK = 256  # resamples weighted at once: 256 x 10,000 questions are 20 MB
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Interval:
         high: Upper end, likewise.
         n_seeds: Seeds used. With one, the interval holds for that one trained model only.
         coverage: Share of the (seed, question) pairs that have an answer, in [0, 1].
+        standard_error: From the resamples; NaN like the ends.
+        degrees_of_freedom: Of the t distribution behind the ends; NaN likewise.
     """
 
     estimate: float
@@ -29,15 +31,19 @@ class Interval:
     high: float
     n_seeds: int
     coverage: float
+    standard_error: float
+    degrees_of_freedom: float
 
+    def p_value(self, *, of: float = 0.0) -> float:
+        """Two-sided p value of the true value being ``of``, by the same t distribution as the interval.
 
-@dataclass(frozen=True)
-class _Design:
-    """Where each question belongs: ``by_task`` holds question positions, ``clusters`` an image number per question."""
+        Below 0.05 where the interval, before it is cut to what is possible, leaves ``of`` out. NaN without interval.
+        """
+        from scipy import stats
 
-    by_task: list[IntArray]
-    clusters: IntArray
-    n_clusters: int
+        if self.standard_error == 0:
+            return float(self.estimate == of)
+        return float(2 * stats.t.sf(abs(self.estimate - of) / self.standard_error, self.degrees_of_freedom))
 
 
 def score_interval(
@@ -60,9 +66,8 @@ def score_interval(
 
     Source:
         Seeds and images are resampled independently (crossed, "pigeonhole" bootstrap; Owen 2007, Ann. Appl. Stat. 1,
-        section 2: never too narrow, somewhat wide where seeds disagree at random). Of n units n - 1 are drawn (Rao & Wu
-        1988, JASA 83, section 2), without which the spread of 2 seeds would come out 29 % too small. The interval is
-        estimate +- t x bootstrap standard error with Satterthwaite's degrees of freedom: percentiles of 3 seeds
+        section 2: never too narrow, somewhat wide where seeds disagree at random), as in ``draw_weights``. The interval
+        is estimate +- t x bootstrap standard error with Satterthwaite's degrees of freedom: percentiles of 3 seeds
         cannot leave the range of those 3.
     """
     return _interval((scores,), strata, clusters, _first, (0.0, 1.0), n_resamples, rng)
@@ -146,20 +151,25 @@ def _interval(
 ) -> Interval:
     """Estimate ``contrast`` of the sides' macro scores and bound it."""
     values, answered = _stack(sides)
-    design = _design(strata, clusters, n_questions=values.shape[2])
+    design = Design.of(strata, clusters, n_units=values.shape[2])
     n_seeds = values.shape[1]
-    totals = _task_sums(values, answered, design, np.ones((1, design.n_clusters)))
-    estimate = float(contrast(_macro_mean(*totals, np.ones((1, n_seeds))))[0])
-    seed_weights = _draw_weights(n_seeds, n_resamples, rng)
-    by_seed = contrast(_macro_mean(*totals, seed_weights))
+
+    def strata_of(weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return stratum_scores(values[None], answered, design, weights=weights, stratum_score=mean_value)
+
+    as_asked = strata_of(np.ones((1, design.n_clusters)))
+    seed_weights = draw_weights(n_seeds, n_resamples, rng)
     crossed = []
-    for start in range(0, n_resamples, _CHUNK):
-        chunk = seed_weights[start : start + _CHUNK]
-        sums = _task_sums(values, answered, design, _draw_weights(design.n_clusters, len(chunk), rng))
-        crossed.append(contrast(_macro_mean(*sums, chunk)))
-    half_width = _half_width(np.concatenate(crossed), by_seed, n_seeds, design.n_clusters)
-    low, high = np.clip((estimate - half_width, estimate + half_width), *bounds)
-    return Interval(estimate, float(low), float(high), n_seeds, float(answered[0].mean()))
+    for rows, weights in design.image_weights(n_resamples, rng):
+        crossed.append(contrast(macro_mean(*strata_of(weights), seed_weights[rows])))
+    quantity = [contrast(macro_mean(*as_asked, weights)) for weights in (np.ones((1, n_seeds)), seed_weights)]
+    return interval_of(
+        np.concatenate([*quantity, *crossed]),
+        n_seeds=n_seeds,
+        n_clusters=design.n_clusters,
+        bounds=bounds,
+        coverage=float(answered[0].mean()),
+    )
 
 
 def _stack(sides: tuple[ArrayLike, ...]) -> tuple[FloatArray, FloatArray]:
@@ -175,59 +185,48 @@ def _stack(sides: tuple[ArrayLike, ...]) -> tuple[FloatArray, FloatArray]:
     return np.where(answered > 0, values, 0.0), answered
 
 
-def _design(strata: ArrayLike, clusters: ArrayLike, *, n_questions: int) -> _Design:
-    tasks, images = np.asarray(strata), np.asarray(clusters)
-    if tasks.shape != (n_questions,) or images.shape != (n_questions,):
-        raise ValueError(
-            f"strata {tasks.shape} and clusters {images.shape} must have one entry for each of {n_questions} questions"
-        )
-    _, task_codes = np.unique(tasks, return_inverse=True)
-    names, codes = np.unique(images, return_inverse=True)
-    by_task = [np.flatnonzero(task_codes == code) for code in range(int(task_codes.max()) + 1)]
-    return _Design(by_task, codes, len(names))
+def interval_of(
+    quantity: FloatArray,
+    *,
+    n_seeds: int,
+    n_clusters: int,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    coverage: float = 1.0,
+) -> Interval:
+    """The interval of a resampled quantity.
+
+    Args:
+        quantity: Its estimate, what it came out as with seeds resampled, and with seeds and images; shape
+            (1 + 2 n_resamples,), as from ``resampling.resampled_mean``.
+        n_seeds: Seeds that were resampled.
+        n_clusters: Images that were resampled; of several sets of images those of the smallest, so that the interval
+            is never too narrow for it.
+        bounds: What the quantity can be.
+        coverage: Passed on.
+    """
+    estimate = float(quantity[0])
+    by_seed, crossed = np.split(quantity[1:], 2)
+    error, freedom = _standard_error(by_seed, crossed, n_seeds=n_seeds, n_clusters=n_clusters)
+    half_width = _half_width(error, freedom)
+    low, high = np.clip((estimate - half_width, estimate + half_width), *bounds)
+    return Interval(estimate, float(low), float(high), n_seeds, coverage, error, freedom)
 
 
-def _draw_weights(n_units: int, n_resamples: int, rng: np.random.Generator) -> FloatArray:
-    """How often each unit is drawn, shape (n_resamples, n_units): n_units - 1 draws; a single unit always stays."""
-    if n_units == 1:
-        return np.ones((n_resamples, 1))
-    draws = rng.integers(n_units, size=(n_resamples, n_units - 1), dtype=np.int32)
-    flat = draws + n_units * np.arange(n_resamples)[:, None]
-    return np.bincount(flat.ravel(), minlength=n_resamples * n_units).reshape(n_resamples, n_units).astype(np.float64)
-
-
-def _task_sums(
-    values: FloatArray, answered: FloatArray, design: _Design, weights: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Weighted score sums and answer counts per task, each (n_sides, n_resamples, n_seeds, n_tasks)."""
-    sums, counts = [], []
-    for questions in design.by_task:
-        question_weights = weights[:, design.clusters[questions]]
-        sums.append(question_weights @ np.swapaxes(values[:, :, questions], 1, 2))
-        counts.append(question_weights @ np.swapaxes(answered[:, :, questions], 1, 2))
-    return np.stack(sums, axis=-1), np.stack(counts, axis=-1)
-
-
-def _macro_mean(sums: FloatArray, counts: FloatArray, seed_weights: FloatArray) -> FloatArray:
-    """Mean over seeds, then tasks, shape (n_sides, n_resamples); a task without answers does not take part."""
-    means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
-    weights = seed_weights[None, :, :, None] * (counts > 0)
-    totals = weights.sum(axis=2)
-    task_scores = np.divide((weights * means).sum(axis=2), totals, out=np.zeros_like(totals), where=totals > 0)
-    n_tasks = (totals > 0).sum(axis=2)
-    return np.divide(task_scores.sum(axis=2), n_tasks, out=np.full(n_tasks.shape, np.nan), where=n_tasks > 0)
-
-
-def _half_width(crossed: FloatArray, by_seed: FloatArray, n_seeds: int, n_clusters: int) -> float:
-    """Half of the 95 % interval: t quantile x standard error, NaN if it cannot be estimated."""
-    from scipy import stats
-
+def _standard_error(by_seed: FloatArray, crossed: FloatArray, *, n_seeds: int, n_clusters: int) -> tuple[float, float]:
+    """Standard error and degrees of freedom; NaN if they cannot be estimated."""
     if n_clusters < 2 or not (np.isfinite(crossed).all() and np.isfinite(by_seed).all()):
-        return float("nan")
+        return float("nan"), float("nan")
     variance = crossed.var()
     if variance == 0:
-        return 0.0
+        return 0.0, float("inf")
     seed_variance = by_seed.var()
     image_variance = max(variance - seed_variance, 0.0)
     uncertainty = seed_variance**2 / max(n_seeds - 1, 1) + image_variance**2 / (n_clusters - 1)
-    return float(stats.t.ppf((1 + _CONFIDENCE) / 2, variance**2 / uncertainty) * np.sqrt(variance))
+    return float(np.sqrt(variance)), float(variance**2 / uncertainty)
+
+
+def _half_width(error: float, freedom: float) -> float:
+    """Half of the 95 % interval: t quantile x standard error."""
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + _CONFIDENCE) / 2, freedom) * error)

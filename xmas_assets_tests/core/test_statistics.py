@@ -120,6 +120,15 @@ def test_impossible_input_is_refused_with_what_was_seen(scores, strata, clusters
         score_interval(scores, strata, clusters=clusters, rng=_rng())
 
 
+def test_the_p_value_is_that_of_the_t_test_and_agrees_with_the_interval():
+    scores = np.random.default_rng(3).random(400)
+    interval = score_interval([scores], np.zeros(400), clusters=np.arange(400), n_resamples=20_000, rng=_rng())
+    assert interval.p_value(of=0.47) == pytest.approx(stats.ttest_1samp(scores, 0.47).pvalue, abs=0.01)
+    assert interval.p_value(of=interval.low) == pytest.approx(0.05)
+    sure = paired_difference_interval([[1, 1]], [[0, 0]], strata=[0, 0], clusters=[0, 1], rng=_rng())
+    assert (sure.p_value(), sure.p_value(of=1.0)) == (0.0, 1.0)
+
+
 def test_nominal_95_percent_covers_the_truth_in_90_to_99_of_100_experiments():
     """Right or wrong answers with probability 0.6 + seed effect + image effect, so that the true score is 0.6."""
     covered = 0
