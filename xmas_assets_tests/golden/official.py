@@ -43,6 +43,7 @@ _QUESTIONS: dict[str, tuple[str, list[str], str | None]] = {
     "pope": ("pope", [f"coco/coco_pope_{name}.json" for name in ("adversarial", "popular", "random")], None),
     "mmbench_en": ("mmbench_en", ["mmbench.tsv"], None),
     "mmbench_cn": ("mmbench_cn", ["mmbench.tsv"], None),
+    "seedbench": ("seedbench", ["SEED-Bench.json"], None),
 }
 """By benchmark: the folder of its vectors, its question files there, and its file of right answers."""
 

@@ -33,6 +33,7 @@ HEADLINES: dict[str, tuple[Callable[[Any], float], Callable[[Any], float]]] = {
         lambda found: 100 * found["vlmevalkit"]["circular"]["Overall"],
         lambda found: 100 * found["static"]["overall"],
     ),
+    "seedbench": (lambda found: found["total"], lambda found: 100 * found["seed_all"]),
 }
 """By benchmark: its headline in ``expected.json`` and in ``expected_lmms_eval.json``."""
 

@@ -11,6 +11,7 @@ from xmas_assets.evaluation.benchmarks.mme import Mme
 from xmas_assets.evaluation.benchmarks.nlvr import Nlvr1, Nlvr2
 from xmas_assets.evaluation.benchmarks.pope import Pope
 from xmas_assets.evaluation.benchmarks.scienceqa import Scienceqa
+from xmas_assets.evaluation.benchmarks.seedbench import Seedbench
 from xmas_assets.evaluation.benchmarks.textvqa import Textvqa
 from xmas_assets.evaluation.benchmarks.vizwiz import Vizwiz
 from xmas_assets.evaluation.benchmarks.vqav2 import Vqav2
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         Nlvr2(),
         MmbenchEn(),
         MmbenchCn(),
+        Seedbench(),
     )
 }
 
