@@ -66,6 +66,7 @@ class TrainingSettings(Section):
     without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {
         "gradient_checkpointing": (False, True),
         "group_by_length": (False,),
+        "optimizer": ("adamw",),
     }
 
     lora: LoraSettings | None = Field(
@@ -80,6 +81,11 @@ class TrainingSettings(Section):
     )
     micro_batch_size: int = Field(default=32, ge=1, description="Rows per forward pass; gradients add up to a batch.")
     learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate of AdamW.")
+    optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = Field(
+        default="adamw",
+        description="'adamw' keeps 8 bytes per trained weight, 'adamw_8bit' 2, and a paged one moves them to the main "
+        "memory where the GPU's is short; the last two need the extra 'gpu'.",
+    )
     schedule: Literal["cosine", "linear", "constant"] = Field(
         default="cosine", description="Learning-rate decay after warm-up."
     )
@@ -144,8 +150,9 @@ class DifficultySettings(TrainingSettings):
 class WarmupSettings(TrainingSettings):
     """The short training on a few rows whose checkpoints gradients are read at (LESS, section 4.1)."""
 
-    # Gradients are read of these weights, so there is no doing without them.
+    # Gradients are read of these weights, and with this optimiser's state, so there is no doing without them.
     lora: LoraSettings = LoraSettings()  # pyright: ignore[reportIncompatibleVariableOverride] frozen
+    optimizer: Literal["adamw"] = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride] frozen
     epochs: float = Field(default=4.0, gt=0, description="Passes over the rows; 4 as in the paper.")
     n_checkpoints: int = Field(
         default=4, ge=1, description="Checkpoints kept, evenly spaced in steps; 4, one an epoch, as in the paper."

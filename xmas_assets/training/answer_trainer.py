@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.data import Sampler
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.training.adapters import answer_loss, trained_weights
@@ -18,18 +18,6 @@ from xmas_assets.vlm.prompts import Encoded
 
 Batch = dict[str, torch.Tensor]
 _TRAINED = "trained.safetensors"
-
-
-class OneDevice(TrainingArguments):
-    """Arguments of a run on one device: where several GPUs are visible, the Trainer would wrap the model for all.
-
-    That would multiply the batch size, and so the weights would depend on the machine.
-    """
-
-    @property
-    def n_gpu(self) -> int:
-        """GPUs in use: one, or none."""
-        return min(super().n_gpu, 1)
 
 
 class AnswerTrainer(Trainer):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -21,12 +20,13 @@ from transformers import (
 )
 
 from xmas_assets.contracts.artifacts import Checkpoint
-from xmas_assets.contracts.errors import ModelError, SettingsError
+from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings, require_adapters
 from xmas_assets.training.adapters import OBJECTIVE, prepare_training, save_trained
-from xmas_assets.training.answer_trainer import AnswerTrainer, OneDevice
+from xmas_assets.training.answer_trainer import AnswerTrainer
+from xmas_assets.training.arguments import OneDevice, training_arguments
 from xmas_assets.training.like_lengths import LikeLengths
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
@@ -39,7 +39,6 @@ from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 SaveBeside = Callable[[Path, Trainer, range], None]
 # Of the base's settings, those that decide a run's weights; its files are known by their content.
 _OF_RUNS = {"dtype", "device", "max_tokens", "attention", "quantization"}
-_SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
 def fine_tune(
@@ -75,15 +74,15 @@ def fine_tune(
         objective: What is lowered in place of the mean loss of a step's answer tokens.
 
     Raises:
-        ModelError: If the base cannot be used, no sample can be learned from, the loss or a weight becomes NaN or
-            infinite, there are fewer steps than checkpoints, or ``output`` holds another run.
+        ModelError: If the base or the optimiser cannot be used, no sample can be learned from, the loss or a weight
+            becomes NaN or infinite, there are fewer steps than checkpoints, or ``output`` holds another run.
         SettingsError: If the batch size is no multiple of the micro batch size, or the base is quantised and not
             trained with LoRA.
         ImageError: If ``open_image`` refuses a picture.
     """
     require_adapters(base_settings, settings, names=("the base", "the training"))
     ordered = sorted(samples, key=lambda sample: sample.sample_id)
-    arguments = _arguments(settings, base_settings, seed, output / "state")
+    arguments = training_arguments(settings, base_settings, seed=seed, state=output / "state")
     base_digest = model_digest(base)
     run = RunDirectory(output, run=_identity(base_digest, base_settings, ordered, settings, seed, objective))
     finished = run.finished()
@@ -176,39 +175,6 @@ class _Watch(TrainerCallback):
 
     def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._run.commit_state(state.global_step, self._cost)
-
-
-def _arguments(settings: TrainingSettings, base_settings: BaseModelSettings, seed: int, state: Path) -> OneDevice:
-    """Translate our settings into the Trainer's."""
-    micro_batch_size = min(settings.micro_batch_size, settings.batch_size)
-    if settings.batch_size % micro_batch_size:
-        raise SettingsError(
-            f"batch_size {settings.batch_size} is no multiple of micro_batch_size {micro_batch_size}; make it one"
-        )
-    return OneDevice(
-        output_dir=str(state),
-        per_device_train_batch_size=micro_batch_size,
-        gradient_accumulation_steps=settings.batch_size // micro_batch_size,
-        num_train_epochs=settings.epochs,
-        max_steps=settings.n_steps or -1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=_SCHEDULES[settings.schedule],
-        warmup_steps=settings.warmup_fraction,  # below 1 it is a share of the steps
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        save_steps=settings.resume_steps,
-        save_total_limit=2,  # the newest state may be half-written when the run is killed
-        logging_strategy="no",
-        report_to=[],
-        seed=seed,
-        use_cpu=base_settings.device == "cpu",
-        bf16=base_settings.dtype == "bfloat16",
-        dataloader_pin_memory=False,  # rows have nothing to pin
-        activation_checkpointing=settings.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False},  # which takes inputs that need no gradient
-        remove_unused_columns=False,
-        disable_tqdm=not sys.stderr.isatty(),
-    )
 
 
 def _order(rows: Sequence[Encoded], arguments: OneDevice) -> LikeLengths:

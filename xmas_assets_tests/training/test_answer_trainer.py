@@ -12,7 +12,7 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ImageError, ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.training import answer_trainer
-from xmas_assets.training.answer_trainer import OneDevice
+from xmas_assets.training.arguments import OneDevice
 from xmas_assets.training.run_directory import read_record
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets_tests.training.small import COLOURS, LORA, draw, settings, train, weights

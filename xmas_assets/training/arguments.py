@@ -1,0 +1,78 @@
+"""Our settings of a training as the Trainer of transformers takes them."""
+
+import sys
+from pathlib import Path
+
+from transformers import TrainingArguments
+
+from xmas_assets.contracts.errors import SettingsError
+from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
+from xmas_assets.vlm.quantization import require_bitsandbytes
+
+_OPTIMIZERS = {
+    "adamw": "adamw_torch_fused",
+    "adamw_8bit": "adamw_bnb_8bit",
+    "paged_adamw_8bit": "paged_adamw_8bit",
+}
+_SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+
+
+class OneDevice(TrainingArguments):
+    """Arguments of a run on one device: where several GPUs are visible, the Trainer would wrap the model for all.
+
+    That would multiply the batch size, and so the weights would depend on the machine.
+    """
+
+    @property
+    def n_gpu(self) -> int:
+        """GPUs in use: one, or none."""
+        return min(super().n_gpu, 1)
+
+
+def training_arguments(
+    settings: TrainingSettings, base_settings: BaseModelSettings, *, seed: int, state: Path
+) -> OneDevice:
+    """Translate our settings into the Trainer's.
+
+    Args:
+        settings: How to train.
+        base_settings: Device and type of the weights.
+        seed: Of the data order, adapters and dropout.
+        state: Directory of the Trainer's states.
+
+    Raises:
+        SettingsError: If the batch size is no multiple of the micro batch size.
+        ModelError: If the optimiser needs bitsandbytes, which is not installed.
+    """
+    if settings.optimizer != "adamw":
+        require_bitsandbytes(f"optimizer {settings.optimizer!r}")
+    micro_batch_size = min(settings.micro_batch_size, settings.batch_size)
+    if settings.batch_size % micro_batch_size:
+        raise SettingsError(
+            f"batch_size {settings.batch_size} is no multiple of micro_batch_size {micro_batch_size}; make it one"
+        )
+    return OneDevice(
+        output_dir=str(state),
+        per_device_train_batch_size=micro_batch_size,
+        gradient_accumulation_steps=settings.batch_size // micro_batch_size,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.n_steps or -1,
+        optim=_OPTIMIZERS[settings.optimizer],
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=_SCHEDULES[settings.schedule],
+        warmup_steps=settings.warmup_fraction,  # below 1 it is a share of the steps
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        save_steps=settings.resume_steps,
+        save_total_limit=2,  # the newest state may be half-written when the run is killed
+        logging_strategy="no",
+        report_to=[],
+        seed=seed,
+        use_cpu=base_settings.device == "cpu",
+        bf16=base_settings.dtype == "bfloat16",
+        dataloader_pin_memory=False,  # rows have nothing to pin
+        activation_checkpointing=settings.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},  # which takes inputs that need no gradient
+        remove_unused_columns=False,
+        disable_tqdm=not sys.stderr.isatty(),
+    )
