@@ -31,7 +31,9 @@ class Gqa(Benchmark):
     source: ClassVar[str] = "Hudson and Manning 2019 (arXiv 1902.09506); eval.py of GQA, answers as LLaVA converts them"
     metric: ClassVar[str] = "accuracy, percent"
     max_new_tokens: ClassVar[int] = 16
-    files: ClassVar[str] = "questions: testdev_balanced_questions.json"
+    files: ClassVar[str] = (
+        "questions: testdev_balanced_questions.json, or submission_all_questions.json, which has no answers"
+    )
 
     def read(self, files: Files) -> list[Item]:
         """The questions, balanced or not."""
@@ -70,7 +72,7 @@ class Gqa(Benchmark):
         rows = [
             {"questionId": item.item_id, "prediction": as_prediction(answers.get(item.item_id, ""))} for item in items
         ]
-        return "testdev_balanced_predictions.json", json.dumps(rows).encode()
+        return "gqa_predictions.json", json.dumps(rows).encode()
 
 
 def as_prediction(answer: str) -> str:
@@ -80,27 +82,36 @@ def as_prediction(answer: str) -> str:
 
 def _item(name: str, row: Any, where: str) -> Item:
     row = mapping(row, where)
-    question, reference = entry(row, "question", where), entry(row, "answer", where)
-    types = mapping(row.get("types"), f"{where}: types")
-    structural = entry(types, "structural", where)
+    question = entry(row, "question", where)
+    is_answered = "answer" in row
     return Item(
         item_id=name,
         question=question,
         prompt=question + SHORT_ANSWER,
         images=(f"{entry(row, 'imageId', where)}.jpg",),
-        references=(reference,),
-        categories={
-            "answer_type": "open" if structural == "query" else "binary",
-            "structural": structural,
-            "semantic": entry(types, "semantic", where),
-            "steps": str(_n_steps(row, where)),
-            "words": str(len(question.split())),
-        },
+        references=(entry(row, "answer", where),) if is_answered else (),
+        categories=_categories(row, where) if is_answered else {},
         details={
             "is_balanced": entry(row, "isBalanced", where, kind=bool),
-            "global_group": mapping(row.get("groups"), f"{where}: groups").get("global"),
+            "global_group": _global_group(row, where) if is_answered else None,
         },
     )
+
+
+def _categories(row: Mapping[str, Any], where: str) -> dict[str, str]:
+    types = entry(row, "types", where, kind=dict)
+    structural = entry(types, "structural", where)
+    return {
+        "answer_type": "open" if structural == "query" else "binary",
+        "structural": structural,
+        "semantic": entry(types, "semantic", where),
+        "steps": str(_n_steps(row, where)),
+        "words": str(len(row["question"].split())),
+    }
+
+
+def _global_group(row: Mapping[str, Any], where: str) -> str | None:
+    return entry(entry(row, "groups", where, kind=dict), "global", where, kind=(str, type(None)))
 
 
 def _n_steps(row: Mapping[str, Any], where: str) -> int:

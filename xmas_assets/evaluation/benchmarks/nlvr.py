@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from xmas_assets.contracts.errors import DatasetError
@@ -29,19 +30,18 @@ class _Nlvr(Benchmark):
     max_new_tokens: ClassVar[int] = 16
 
     @abstractmethod
-    def _judgements(self, row: Mapping[str, Any], where: str, split: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    def _judgements(self, row: Mapping[str, Any], where: str, path: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """Id, id of the sentence and images of each judgement of a record."""
 
     def read(self, files: Files) -> list[Item]:
         """The judgements, record after record."""
         path = one_question_file(files)
-        split = word_in_name(path, _SPLITS)
         items = []
         for number, row in enumerate(read_json_lines(path), start=1):
             where = f"{path}: record {number}"
             sentence = entry(row, "sentence", where)
             references = (entry(row, "label", where),) if "label" in row else ()
-            for name, sentence_id, images in self._judgements(row, where, split):
+            for name, sentence_id, images in self._judgements(row, where, path):
                 items.append(
                     Item(
                         item_id=name,
@@ -85,8 +85,9 @@ class Nlvr1(_Nlvr):
     source: ClassVar[str] = "Suhr et al. 2017 (ACL, P17-2034); metrics_images.py of lil-lab/nlvr"
     files: ClassVar[str] = "questions: dev.json or test.json; images: the split's folder images"
 
-    def _judgements(self, row: Mapping[str, Any], where: str, split: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    def _judgements(self, row: Mapping[str, Any], where: str, path: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         identifier, folder = entry(row, "identifier", where), entry(row, "directory", where, kind=(str, int))
+        split = word_in_name(path, _SPLITS)
         for permutation in range(_N_PERMUTATIONS):
             name = f"{split}-{identifier}-{permutation}.png"
             yield name, identifier.split("-")[0], (f"{folder}/{name}",)
@@ -100,7 +101,7 @@ class Nlvr2(_Nlvr):
     source: ClassVar[str] = "Suhr et al. 2019 (arXiv 1811.00491); metrics.py of lil-lab/nlvr"
     files: ClassVar[str] = "questions: dev.json or test1.json; images: the split's folder"
 
-    def _judgements(self, row: Mapping[str, Any], where: str, split: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    def _judgements(self, row: Mapping[str, Any], where: str, path: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         identifier = entry(row, "identifier", where)
         if identifier.count("-") != 3:
             raise DatasetError(

@@ -1,6 +1,11 @@
 """What holds for every benchmark, on the official files that are kept for it."""
 
+import copy
+import json
 import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,3 +84,51 @@ def test_a_missing_empty_or_foreign_file_is_one_line(name: str, tmp_path):
         assert "\n" not in str(refused.value) and str(path) in str(refused.value)
     with pytest.raises(DatasetError, match="absent"):
         BENCHMARKS[name].read(Files(questions=(tmp_path / "random_absent.json",), annotations=given.annotations))
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each place in a JSON value, as container and key; of lists and of objects by id only the first element."""
+    keys = list(value) if isinstance(value, dict) else [0] if isinstance(value, list) and value else []
+    for key in keys if len(keys) < 20 else keys[:1]:
+        yield value, key
+        yield from _places(value[key])
+
+
+def _changed(text: str) -> Iterator[str]:
+    """A JSON file, or JSON lines, with one value missing or another."""
+    try:
+        value, rest = json.loads(text), ""
+    except json.JSONDecodeError:
+        head, _, rest = text.partition("\n")
+        value = json.loads(head)
+    for container, key in list(_places(value)):
+        before = copy.copy(container)
+        for other in (None, 7, "", [], {"a": 1}):
+            container[key] = other
+            yield f"{json.dumps(value)}\n{rest}"
+        del container[key]
+        yield f"{json.dumps(value)}\n{rest}"
+        container.clear()
+        (container.update if isinstance(container, dict) else container.extend)(before)
+
+
+def _with(files: Files, path: Path, *, instead_of: Path) -> Files:
+    questions = tuple(path if given == instead_of else given for given in files.questions)
+    return Files(questions=questions, annotations=path if files.annotations == instead_of else files.annotations)
+
+
+def test_a_changed_record_is_refused_in_one_line_or_read(name: str, tmp_path):
+    given = official.question_files(name)
+    paths = [path for path in (given.questions[0], given.annotations) if path and path.suffix.startswith(".json")]
+    for path in paths:
+        n_refused = 0
+        for text in _changed(path.read_text(encoding="utf-8")):
+            (tmp_path / path.name).write_text(text, encoding="utf-8")
+            try:
+                items = BENCHMARKS[name].read(_with(given, tmp_path / path.name, instead_of=path))
+            except DatasetError as error:
+                n_refused += 1
+                assert "\n" not in str(error)
+            else:
+                assert all(item.item_id and item.prompt for item in items)
+        assert n_refused > 0
