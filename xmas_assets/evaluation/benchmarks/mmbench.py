@@ -62,7 +62,8 @@ class MmbenchEn(Benchmark):
         items = []
         for number, row in enumerate(rows, start=1):
             where = f"{path}: row {number}"
-            index, image = entry(row, "index", where), entry(row, "image", where)
+            index: str = entry(row, "index", where)
+            image: str = entry(row, "image", where)
             if re.fullmatch("[0-9]+", index, flags=re.ASCII) is None:
                 raise DatasetError(f"{where}: index {index[:40]!r} is not a number; get the official file again")
             options = {letter: row[letter] for letter in string.ascii_uppercase if _is_given(row.get(letter, ""))}
