@@ -16,9 +16,15 @@ FOLDER = Path(os.environ.get("XMAS_GOLDEN_BENCH_DIR") or Path(__file__).parent /
 def file(benchmark: str, name: str) -> Path:
     """A file of a benchmark, which its manifest must describe."""
     described = json.loads((FOLDER / benchmark / "MANIFEST.json").read_text(encoding="utf-8"))["files"]
-    patterns = [pattern.strip() for key in described for pattern in re.split("[,+]", key)]
+    patterns = [re.sub("<.*?>", "*", pattern).strip() for key in described for pattern in re.split("[,+]", key)]
     assert any(fnmatch.fnmatch(name, f"{pattern.rstrip('/')}*") for pattern in patterns), f"{name} is not in {patterns}"
     return FOLDER / benchmark / name
+
+
+def files(benchmark: str, name: str) -> list[Path]:
+    """The files of this name, in which ``*`` stands for any folder."""
+    found = sorted((FOLDER / benchmark).glob(name)) if "*" in name else [FOLDER / benchmark / name]
+    return [file(benchmark, path.relative_to(FOLDER / benchmark).as_posix()) for path in found]
 
 
 def read(benchmark: str, name: str) -> Any:
@@ -43,15 +49,16 @@ _QUESTIONS: dict[str, tuple[str, list[str], str | None]] = {
     "pope": ("pope", [f"coco/coco_pope_{name}.json" for name in ("adversarial", "popular", "random")], None),
     "mmbench_en": ("mmbench_en", ["mmbench.tsv"], None),
     "mmbench_cn": ("mmbench_cn", ["mmbench.tsv"], None),
+    "mmmu": ("mmmu", ["outputs/*/output.json"], None),
     "seedbench": ("seedbench", ["SEED-Bench.json"], None),
 }
-"""By benchmark: the folder of its vectors, its question files there, and its file of right answers."""
+"""By benchmark: the folder of its vectors, its question files there (``*`` is any name), its file of right answers."""
 
 
 def question_files(benchmark: str) -> Files:
     """What a user gives to ``xmas benchmark add``."""
     folder, questions, annotations = _QUESTIONS[benchmark]
     return Files(
-        questions=tuple(file(folder, name) for name in questions),
+        questions=tuple(found for name in questions for found in files(folder, name)),
         annotations=file(folder, annotations) if annotations else None,
     )

@@ -13,6 +13,11 @@ from xmas_assets_tests.golden import official
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
+
+def _share(values: list[bool]) -> float:
+    return sum(values) / len(values)
+
+
 HEADLINES: dict[str, tuple[Callable[[Any], float], Callable[[Any], float]]] = {
     "vqav2": (lambda found: found["results_raw"]["accuracy"]["overall"], lambda found: 100 * found["exact_match"]),
     "vizwiz": (lambda found: found["results_raw"]["overall"], lambda found: 100 * found["exact_match"]),
@@ -34,6 +39,10 @@ HEADLINES: dict[str, tuple[Callable[[Any], float], Callable[[Any], float]]] = {
         lambda found: 100 * found["static"]["overall"],
     ),
     "seedbench": (lambda found: found["total"], lambda found: 100 * found["seed_all"]),
+    "mmmu": (
+        lambda found: 100 * _share([item["judge"] == "Correct" for item in found["items"].values()]),
+        lambda found: 100 * _share([item["correct"] for item in found["items"].values()]),
+    ),
 }
 """By benchmark: its headline in ``expected.json`` and in ``expected_lmms_eval.json``."""
 

@@ -90,6 +90,19 @@ def read_table(path: Path, *, delimiter: str = "\t") -> list[dict[str, str]]:
     return rows
 
 
+def read_parquet(path: Path) -> list[dict[str, Any]]:
+    """Rows of a Parquet file; ``DatasetError`` if it cannot be read as one."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.read_table(path).to_pylist()
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); name the official file") from error
+    except pyarrow.ArrowException as error:
+        raise DatasetError(f"{path} is not Parquet ({type(error).__name__}); get the official file again") from error
+
+
 def mapping(value: Any, where: str) -> dict[str, Any]:
     """A JSON object; ``DatasetError`` if it is anything else."""
     if not isinstance(value, dict):

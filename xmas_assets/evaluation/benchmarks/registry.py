@@ -8,6 +8,7 @@ from xmas_assets.evaluation.benchmarks.chartqa import Chartqa
 from xmas_assets.evaluation.benchmarks.gqa import Gqa
 from xmas_assets.evaluation.benchmarks.mmbench import MmbenchCn, MmbenchEn
 from xmas_assets.evaluation.benchmarks.mme import Mme
+from xmas_assets.evaluation.benchmarks.mmmu import Mmmu
 from xmas_assets.evaluation.benchmarks.nlvr import Nlvr1, Nlvr2
 from xmas_assets.evaluation.benchmarks.pope import Pope
 from xmas_assets.evaluation.benchmarks.scienceqa import Scienceqa
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         MmbenchEn(),
         MmbenchCn(),
         Seedbench(),
+        Mmmu(),
     )
 }
 
