@@ -16,6 +16,27 @@ def test_texts_have_the_official_normal_form():
         assert vizwiz_words(case["input"]) == case["vizwiz_official"], case["input"]
 
 
+@pytest.mark.parametrize("right", ["ain't", "aren't", "can't", "could've", "couldn't", "we've", "where's", "who've"])
+def test_eight_contractions_keep_a_straight_apostrophe(right: str):
+    assert vizwiz_words(right.replace("'", "")) == right
+
+
+@pytest.mark.parametrize(
+    ("word", "right"),
+    [
+        ("dont", "don\u2019t"),
+        ("whos", "who\u2019s"),
+        ("couldn'tve", "couldn\u2019t\u2019ve"),
+        ("hadn'tve", "hadn\u2019t\u2019ve"),
+        ("hadnt\u2019ve", "hadn\u2019t\u2019ve"),
+        ("shouldn'tve", "shouldn'tve"),
+        ("somebody\u2019d", "somebodyd"),
+    ],
+)
+def test_other_contractions_are_typographic(word: str, right: str):
+    assert vizwiz_words(word) == right
+
+
 def test_scores_are_those_worked_by_hand():
     expected = official.read("vizwiz", "hand.json")
     items = [
