@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export XMAS_HOME ?= $(CURDIR)/.xmas
 
-.PHONY: demo test portable ui slow bench study clean
+.PHONY: demo test portable ui slow gpu bench study clean
 
 demo: $(VENV)/installed
 	$(BIN)/xmas demo
@@ -24,6 +24,11 @@ slow: $(VENV)/installed-test
 
 ui: $(VENV)/installed
 	$(BIN)/xmas ui
+
+# Where there is an NVIDIA card: the tests that need one, then what signals and training cost there (nine minutes).
+gpu: $(VENV)/installed-test
+	$(BIN)/pytest -m gpu
+	$(BIN)/python -m benchmarks.gpu
 
 # Hours; resumable. Draws docs/study/results.md from what is stored at its end.
 study: $(VENV)/installed

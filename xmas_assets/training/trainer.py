@@ -33,7 +33,7 @@ from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.devices import model_work, peak_memory_bytes
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
-from xmas_assets.vlm.loading import load_vlm, model_digest
+from xmas_assets.vlm.loading import Vlm, load_vlm, model_digest
 from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 
 SaveBeside = Callable[[Path, Trainer, range], None]
@@ -43,7 +43,7 @@ _OF_RUNS = {"dtype", "device", "max_tokens", "attention", "quantization"}
 
 def fine_tune(
     *,
-    base: Path,
+    base: Path | Vlm,
     base_settings: BaseModelSettings,
     samples: Sequence[Sample],
     open_image: OpenImage,
@@ -61,7 +61,8 @@ def fine_tune(
     same bytes (on CPU); a finished run is returned at once. ``runs.read_record(output)`` tells what it cost.
 
     Args:
-        base: Directory of the model to start from.
+        base: Directory of the model to start from; or a model in memory, which is changed, and known by its name only:
+            for a trial whose result is not kept.
         base_settings: Type of the weights, device, longest sample.
         samples: What to learn. Those too long for ``max_tokens`` are left out; the record lists them.
         open_image: Gives the picture of a reference and content hash.
@@ -83,14 +84,14 @@ def fine_tune(
     require_adapters(base_settings, settings, names=("the base", "the training"))
     ordered = sorted(samples, key=lambda sample: sample.sample_id)
     arguments = training_arguments(settings, base_settings, seed=seed, state=output / "state")
-    base_digest = model_digest(base)
+    base_digest = str(base.directory) if isinstance(base, Vlm) else model_digest(base)
     run = RunDirectory(output, run=_identity(base_digest, base_settings, ordered, settings, seed, objective))
     finished = run.finished()
     if finished is not None:
         return finished
     with model_work(settings.threads):
         set_seed(seed)
-        vlm = load_vlm(base, base_settings)
+        vlm = base if isinstance(base, Vlm) else load_vlm(base, base_settings)
         pictures = Pictures(vlm.processor, open_image)
         encoder = Encoder.of(vlm, pictures, max_tokens=base_settings.max_tokens)
         rows, left_out = encoder.encode(ordered)
