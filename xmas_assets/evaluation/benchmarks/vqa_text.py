@@ -75,16 +75,16 @@ def soft_accuracy(answer: str, references: Sequence[str]) -> float:
         Antol et al. 2015 (arXiv 1505.00468), section 3, as the official script averages it: with ten annotators of
         whom m agree, 0, 0.3, 0.6, 0.9, 1 for m = 0, 1, 2, 3, 4 and more.
     """
-    agreeing = sum(reference == answer for reference in references)
-    each = [min(1.0, (agreeing - (reference == answer)) / 3) for reference in references]
-    return sum(each) / len(each)
+    n_agreeing = references.count(answer)
+    left_out, others = min(1.0, (n_agreeing - 1) / 3), min(1.0, n_agreeing / 3)
+    return (n_agreeing * left_out + (len(references) - n_agreeing) * others) / len(references)
 
 
 def _without_marks(text: str) -> str:
     """Delete marks next to a blank, and put a blank for others; all decided by the text as it came."""
     has_grouped_digits = re.search(r"\d,\d", text) is not None
     out = text
-    for mark in _MARKS:
+    for mark in filter(text.__contains__, _MARKS):
         is_deleted = has_grouped_digits or f"{mark} " in text or f" {mark}" in text
         out = out.replace(mark, "" if is_deleted else " ")
     return re.sub(r"\.(?!\d)", "", out, count=_PERIOD_LIMIT)
