@@ -50,6 +50,8 @@ _QUESTIONS: dict[str, tuple[str, list[str], str | None]] = {
     "mmbench_en": ("mmbench_en", ["mmbench.tsv"], None),
     "mmbench_cn": ("mmbench_cn", ["mmbench.tsv"], None),
     "mmmu": ("mmmu", ["outputs/*/output.json"], None),
+    "captions_coco": ("captions_coco", ["annotations.json"], None),
+    "captions_nocaps": ("captions_nocaps", ["annotations.json"], None),
     "seedbench": ("seedbench", ["SEED-Bench.json"], None),
 }
 """By benchmark: the folder of its vectors, its question files there (``*`` is any name), its file of right answers."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.evaluation.benchmarks.base import Benchmark
+from xmas_assets.evaluation.benchmarks.captions import CaptionsCoco, CaptionsNocaps
 from xmas_assets.evaluation.benchmarks.chartqa import Chartqa
 from xmas_assets.evaluation.benchmarks.gqa import Gqa
 from xmas_assets.evaluation.benchmarks.mmbench import MmbenchCn, MmbenchEn
@@ -34,6 +35,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         MmbenchCn(),
         Seedbench(),
         Mmmu(),
+        CaptionsCoco(),
+        CaptionsNocaps(),
     )
 }
 
