@@ -17,7 +17,7 @@ from xmas_assets.stages.publishing import publish
     group_name="evaluation",
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
 )
 def leaderboard(
     context: dg.AssetExecutionContext,
@@ -32,4 +32,5 @@ def leaderboard(
         published = publish(home, context.partition_key, raw_dataset, benchmark_scores)
         staged = stage(workspace, published.tables)
     tracking.record_all(rel_records(context.partition_key, published.scored_models), log=context.log.warning)
-    return emit(staged, describe_leaderboard(published.tables["leaderboard"]) | {"report": published.report})
+    described = describe_leaderboard(published.tables["leaderboard"], published.tables["per_task"])
+    return emit(staged, described | {"report": published.report})

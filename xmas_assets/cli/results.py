@@ -141,15 +141,25 @@ def methods(
 
 def print_leaderboard(home: "Home", dataset: str) -> None:
     """Print the stored leaderboard: drawn with intervals on a terminal, else as the table with every column."""
-    from xmas_assets.report.tables import leaderboard_notes, render_text
+    from xmas_assets.report.tables import leaderboard_notes, render_text, task_notes
+    from xmas_assets.report.verdict import verdict
 
-    board = home.stored("leaderboard", home.registration(dataset).name)["leaderboard"].frame()
+    tables = home.stored("leaderboard", home.registration(dataset).name)
+    board = tables["leaderboard"].frame()
+    if "comparable" not in board.columns:
+        print_frame(board)
+        note("This leaderboard was made by an earlier version; the next xmas run brings it up to date.")
+        return
+    for sentence in verdict(board):
+        note(sentence)
     if is_drawn():
         draw(render_text(board, title=f"Leaderboard of {dataset}"))
     else:
         print_frame(board)
         for line in leaderboard_notes(board):
             note(line)
+    for line in task_notes(tables["per_task"].frame()):
+        note(line)
     note(f"Report: {home.report(dataset)}")
     note("Open the UI: xmas ui")
 

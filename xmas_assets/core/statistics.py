@@ -1,7 +1,8 @@
 """Confidence intervals for benchmark scores: crossed bootstrap over training seeds and test images."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -126,6 +127,51 @@ def ratio_interval(
         ValueError: As ``score_interval``, or if the shapes differ.
     """
     return _interval((scores, reference), strata, clusters, _percentage, (0.0, np.inf), n_resamples, rng)
+
+
+def lowest(intervals: Iterable[Interval]) -> Interval | None:
+    """The difference from the best of several, given the difference from each; None if there are none.
+
+    Estimate and ends are each the lowest: ``low`` is above 0 only if every difference is beyond chance, ``high`` is
+    below 0 as soon as one of them is.
+    """
+    several = list(intervals)
+    if not several:
+        return None
+    ends = {name: float(min(getattr(each, name) for each in several)) for name in ("estimate", "low", "high")}
+    if any(math.isnan(each.low) for each in several):
+        ends |= {"low": math.nan, "high": math.nan}
+    return replace(min(several, key=lambda each: each.estimate), **ends)
+
+
+def can_be_compared(full_over_blind: Interval | None) -> bool:
+    """Whether subsets of a dataset can be compared: not where full data itself is no better than a blind guess.
+
+    Args:
+        full_over_blind: Score of full data minus that of the best blind baseline, from ``lowest``; None if one of them
+            was not scored, which speaks against nothing.
+
+    Returns:
+        Whether full data is above every blind baseline beyond chance; False where that cannot be estimated.
+    """
+    return full_over_blind is None or full_over_blind.low > 0
+
+
+def holm(p_values: ArrayLike) -> FloatArray:
+    """P values corrected for their number, so that with 95 % confidence none below 0.05 is there by chance.
+
+    Args:
+        p_values: Shape (n,); NaN is no test, and stays.
+
+    Source:
+        Holm (1979), Scand. J. Stat. 6: the i-th smallest of n times n - i + 1, made rising, at most 1.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")[: int(np.isfinite(p).sum())]  # NaN sorts last
+    corrected = np.full_like(p, np.nan)
+    steps = p[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
 
 
 def _first(scores: FloatArray) -> FloatArray:

@@ -1,16 +1,24 @@
 """The leaderboard of a dataset: score, Rel%, difference from random and cost per method and budget, with intervals."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.core.arrays import FloatArray
-from xmas_assets.core.statistics import Interval, paired_difference_interval, ratio_interval, score_interval
+from xmas_assets.core.statistics import (
+    Interval,
+    can_be_compared,
+    holm,
+    lowest,
+    paired_difference_interval,
+    ratio_interval,
+    score_interval,
+)
+from xmas_assets.evaluation.score_matrices import Scores, known_questions, score_matrices, with_baselines
 
 _SCHEMA = {
     "method": pl.String,
@@ -29,28 +37,13 @@ _SCHEMA = {
     "vs_random_low": pl.Float64,
     "vs_random_high": pl.Float64,
     "vs_random_n_seeds": pl.Int64,
+    "vs_random_p": pl.Float64,
+    "vs_blind": pl.Float64,
+    "vs_blind_low": pl.Float64,
+    "vs_blind_high": pl.Float64,
+    "comparable": pl.Boolean,
 }
-_ANSWER = ["method", "budget", "seed", "question_id", "image_hash", "task", "score"]
 _BOOTSTRAP_SEED = 0  # one for all rows: the same resampled images everywhere, and no row depends on another
-
-
-@dataclass(frozen=True)
-class _Scores:
-    """Scores of one method at one budget, or of a baseline, which has one row and no seeds.
-
-    ``values`` has shape (n_seeds, n_questions), NaN where there is no answer.
-    """
-
-    seeds: tuple[int, ...]
-    values: FloatArray
-
-    def common_seeds(self, other: "_Scores") -> tuple[int, ...]:
-        """Seeds that both have; a baseline is the same for any seed."""
-        return tuple(seed for seed in other.seeds if seed in self.seeds) if self.seeds else other.seeds
-
-    def at(self, seeds: tuple[int, ...]) -> FloatArray:
-        """The rows of these seeds."""
-        return self.values[[self.seeds.index(seed) if self.seeds else 0 for seed in seeds]]
 
 
 def build_leaderboard(
@@ -75,24 +68,33 @@ def build_leaderboard(
         difference from ``random`` at the same budget, costs as means over seeds in CPU seconds. Rel% and the
         difference use only the seeds that both sides have (``rel_n_seeds``, ``vs_random_n_seeds``); null where there
         is no counterpart. A null interval with a score could not be estimated (one image, or full data scoring 0).
+        ``vs_random_p`` is corrected for the number of comparisons in the table. ``vs_blind*`` is the difference from
+        the best of ``baselines``; ``comparable`` says, alike in every row, whether that of ``full`` is above 0 beyond
+        chance. Where it is not, nothing can be compared and Rel% is null.
 
     Raises:
         StoreError: If there is nothing to rank, a question was answered twice in one selection, or one question id
             belongs to two tasks or images.
     """
-    frame = _with_baselines(answers, baselines)
-    questions = _questions(frame)
-    selections = _selections(frame, questions)
-    full = next((scores for (method, _), scores in selections.items() if method == "full"), None)
+    frame = with_baselines(answers, baselines)
+    questions = known_questions(frame)
+    selections = score_matrices(frame, questions)
+    full = _full(selections)
+    blind = _blind(selections)
     design = {"strata": questions["task"].to_numpy(), "clusters": questions["image"].to_numpy()}
+    design |= {"n_resamples": n_resamples}
+    comparable = can_be_compared(_over_blind(full, blind, design=design))
     rows = []
     for (method, budget), scores in selections.items():
         random = selections.get(("random", budget)) if method != "random" else None
         seeds = len(scores.seeds) or None
         row = {"method": method, "budget": budget, "n_seeds": seeds, "n_questions": len(questions)}
-        rows.append(row | _measures(scores, full, random=random, design=design | {"n_resamples": n_resamples}))
+        row["comparable"] = comparable
+        reference = full if comparable else None
+        rows.append(row | _measures(scores, reference, random=random, blind=blind, design=design))
     table = pl.DataFrame(rows, schema=_SCHEMA).join(_mean_costs(costs), on=["method", "budget"], how="left")
-    return table.sort(
+    corrected = holm(table["vs_random_p"].fill_null(math.nan).to_numpy())
+    return table.with_columns(vs_random_p=pl.Series(corrected).fill_nan(None)).sort(
         pl.col("budget").cast(pl.Float64),
         "score",
         "method",
@@ -103,22 +105,24 @@ def build_leaderboard(
 
 
 def build_per_task(answers: pl.DataFrame | pl.LazyFrame, baselines: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Score of each task: ``method``, ``budget``, ``task``, ``n_answers``, ``score``, by budget, method and task.
+    """Score of each task, by budget, method and task: ``method``, ``budget``, ``task``, ``n_answers``, ``score``, ....
 
     Args:
         answers: As in ``build_leaderboard``.
         baselines: As in ``build_leaderboard``; their rows have a null budget and come last.
 
     Returns:
-        Mean over seeds of the mean over the answered questions; null where a task has no answer.
+        Mean over seeds of the mean over the answered questions; null where a task has no answer. ``comparable`` is that
+        of ``build_leaderboard`` for the task alone.
     """
-    frame = _with_baselines(answers, baselines)
+    frame = with_baselines(answers, baselines)
     by_seed = frame.group_by("method", "budget", "task", "seed", maintain_order=True).agg(
         pl.col("score").count().alias("n_answers"), pl.col("score").mean()
     )
     table = by_seed.group_by("method", "budget", "task", maintain_order=True).agg(
         pl.col("n_answers").sum(), pl.col("score").sort_by("seed", maintain_order=True).mean()
     )
+    table = table.join(_comparable_tasks(frame), on="task", how="left", maintain_order="left")
     return table.sort(pl.col("budget").cast(pl.Float64), "method", "task", nulls_last=True, maintain_order=True)
 
 
@@ -136,9 +140,9 @@ def compare_selections(answers: pl.DataFrame, first: tuple[str, str], second: tu
     Raises:
         StoreError: If one of them was not scored, or they have no seed in common.
     """
-    frame = _with_baselines(answers, {})
-    questions = _questions(frame)
-    selections = _selections(frame, questions)
+    frame = with_baselines(answers, {})
+    questions = known_questions(frame)
+    selections = score_matrices(frame, questions)
     for wanted in (first, second):
         if wanted not in selections:
             seen = ", ".join(f"{method}@{budget}" for method, budget in selections)
@@ -159,60 +163,58 @@ def compare_selections(answers: pl.DataFrame, first: tuple[str, str], second: tu
     return pl.DataFrame(rows, schema=["task", "first", "second", "difference", "low", "high", "n_seeds"], orient="row")
 
 
-def _with_baselines(answers: pl.DataFrame | pl.LazyFrame, baselines: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Answers of selections and baselines in one frame; a baseline has neither budget nor seed."""
-    frames = [answers.lazy().select(_ANSWER)]
-    frames += [frame.lazy().select(_ANSWER[3:]).with_columns(method=pl.lit(name)) for name, frame in baselines.items()]
-    frame = pl.concat(frames, how="diagonal_relaxed").with_columns(pl.col("task").fill_null("(none)")).collect()
-    if frame.is_empty():
-        raise StoreError("there are no benchmark answers to rank; score at least one selection first")
-    key = _ANSWER[:4]
-    twice = frame.filter(pl.struct(key).is_duplicated())
-    if not twice.is_empty():
-        seen = ", ".join(f"{name} {twice[name][0]}" for name in key)
-        raise StoreError(f"a question has two answers in one selection ({seen}); score this selection again")
-    return frame
+def _full(selections: Mapping[tuple[str, str | None], Scores]) -> Scores | None:
+    return next((scores for (method, _), scores in selections.items() if method == "full"), None)
 
 
-def _questions(frame: pl.DataFrame) -> pl.DataFrame:
-    """Every question once, by id: ``question_id``, ``task``, ``image`` (the question itself if it has none), ``at``."""
-    known = frame.select("question_id", "image_hash", "task").unique().sort("question_id", maintain_order=True)
-    twice = known.filter(pl.col("question_id").is_duplicated())
-    if not twice.is_empty():
-        raise StoreError(
-            f"question id {twice['question_id'][0]} belongs to two tasks or images; make the benchmark's ids unique"
-        )
-    image = pl.coalesce("image_hash", "question " + pl.col("question_id").cast(pl.String))
-    return known.select("question_id", "task", image.alias("image")).with_row_index("at")
+def _blind(selections: Mapping[tuple[str, str | None], Scores]) -> list[Scores]:
+    return [scores for (_, budget), scores in selections.items() if budget is None]
 
 
-def _selections(frame: pl.DataFrame, questions: pl.DataFrame) -> dict[tuple[str, str | None], _Scores]:
-    """The score matrix of every (method, budget), in that order; a baseline's budget is None."""
-    located = frame.join(questions.select("question_id", "at"), on="question_id").sort(
-        "method", "budget", maintain_order=True
-    )
-    selections = {}
-    for (method, budget), group in located.group_by(["method", "budget"], maintain_order=True):
-        seeds = group["seed"].unique().sort()
-        values = np.full((len(seeds), len(questions)), math.nan)
-        scores = group["score"].cast(pl.Float64).fill_null(math.nan)
-        values[seeds.search_sorted(group["seed"]).to_numpy(), group["at"].to_numpy()] = scores.to_numpy()
-        selections[method, budget] = _Scores(tuple(seeds.drop_nulls()), values)
-    return selections
+def _over_blind(scores: Scores | None, blind: Sequence[Scores], *, design: dict[str, Any]) -> Interval | None:
+    """Difference from the best blind baseline; None where there is nothing to compare."""
+    if scores is None:
+        return None
+    pairs = (_paired(paired_difference_interval, scores, other=other, design=design) for other in blind)
+    return lowest(pair for pair in pairs if pair)
+
+
+def _comparable_tasks(frame: pl.DataFrame) -> pl.DataFrame:
+    """``task`` and ``comparable``."""
+    questions = known_questions(frame)
+    selections = score_matrices(frame, questions)
+    full, blind = _full(selections), _blind(selections)
+    tasks, images = questions["task"].to_numpy(), questions["image"].to_numpy()
+    rows = []
+    for task in sorted(set(tasks)):
+        asked = tasks == task
+        design = {"strata": tasks[asked], "clusters": images[asked]}
+        of_task = [replace(scores, values=scores.values[:, asked]) for scores in blind]
+        difference = _over_blind(full and replace(full, values=full.values[:, asked]), of_task, design=design)
+        rows.append((task, can_be_compared(difference)))
+    return pl.DataFrame(rows, schema={"task": pl.String, "comparable": pl.Boolean}, orient="row")
 
 
 def _measures(
-    scores: _Scores, full: _Scores | None, *, random: _Scores | None, design: dict[str, Any]
+    scores: Scores,
+    full: Scores | None,
+    *,
+    random: Scores | None,
+    blind: Sequence[Scores],
+    design: dict[str, Any],
 ) -> dict[str, float | None]:
     """The measured columns of one row."""
     score = score_interval(scores.values, **design, rng=np.random.default_rng(_BOOTSTRAP_SEED))
     rel = _paired(ratio_interval, scores, other=full, design=design)
     difference = _paired(paired_difference_interval, scores, other=random, design=design)
-    row = {"coverage": score.coverage}
+    over_blind = _over_blind(scores, blind, design=design) if scores.seeds else None
+    row: dict[str, float | None] = {"coverage": score.coverage}
+    row["vs_random_p"] = _none_if_nan(difference.p_value()) if difference else None
     for name, prefix, interval in (
         ("score", "score", score),
         ("rel_percent", "rel", rel),
         ("vs_random", "vs_random", difference),
+        ("vs_blind", "vs_blind", over_blind),
     ):
         ends = (interval.estimate, interval.low, interval.high) if interval else (math.nan,) * 3
         row |= dict(zip((name, f"{prefix}_low", f"{prefix}_high"), map(_none_if_nan, ends), strict=True))
@@ -221,7 +223,7 @@ def _measures(
 
 
 def _paired(
-    measure: Callable[..., Interval], scores: _Scores, *, other: _Scores | None, design: dict[str, Any]
+    measure: Callable[..., Interval], scores: Scores, *, other: Scores | None, design: dict[str, Any]
 ) -> Interval | None:
     """The comparison over common seeds; None if there is nothing to compare with."""
     seeds = scores.common_seeds(other) if other else ()

@@ -1,7 +1,8 @@
-"""Versions of a dataset's files and settings, so that a change is seen without reading the files."""
+"""Versions of a dataset's files and settings, so that a change is seen without reading the files; and of the code."""
 
 import hashlib
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,15 @@ def watched_files(home: Home, dataset: str) -> list[Path]:
     named = [path for fields in _FILES.values() for field in fields for path in getattr(registration, field)]
     own = [registration_path(home.root, dataset), profile_path(registration.profile)]
     return own + named + ([Path(ratings)] if ratings else [])
+
+
+def code_version() -> str:
+    """Version of this package and a digest of its sources, which tells two states of one version apart."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package).as_posix()}\n".encode() + path.read_bytes())
+    return f"xmas-assets {version('xmas-assets')}, sources {digest.hexdigest()[:12]}"
 
 
 def files_fingerprint(paths: Iterable[Path]) -> str:

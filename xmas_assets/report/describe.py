@@ -17,8 +17,9 @@ from xmas_assets.report.figures import (
     trajectory_figure,
 )
 from xmas_assets.report.sheets import cluster_sample_figure, task_composition_figure
-from xmas_assets.report.tables import render_markdown
+from xmas_assets.report.tables import render_markdown, task_notes
 from xmas_assets.report.text import Markdown, markdown_table
+from xmas_assets.report.verdict import verdict
 from xmas_assets.store.reading import Table
 
 OpenImage = Callable[[str], Image.Image]
@@ -143,9 +144,12 @@ def describe_answers(table: Table) -> dict[str, object]:
     }
 
 
-def describe_leaderboard(leaderboard: pl.DataFrame) -> dict[str, object]:
-    """The table and the budget-score picture."""
-    described: dict[str, object] = {"leaderboard": render_markdown(leaderboard)}
+def describe_leaderboard(leaderboard: pl.DataFrame, per_task: pl.DataFrame) -> dict[str, object]:
+    """What it says, the table and the budget-score picture."""
+    described: dict[str, object] = {
+        "verdict": " ".join([*verdict(leaderboard), *task_notes(per_task)]),
+        "leaderboard": render_markdown(leaderboard),
+    }
     if len(leaderboard.filter(pl.col("budget").is_not_null(), pl.col("method") != "full")):
         described["score by budget"] = markdown_image(budget_score_figure(leaderboard))
     return described

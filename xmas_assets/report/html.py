@@ -8,7 +8,7 @@ import polars as pl
 
 from xmas_assets.files.whole import replacing
 from xmas_assets.report.canvas import data_uri
-from xmas_assets.report.tables import HEADINGS, budget_percent, leaderboard_cells, leaderboard_notes
+from xmas_assets.report.tables import HEADINGS, budget_percent, leaderboard_cells, leaderboard_notes, task_notes
 from xmas_assets.report.text import visible
 from xmas_assets.report.verdict import verdict
 
@@ -53,6 +53,7 @@ def write_report(
         rows=leaderboard_cells(leaderboard),
         notes=[*leaderboard_notes(leaderboard), *notes],
         tasks=_task_table(per_task),
+        task_notes=task_notes(per_task),
         figures=[(title, data_uri(png), caption) for title, png, caption in figures],
         provenance=provenance,
         n_quarantined=len(quarantine),

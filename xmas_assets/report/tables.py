@@ -43,14 +43,46 @@ def leaderboard_notes(leaderboard: pl.DataFrame) -> list[str]:
     ]
     single = leaderboard.filter(pl.col("n_seeds") == 1)
     if not single.is_empty():
-        notes.append(f"One seed, so the interval leaves out the variation between seeds: {_names(single)}.")
+        notes.append(f"One seed, so the interval leaves out the variation between seeds: {row_names(single)}.")
     partial = leaderboard.filter(pl.col("coverage") < 1)
     if not partial.is_empty():
-        notes.append(f"Not every question was answered; scores are over the answered ones: {_names(partial)}.")
+        notes.append(f"Not every question was answered; scores are over the answered ones: {row_names(partial)}.")
     fewer = leaderboard.filter(pl.min_horizontal("rel_n_seeds", "vs_random_n_seeds") < pl.col("n_seeds"))
     if not fewer.is_empty():
-        notes.append(f"Rel % or vs random uses only the seeds that both sides have: {_names(fewer)}.")
-    return notes
+        notes.append(f"Rel % or vs random uses only the seeds that both sides have: {row_names(fewer)}.")
+    return notes + _comparisons_note(leaderboard)
+
+
+def task_notes(per_task: pl.DataFrame) -> list[str]:
+    """Which tasks cannot tell methods apart, from ``build_per_task``; nothing if all can."""
+    tasks = per_task.filter(~pl.col("comparable"))["task"].unique().sort()
+    if tasks.is_empty():
+        return []
+    return [
+        "Nothing can be compared on these tasks, where full data is not above the blind baselines beyond chance: "
+        f"{', '.join(visible(task, 40) for task in tasks)}."
+    ]
+
+
+def row_names(rows: pl.DataFrame) -> str:
+    """Methods with their budgets, as people write them."""
+    return ", ".join(
+        visible(method, 40) if budget is None else f"{visible(method, 40)} at {budget_percent(budget)}"
+        for method, budget in rows.select("method", "budget").iter_rows()
+    )
+
+
+def _comparisons_note(leaderboard: pl.DataFrame) -> list[str]:
+    """How many comparisons with random there are, and which hold when corrected for that; nothing for a single one."""
+    compared = leaderboard.filter(pl.col("vs_random_p").is_not_null())
+    if len(compared) < 2:
+        return []
+    sure = compared.filter(pl.col("vs_random_p") < 0.05)
+    return [
+        f"{len(compared)} comparisons with random: of so many, {0.05 * len(compared):.1f} intervals would leave 0 out "
+        "by chance alone. Corrected for their number (Holm), these differ from random: "
+        f"{row_names(sure) if len(sure) else 'none'}."
+    ]
 
 
 def render_text(leaderboard: pl.DataFrame, *, title: str = "Leaderboard") -> Table:
@@ -95,7 +127,7 @@ def budget_percent(budget: str | None) -> str:
 
 
 def _cells(row: dict[str, Any]) -> dict[str, list[str]]:
-    score = _bounded(100, row["score"], row["score_low"], row["score_high"])
+    score = _bounded(row, "score", seeds="n_seeds", factor=100)
     if row["coverage"] < 1:
         # Rounded down: 99.99 % must not read as all.
         score.append(f"{int(row['coverage'] * 1000) / 10:.1f} % answered")
@@ -103,20 +135,23 @@ def _cells(row: dict[str, Any]) -> dict[str, list[str]]:
         "budget": [budget_percent(row["budget"])],
         "method": [visible(row["method"], 40)],
         "score": score,
-        "rel": _bounded(1, row["rel_percent"], row["rel_low"], row["rel_high"]),
-        "vs_random": _bounded(100, row["vs_random"], row["vs_random_low"], row["vs_random_high"], sign="+"),
+        "rel": _bounded(row | {"rel": row["rel_percent"]}, "rel", seeds="rel_n_seeds"),
+        "vs_random": _bounded(row, "vs_random", seeds="vs_random_n_seeds", factor=100, sign="+"),
         "seeds": [_NONE if row["n_seeds"] is None else str(row["n_seeds"])],
         "selection": [_seconds(row["selection_cpu_seconds"])],
         "training": [_seconds(row["training_cpu_seconds"])],
     }
 
 
-def _bounded(factor: int, value: float | None, low: float | None, high: float | None, sign: str = "") -> list[str]:
+def _bounded(row: dict[str, Any], name: str, *, seeds: str, factor: int = 1, sign: str = "") -> list[str]:
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     if value is None:
         return [_NONE]
     lines = [f"{value * factor:{sign}.1f}"]
     if low is not None and high is not None:
         lines.append(f"{low * factor:{sign}.1f}..{high * factor:{sign}.1f}")
+        if row[seeds] == 1:
+            lines.append("one seed")
     return lines
 
 
@@ -128,10 +163,3 @@ def _seconds(seconds: float | None) -> str:
 
 def _one_line(lines: list[str]) -> str:
     return lines[0] if len(lines) == 1 else f"{lines[0]} ({', '.join(lines[1:])})"
-
-
-def _names(rows: pl.DataFrame) -> str:
-    return ", ".join(
-        visible(method, 40) if budget is None else f"{visible(method, 40)} at {budget_percent(budget)}"
-        for method, budget in rows.select("method", "budget").iter_rows()
-    )

@@ -1,6 +1,7 @@
 """Everything known about a dataset brought together: leaderboard, per-task scores, costs and the HTML report."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from xmas_assets.evaluation.leaderboard import build_leaderboard, build_per_task
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import held_out_questions, training_samples
 from xmas_assets.home.stored_tables import StoredTables, read_checkpoints, read_sums
+from xmas_assets.home.versions import code_version
 from xmas_assets.report.describe import cluster_rows, sample_figure, task_counts
 from xmas_assets.report.figures import (
     budget_score_figure,
@@ -61,7 +63,7 @@ def publish(home: Home, dataset: str, raw: StoredTables, scores: Mapping[str, St
         leaderboard=leaderboard,
         per_task=per_task,
         figures=_figures(home, dataset, raw, scores=scores, leaderboard=leaderboard),
-        provenance=_provenance(home, dataset, raw),
+        provenance=_made_by(dataset, scores, leaderboard) | _provenance(home, dataset, raw),
         quarantine=raw["quarantine"].scan().select("split", "source_row", "reason", "detail").collect(),
     )
     gathered = pl.concat([frame.with_columns(baseline=pl.lit(name)) for name, frame in baselines.items()])
@@ -153,6 +155,37 @@ def _figures(
             ("Samples per cluster", picture, "Some rows of some clusters, from large to small."),
         ]
     return figures
+
+
+def _made_by(dataset: str, scores: Mapping[str, StoredTables], leaderboard: pl.DataFrame) -> dict[str, str]:
+    """What the numbers rest on: questions, code, and the commands that make them again."""
+    keys = [parse_partition(partition)[1] for partition in scores]
+    return {
+        "questions": f"{leaderboard['n_questions'][0]:,}",
+        "code": code_version(),
+        "command": " && ".join(run_commands(dataset, keys)),
+    }
+
+
+def run_commands(dataset: str, keys: Iterable[SelectionKey]) -> list[str]:
+    """The ``xmas run`` commands that make these selections: one per set of budgets and number of seeds.
+
+    Example:
+        >>> run_commands("mine", [SelectionKey.make("random", "0.2", seed) for seed in (0, 1)])
+        ['xmas run mine --method random --budget 0.20 --seeds 2']
+    """
+    by_method: dict[str, list[SelectionKey]] = {}
+    for key in sorted(keys, key=lambda key: (key.method, key.budget, key.seed)):
+        by_method.setdefault(key.method, []).append(key)
+    methods: dict[tuple[str, int], list[str]] = {}
+    for method, of_method in by_method.items():
+        budgets = "".join(f" --budget {text}" for text in dict.fromkeys(key.budget_text for key in of_method))
+        n_seeds = 1 + max(key.seed for key in of_method)
+        methods.setdefault(("" if method == "full" else budgets, n_seeds), []).append(f" --method {method}")
+    return [
+        f"xmas run {shlex.quote(dataset)}{''.join(named)}{budgets} --seeds {n_seeds}"
+        for (budgets, n_seeds), named in methods.items()
+    ]
 
 
 def _provenance(home: Home, dataset: str, raw: StoredTables) -> dict[str, str]:

@@ -2,12 +2,20 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from xmas_assets.core.statistics import paired_difference_interval, ratio_interval, score_interval
+from xmas_assets.core.statistics import (
+    can_be_compared,
+    holm,
+    lowest,
+    paired_difference_interval,
+    ratio_interval,
+    score_interval,
+)
 
 
 def _rng() -> np.random.Generator:
@@ -127,6 +135,29 @@ def test_the_p_value_is_that_of_the_t_test_and_agrees_with_the_interval():
     assert interval.p_value(of=interval.low) == pytest.approx(0.05)
     sure = paired_difference_interval([[1, 1]], [[0, 0]], strata=[0, 0], clusters=[0, 1], rng=_rng())
     assert (sure.p_value(), sure.p_value(of=1.0)) == (0.0, 1.0)
+
+
+def test_p_values_are_corrected_by_holms_rule():
+    """Three tests: 3 x 0.01, then 2 x 0.03, then 1 x 0.04 raised to the one before. What is no test stays out."""
+    assert holm([0.01, 0.04, math.nan, 0.03]) == pytest.approx([0.03, 0.06, math.nan, 0.06], nan_ok=True)
+    assert holm([0.6, 0.7]) == pytest.approx([1.0, 1.0])
+    assert holm([]).shape == (0,)
+
+
+def test_above_the_best_of_several_means_above_each_beyond_chance():
+    difference = paired_difference_interval([[1, 0]], [[0, 0]], strata=[0, 0], clusters=[0, 1], rng=_rng())
+    narrow, wide = (
+        replace(difference, estimate=value, low=low, high=high)
+        for value, low, high in ((0.3, 0.2, 0.4), (0.5, -0.1, 1.0))
+    )
+    both = lowest([wide, narrow])
+    assert both is not None
+    assert (both.estimate, both.low, both.high) == (0.3, -0.1, 0.4)
+    assert can_be_compared(narrow)
+    assert not can_be_compared(both)
+    assert not can_be_compared(lowest([narrow, replace(narrow, low=math.nan, high=math.nan)]))
+    assert lowest([]) is None
+    assert can_be_compared(None)
 
 
 def test_nominal_95_percent_covers_the_truth_in_90_to_99_of_100_experiments():

@@ -43,17 +43,56 @@ def test_scores_rel_differences_and_costs_are_those_worked_by_hand():
 
 
 def test_a_baseline_has_a_score_and_rel_percent_but_no_budget_seeds_or_cost():
-    """Right on every first question of a pair: all of task colour, none of task count: 1/2; 400 / 7 of full data."""
-    row = _row(_build(experiment(), majority=baseline([1.0, 0.0] * 4)), "majority", None)
-    assert (row["score"], row["rel_percent"]) == pytest.approx((0.5, 400 / 7))
-    assert [row[name] for name in ("budget", "n_seeds", "vs_random", "training_cpu_seconds")] == [None] * 4
+    """Right on the first question only: 1/4 of task colour, nothing of count: 1/8; 100 / 7 % of full data."""
+    row = _row(_build(experiment(), majority=baseline([1.0] + [0.0] * 7)), "majority", None)
+    assert (row["score"], row["rel_percent"]) == pytest.approx((1 / 8, 100 / 7))
+    assert [row[name] for name in ("budget", "n_seeds", "vs_random", "vs_blind", "training_cpu_seconds")] == [None] * 5
+
+
+def test_the_difference_from_the_best_blind_baseline_is_the_lowest_of_all():
+    """xmas at 20 % scores 6/8. Right on q0, q1: 2/8. Right on q6, q7, where xmas is wrong: 2/8, and no less sure."""
+    first, last = baseline([1.0] * 2 + [0.0] * 6), baseline([0.0] * 6 + [1.0] * 2)
+    both, one, other = (
+        _row(_build(experiment(), **kind), "xmas", "0.20")
+        for kind in ({"first": first, "last": last}, {"first": first}, {"last": last})
+    )
+    assert both["vs_blind"] == pytest.approx(0.5)
+    for end in ("vs_blind_low", "vs_blind_high"):
+        assert both[end] == min(one[end], other[end])
+    assert one["vs_blind_low"] > other["vs_blind_low"]
+
+
+@pytest.mark.parametrize(
+    ("blind", "comparable"),
+    [
+        ({}, True),
+        ({"majority": baseline([0.0] * 8)}, True),
+        ({"majority": baseline([1.0, 0.0] * 4)}, False),
+        ({"majority": baseline([1.0] * 8)}, False),
+        ({"majority": baseline([0.0] * 8), "question_prior": baseline([1.0, 0.0] * 4)}, False),
+    ],
+)
+def test_nothing_can_be_compared_unless_full_data_beats_every_blind_baseline_beyond_chance(blind, comparable):
+    """Full data scores 7/8 on 4 images. A half-right guesser is 3/8 lower, which is within chance: -0.02 to 0.77."""
+    table = _build(experiment(), **blind)
+    assert table["comparable"].unique().to_list() == [comparable]
+    assert table["rel_percent"].is_null().all() == (not comparable)
+    assert _row(table, "xmas", "0.20")["vs_random"] == pytest.approx(0.125)
+
+
+def test_p_values_are_corrected_for_the_number_of_comparisons():
+    """With one budget there is one comparison; with two, the smaller p counts twice (Holm)."""
+    one = _row(_build(experiment().filter(pl.col("budget") != "0.05")), "xmas", "0.20")["vs_random_p"]
+    both = _build(experiment()).filter(method="xmas").sort("budget", maintain_order=True)["vs_random_p"].to_list()
+    assert one < min(both) * 1.01
+    assert min(both) == pytest.approx(min(1.0, 2 * min(one, both[0] / 2)))
 
 
 def test_without_random_and_full_their_columns_are_null():
     row = _row(_build(answers("xmas", "0.20", 0, _HALF)), "xmas", "0.20")
     assert row["score"] == pytest.approx(0.5)
     absent = [value for name, value in row.items() if name.startswith(("rel_", "vs_random"))]
-    assert absent == [None] * 8
+    assert absent == [None] * 9
 
 
 def test_comparisons_use_the_common_seeds_only_and_say_how_many():
@@ -118,9 +157,15 @@ def test_answers_that_cannot_be_ranked_are_refused(frame, said):
 
 def test_per_task_is_the_mean_over_seeds_of_each_tasks_questions():
     """Random at 20 %: seed 0 has q0..q3 right, 2 of 4 in each task; seed 1 has q0..q5, 3 of 4 in each: mean 5/8."""
-    table = build_per_task(experiment(), {"majority": baseline([1.0, 0.0] * 4)})
+    table = build_per_task(experiment(), {"majority": baseline([1.0, 0.0] * 4)}).drop("comparable")
     assert table.filter(method="random", budget="0.20").rows() == [
         ("random", "0.20", "colour", 8, 0.625),
         ("random", "0.20", "count", 8, 0.625),
     ]
     assert table.tail(2).rows() == [("majority", None, "colour", 4, 1.0), ("majority", None, "count", 4, 0.0)]
+
+
+def test_each_task_says_for_itself_whether_methods_can_be_compared():
+    """Full data has all of colour right and 3 of 4 of count; the guesser none of colour and all of count."""
+    table = build_per_task(experiment(), {"majority": baseline([0.0, 1.0] * 4)})
+    assert dict(table.select("task", "comparable").unique().iter_rows()) == {"colour": True, "count": False}

@@ -31,7 +31,8 @@ class _Page(html.parser.HTMLParser):
 def _write(path: Path, *, name: str = "shapes") -> Path:
     frame = pl.concat([experiment(), answers(name, "0.20", 0, [1.0] * 7 + [None])])
     frame = frame.with_columns(pl.when(task="count").then(pl.lit(name)).otherwise("task").alias("task"))
-    majority = {"majority": frame.head(8).select("question_id", "image_hash", "task", "score")}
+    blind = frame.head(8).select("question_id", "image_hash", "task", score=pl.lit(0.0))
+    majority = {"majority": blind}
     refused = {"split": ["train"] * 3, "source_row": [4, 7, 9], "reason": ["bad_json", name, "bad_json"]}
     write_report(
         path,
@@ -48,7 +49,8 @@ def _write(path: Path, *, name: str = "shapes") -> Path:
 
 def test_the_report_shows_verdict_scores_coverage_refusals_and_provenance(tmp_path):
     text = _Page(_write(tmp_path / "report.html")).text
-    assert "xmas at 20 % reaches 85.7 % of full data" in text
+    assert "shapes is the best of 2 methods at 20 %: it reaches 100.0 % of full data" in text
+    assert "Nothing can be compared on these tasks" in text
     assert "87.5 % answered" in text
     assert "3 records were refused" in text
     assert "train record 4: shapes" in text
