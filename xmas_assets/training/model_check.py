@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig
-from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from xmas_assets.contracts.errors import ModelError, XmasError
 from xmas_assets.contracts.messages import one_line
@@ -23,14 +21,14 @@ from xmas_assets.training.adapters import answer_loss, prepare_training, save_tr
 from xmas_assets.training.score_net import row_losses
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.capture import CaptureSpec
+from xmas_assets.vlm.configs import read_config
 from xmas_assets.vlm.devices import check_device
 from xmas_assets.vlm.families import family_of
 from xmas_assets.vlm.forward import capture
 from xmas_assets.vlm.generation import generate, stop_token_ids
 from xmas_assets.vlm.image_inputs import Pictures
-from xmas_assets.vlm.loading import Vlm, check_files, known_digest, load_vlm, readable
+from xmas_assets.vlm.loading import Vlm, known_digest, load_vlm
 from xmas_assets.vlm.probes import draw_probe, gives_the_same, probe_samples
-from xmas_assets.vlm.processors import LOCAL
 from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets.vlm.templates import ChatTemplate
 from xmas_assets.vlm.vision_features import feature_inputs, placed
@@ -122,17 +120,7 @@ class _Trial:
 
     def files(self) -> str:
         check_device(self._settings.device)
-        check_files(self._directory)
-        with readable(self._directory):
-            config = AutoConfig.from_pretrained(self._directory, **LOCAL)
-        if config.is_encoder_decoder or getattr(config.get_text_config(), "is_encoder_decoder", False):
-            raise ModelError(
-                f"{config.model_type} is an encoder-decoder; use a model that reads prompt and answer as one sequence"
-            )
-        if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-            raise ModelError(f"{config.model_type} is no vision-language model that transformers knows; use another")
-        if getattr(config, "image_token_id", None) is None:
-            raise ModelError(f"{config.model_type} has no token that stands for a piece of an image; use another model")
+        config = read_config(self._directory)
         return f"{config.model_type}, {known_digest(self._directory)[:12]}"
 
     def loading(self) -> str:
