@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xmas_assets.cli.groups import Commands
-from xmas_assets.cli.options import Dataset, duplicate_rules, format_names, open_home
+from xmas_assets.cli.options import Dataset, duplicate_rules, format_names, open_home, profile_names
 from xmas_assets.cli.output import print_frame, print_table
 
 if TYPE_CHECKING:
@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help="Register, list, show and remove datasets.")
 _NO_FILES: list[Path] = []
-
-
-def _profile_names() -> list[str]:
-    from xmas_assets.data.profiles import profile_names
-
-    return profile_names()
 
 
 @app.command()
@@ -37,7 +31,7 @@ def add(
         typer.Option(help="Format of the files; found out file by file if left out.", autocompletion=format_names),
     ] = None,
     profile: Annotated[
-        str, typer.Option(help="Packaged profile, or path of a YAML file.", autocompletion=_profile_names)
+        str, typer.Option(help="Packaged profile, or path of a YAML file.", autocompletion=profile_names)
     ] = "toy",
     model: Annotated[
         str | None,

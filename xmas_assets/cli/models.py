@@ -1,4 +1,4 @@
-"""``xmas model``: try a vision-language model before work is built on it, and take a trained one elsewhere."""
+"""``xmas model``: try a vision-language model and estimate its memory before any work; take a trained one elsewhere."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from xmas_assets.cli.groups import Commands
-from xmas_assets.cli.options import Dataset, Selection, open_home
+from xmas_assets.cli.options import Dataset, Selection, open_home, profile_names
 from xmas_assets.cli.output import fail, note, print_table
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help="Try vision-language models, and export trained ones.")
@@ -39,6 +39,31 @@ def check(
     )
     if not steps[-1].passed:
         fail(f"{directory} cannot be used: {steps[-1].name} failed: {steps[-1].seen}")
+
+
+@app.command()
+def memory(
+    directory: Annotated[Path, typer.Argument(help="Directory of the model.")],
+    profile: Annotated[
+        str, typer.Option(help="Packaged profile, or path of a YAML file.", autocompletion=profile_names)
+    ] = "toy",
+) -> None:
+    """Estimate how much memory each training of a profile takes with a model, in GiB; nothing is loaded or trained.
+
+    Example: xmas model memory models/my-model --profile qwen25vl_7b
+    """
+    from xmas_assets.data.profiles import load_settings
+
+    settings = load_settings(profile, {})
+    from xmas_assets.training.memory import MemoryEstimate, estimate_memory
+    from xmas_assets.vlm.configs import read_config
+
+    config = read_config(directory)
+    rows = []
+    for name, base in (("proxy", settings.base_model), ("target", settings.target_base)):
+        estimate = estimate_memory(config, base, getattr(settings, name))
+        rows.append((name, *(f"{part / 2**30:.2f}" for part in (*estimate, estimate.total))))
+    print_table(("training", *MemoryEstimate._fields, "total"), rows)
 
 
 @app.command()

@@ -48,6 +48,13 @@ def duplicate_rules() -> tuple[str, ...]:
     return DUPLICATE_RULES
 
 
+def profile_names() -> list[str]:
+    """Completions of a profile that comes with the package."""
+    from xmas_assets.data.profiles import profile_names as packaged_names
+
+    return packaged_names()
+
+
 def query_names() -> list[str]:
     """Completions of a query that comes with the package."""
     from xmas_assets.store.database import query_names as stored_names

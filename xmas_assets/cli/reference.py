@@ -19,6 +19,7 @@ from xmas_assets.cli.groups import command_paths
 from xmas_assets.cli.options import duplicate_rules, format_names, query_names
 from xmas_assets.contracts.section import Section, bounds
 from xmas_assets.contracts.settings import Settings
+from xmas_assets.data.profiles import PROFILE_COLUMNS, profile_rows
 
 _MADE = "<!-- Made by: python -m xmas_assets.cli.reference -->"
 _ON_COMMANDS = """\
@@ -37,8 +38,11 @@ _TYPES = {
     list[Path]: "path, several times",
 }
 _ON_SETTINGS = """\
-A profile is a YAML file of these; `overrides` in `XMAS_HOME/datasets/NAME.yaml` replaces single values.
-The packaged profiles, `toy` and `llava15_7b`, set some of them to other values than the defaults."""
+A profile is a YAML file of these; `overrides` in `XMAS_HOME/datasets/NAME.yaml` replaces single values."""
+_ON_PROFILES = """\
+`xmas profiles` lists what is packaged, and `--profile` of `xmas dataset add` takes one. Their files, in
+`xmas_assets/profiles`, say what each value comes from. Memory is the most that any of their trainings takes on rows of
+`max_tokens` tokens, as `xmas model memory` estimates it for any model; no such run was measured on a GPU."""
 
 
 def cli_page() -> str:
@@ -51,8 +55,10 @@ def cli_page() -> str:
 
 
 def settings_page() -> str:
-    """Every section of the settings with its fields, as Markdown."""
-    lines = ["# Settings", "", _MADE, "", _ON_SETTINGS, ""]
+    """The packaged profiles, and every section of the settings with its fields, as Markdown."""
+    lines = ["# Settings", "", _MADE, "", _ON_SETTINGS, "", "## Profiles", "", _ON_PROFILES, ""]
+    lines += [_row(*PROFILE_COLUMNS), "|---" * len(PROFILE_COLUMNS) + "|"]
+    lines += [*(_row(f"`{name}`", *cells) for name, *cells in profile_rows()), ""]
     for name, section in _sections(Settings):
         lines += [f"## {name}", "", " ".join((inspect.getdoc(section) or "").split()), ""]
         lines += ["| field | type | default | meaning |", "|---|---|---|---|"]

@@ -1,4 +1,4 @@
-"""``xmas leaderboard``, ``compare``, ``export``, ``verify``, ``sql`` and ``methods``: what came out, and from what."""
+"""What came out, and from what: ``xmas leaderboard``, ``compare``, ``export``, ``verify``, ``sql``, and two lists."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -137,6 +137,17 @@ def methods(
     print(*requirements_of(METHODS), sep="\n")
     for problem in METHODS.problems().values():
         note(problem)
+
+
+@app.command()
+def profiles() -> None:
+    """List the packaged profiles: models, the card they are meant for, the most memory that training takes, source.
+
+    Example: xmas profiles
+    """
+    from xmas_assets.data.profiles import PROFILE_COLUMNS, profile_rows
+
+    print_table(PROFILE_COLUMNS, profile_rows())
 
 
 def print_leaderboard(home: "Home", dataset: str) -> None:

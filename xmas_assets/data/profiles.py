@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,6 +13,22 @@ from xmas_assets.data.registration import read_yaml
 
 _PACKAGED = Path(str(files("xmas_assets"))) / "profiles"
 _RENAMED = {"tiny": "toy"}  # registrations of older homes hold the former name
+
+
+class ProfileNotes(NamedTuple):
+    """What a packaged profile says of itself in the comment that it begins with.
+
+    Attributes:
+        purpose: What it trains.
+        source: Where its values come from.
+        card: The device that it is meant for.
+        memory: The most that any of its trainings takes there, as ``training.memory`` estimates it.
+    """
+
+    purpose: str
+    source: str
+    card: str
+    memory: str
 
 
 def profile_names() -> list[str]:
@@ -35,6 +51,30 @@ def load_settings(profile: str, overrides: dict[str, Any]) -> Settings:
         return Settings.model_validate(merged)
     except ValidationError as error:
         raise SettingsError(f"profile {profile!r} with overrides: {describe_invalid(error)}") from None
+
+
+def profile_notes(name: str) -> ProfileNotes:
+    """What a packaged profile says of itself.
+
+    Raises:
+        SettingsError: If there is no packaged profile of this name.
+    """
+    purpose, *others = profile_path(name).read_text(encoding="utf-8").splitlines()[:4]
+    source, card, memory = (line.partition(": ")[2] for line in others)
+    return ProfileNotes(purpose.removeprefix("# "), source, card, memory)
+
+
+PROFILE_COLUMNS = ("profile", "models", "card", "memory", "source")
+
+
+def profile_rows() -> list[tuple[str, ...]]:
+    """The packaged profiles as a table, in the order of their names; models are the proxy's and the targets'."""
+    rows = []
+    for name in profile_names():
+        settings, notes = load_settings(name, {}), profile_notes(name)
+        models = dict.fromkeys((settings.base_model.source, settings.target_base.source))
+        rows.append((name, ", ".join(models), notes.card, notes.memory, notes.source))
+    return rows
 
 
 def profile_path(profile: str) -> Path:

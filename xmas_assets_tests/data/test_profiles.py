@@ -1,7 +1,7 @@
 import pytest
 
 from xmas_assets.contracts.errors import SettingsError
-from xmas_assets.data.profiles import load_settings, profile_names
+from xmas_assets.data.profiles import load_settings, profile_names, profile_notes, profile_path
 from xmas_assets_tests.data.making import write
 
 
@@ -9,6 +9,23 @@ def test_every_packaged_profile_is_valid():
     assert {"toy", "llava15_7b"} <= set(profile_names())
     for name in profile_names():
         load_settings(name, {})
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_packaged_profile_says_what_it_is_for_and_where_its_values_come_from(name):
+    head = profile_path(name).read_text().splitlines()[:5]
+    assert all(line.startswith("# ") for line in head[:4])
+    assert [line.partition(":")[0] for line in head[1:4]] == ["# Source", "# Card", "# Memory"]
+    assert head[4] == "#"
+    notes = profile_notes(name)
+    assert notes.purpose.endswith(".")
+    assert all(notes)
+
+
+def test_no_packaged_profile_invents_the_commit_of_its_model():
+    for name in profile_names():
+        settings = load_settings(name, {})
+        assert settings.base_model.revision is settings.target_base.revision is None
 
 
 def test_llava_is_trained_with_the_published_lora_values_on_an_accelerator():
