@@ -52,13 +52,27 @@ _QUESTIONS: dict[str, tuple[str, list[str], str | None]] = {
     "mmmu": ("mmmu", ["outputs/*/output.json"], None),
     "captions_coco": ("captions_coco", ["annotations.json"], None),
     "captions_nocaps": ("captions_nocaps", ["annotations.json"], None),
+    "mmvet": ("mmvet", ["mm-vet_1runs.json"], None),
     "seedbench": ("seedbench", ["SEED-Bench.json"], None),
 }
 """By benchmark: the folder of its vectors, its question files there (``*`` is any name), its file of right answers."""
 
 
+_OURS = Path(__file__).parent.parent / "evaluation" / "benchmarks" / "files"
+_WITHOUT_VECTORS = {
+    "llavabench": Files(
+        questions=tuple(_OURS / "llavabench" / name for name in ("questions.jsonl", "context.jsonl", "rule.json")),
+        annotations=_OURS / "llavabench" / "answers_gpt4.jsonl",
+    ),
+    "owleval": Files(questions=(_OURS / "owleval" / "questions.jsonl",)),
+}
+"""Files in official form, made for the tests, of benchmarks whose vectors have no questions."""
+
+
 def question_files(benchmark: str) -> Files:
     """What a user gives to ``xmas benchmark add``."""
+    if benchmark in _WITHOUT_VECTORS:
+        return _WITHOUT_VECTORS[benchmark]
     folder, questions, annotations = _QUESTIONS[benchmark]
     return Files(
         questions=tuple(found for name in questions for found in files(folder, name)),

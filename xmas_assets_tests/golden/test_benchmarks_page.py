@@ -43,6 +43,7 @@ HEADLINES: dict[str, tuple[Callable[[Any], float], Callable[[Any], float]]] = {
         lambda found: 100 * _share([item["judge"] == "Correct" for item in found["items"].values()]),
         lambda found: 100 * _share([item["correct"] for item in found["items"].values()]),
     ),
+    "llavabench": (lambda found: found["summary"]["all"]["relative"], lambda found: found["aggregate"]["all"]),
 }
 """By benchmark: its headline in ``expected.json`` and in ``expected_lmms_eval.json``."""
 

@@ -1,7 +1,8 @@
 """What a benchmark is: items read from its official files, an answer scored, scores put together to one number."""
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -84,7 +85,7 @@ class Benchmark(ABC):
         maximum: The headline of a model that is always right.
         max_new_tokens: Longest answer that a model may give.
         files: What ``--questions`` and ``--annotations`` are, as a sentence.
-        judged: Whether answers are scored by a judge (a person or a language model), whose replies are then scored.
+        judged: Whether a judge scores the answers: ``JudgedBenchmark``.
     """
 
     name: ClassVar[str]
@@ -162,12 +163,13 @@ class Benchmark(ABC):
             By division and category, in their alphabetical order; only of answered items.
         """
         scores = self.score_all(items, answers)
-        by_part: dict[str, list[float]] = {}
-        for item in items:
-            for division, category in item.categories.items():
-                if item.item_id in scores:
-                    by_part.setdefault(f"{division}/{category}", []).append(scores[item.item_id])
-        return {name: self.maximum * float(np.mean(by_part[name])) for name in sorted(by_part)}
+        by_part = mean_by_name(
+            (f"{division}/{category}", scores[item.item_id])
+            for item in items
+            if item.item_id in scores
+            for division, category in item.categories.items()
+        )
+        return {name: self.maximum * mean for name, mean in by_part.items()}
 
     def submission(self, items: Sequence[Item], answers: Mapping[str, str]) -> tuple[str, bytes] | None:
         """Name and content of a file in the form that the official server or script takes; None if there is none.
@@ -177,3 +179,73 @@ class Benchmark(ABC):
             answers: By item id; an item without one is submitted with an empty answer.
         """
         return None
+
+
+class JudgedBenchmark(Benchmark):
+    """A benchmark whose answers a judge scores, a person or a language model.
+
+    Its methods take the judge's replies where those of other benchmarks take answers; only ``judge_prompt`` and
+    ``submission`` take answers.
+
+    Attributes:
+        judge: Who judged in the published numbers.
+        judge_instruction: What the judge is told before the prompt, as its system message; "" if nothing.
+        max_reply_tokens: Longest reply that the judge may give.
+        max_asks: How often the judge is asked about an answer until a reply can be read.
+    """
+
+    judged: ClassVar[bool] = True
+    judge: ClassVar[str]
+    judge_instruction: ClassVar[str] = ""
+    max_reply_tokens: ClassVar[int]
+    max_asks: ClassVar[int]
+
+    @abstractmethod
+    def judge_prompt(self, item: Item, answer: str, *, again: bool = False) -> str:
+        """What the judge is asked about an answer.
+
+        Args:
+            item: What was asked.
+            answer: As the model gave it.
+            again: Whether an earlier reply about it could not be read.
+        """
+
+    @abstractmethod
+    def reply_is_readable(self, reply: str) -> bool:
+        """Whether a reply has a score; if not, the judge is asked again."""
+
+    def settled_reply(self, replies: Iterable[str]) -> tuple[str, int]:
+        """The reply that counts, and how many were given until then.
+
+        Args:
+            replies: To one question, in order, at least one; no more are taken from it than are needed. The first
+                readable one counts, or else the one at ``max_asks``, which ``score`` then takes as unread.
+        """
+        reply, n_asked = "", 0
+        for reply in itertools.islice(replies, self.max_asks):
+            n_asked += 1
+            if self.reply_is_readable(reply):
+                break
+        return reply, n_asked
+
+    def over_runs(self, items: Sequence[Item], runs: Sequence[Mapping[str, str]]) -> dict[str, float]:
+        """Means over several runs of the judge, or several raters.
+
+        Args:
+            items: All of them.
+            runs: Replies by item id; at least one run.
+
+        Returns:
+            The headline (``total``), its standard deviation over these runs (``std``) and ``parts``.
+        """
+        totals = [self.headline(self.units(items, replies)) for replies in runs]
+        parts = mean_by_name(part for replies in runs for part in self.parts(items, replies).items())
+        return {"total": float(np.mean(totals)), "std": float(np.std(totals))} | parts
+
+
+def mean_by_name(values: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Mean of the values of each name, names in alphabetical order."""
+    by_name: dict[str, list[float]] = {}
+    for name, value in values:
+        by_name.setdefault(name, []).append(value)
+    return {name: float(np.mean(by_name[name])) for name in sorted(by_name)}

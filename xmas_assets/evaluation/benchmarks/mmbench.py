@@ -5,13 +5,11 @@ import binascii
 import itertools
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-import numpy as np
-
 from xmas_assets.contracts.errors import DatasetError
-from xmas_assets.evaluation.benchmarks.base import OPTION_LETTER, Benchmark, Files, Item, Unit
+from xmas_assets.evaluation.benchmarks.base import OPTION_LETTER, Benchmark, Files, Item, Unit, mean_by_name
 from xmas_assets.evaluation.benchmarks.official_files import entry, one_question_file, read_table, with_unique_ids
 from xmas_assets.evaluation.benchmarks.workbook import workbook
 
@@ -99,15 +97,16 @@ class MmbenchEn(Benchmark):
     def parts(self, items: Sequence[Item], answers: Mapping[str, str]) -> dict[str, float]:
         """By ability and category, in percent; names that begin with ``vanilla`` are of the first rotation alone."""
         first = {item.item_id: item for item in items if str(_question_index(item)) == item.item_id}
-        by_part: dict[str, list[float]] = {}
-        for unit in self.units(items, answers):
-            for division, category in first[unit.item_ids[0]].categories.items():
-                by_part.setdefault(f"{division}/{category}", []).append(unit.values[0])
-        for name, score in self.score_all(list(first.values()), answers).items():
-            by_part.setdefault("vanilla", []).append(score)
-            for division, category in first[name].categories.items():
-                by_part.setdefault(f"vanilla/{division}/{category}", []).append(score)
-        return {name: self.maximum * float(np.mean(by_part[name])) for name in sorted(by_part)}
+        circular = {unit.item_ids[0]: unit.values[0] for unit in self.units(items, answers)}
+        vanilla = self.score_all(list(first.values()), answers)
+        means = mean_by_name(
+            [
+                *_by_category("", circular, first),
+                *(("vanilla", score) for score in vanilla.values()),
+                *_by_category("vanilla/", vanilla, first),
+            ]
+        )
+        return {name: self.maximum * mean for name, mean in means.items()}
 
     def submission(self, items: Sequence[Item], answers: Mapping[str, str]) -> tuple[str, bytes]:
         """The workbook that LLaVA sends to the server: the table without images, and the answers as they are."""
@@ -171,6 +170,13 @@ def _read_text(answer: str, options: Mapping[str, str]) -> str | None:
 
 def _question_index(item: Item) -> int:
     return int(item.item_id) % _ROTATION
+
+
+def _by_category(prefix: str, scores: Mapping[str, float], items: Mapping[str, Item]) -> Iterator[tuple[str, float]]:
+    """Each score once for each category of its item."""
+    for name, score in scores.items():
+        for division, category in items[name].categories.items():
+            yield f"{prefix}{division}/{category}", score
 
 
 def _is_given(text: str) -> bool:

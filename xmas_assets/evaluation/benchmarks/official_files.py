@@ -162,12 +162,12 @@ def word_in_name(path: Path, words: Sequence[str]) -> str:
 
 
 def with_unique_ids(items: Iterable[Item], path: Path) -> list[Item]:
-    """The items; ``DatasetError`` if there are none, one has no id, or two have the same."""
+    """The items; ``DatasetError`` if there are none, one has no id or no prompt, or two have the same id."""
     found = list(items)
     if not found:
         raise DatasetError(f"{path} has no questions; get the official file again")
-    if not all(item.item_id for item in found):
-        raise DatasetError(f"{path}: a question's id is empty; get the official file again")
+    if not all(item.item_id and item.prompt for item in found):
+        raise DatasetError(f"{path}: a question's id is empty, or its text; get the official file again")
     name, count = Counter(item.item_id for item in found).most_common(1)[0]
     if count > 1:
         raise DatasetError(f"{path}: id {name[:80]!r} occurs {count} times; get the official file again")

@@ -7,10 +7,13 @@ from xmas_assets.evaluation.benchmarks.base import Benchmark
 from xmas_assets.evaluation.benchmarks.captions import CaptionsCoco, CaptionsNocaps
 from xmas_assets.evaluation.benchmarks.chartqa import Chartqa
 from xmas_assets.evaluation.benchmarks.gqa import Gqa
+from xmas_assets.evaluation.benchmarks.llavabench import Llavabench
 from xmas_assets.evaluation.benchmarks.mmbench import MmbenchCn, MmbenchEn
 from xmas_assets.evaluation.benchmarks.mme import Mme
 from xmas_assets.evaluation.benchmarks.mmmu import Mmmu
+from xmas_assets.evaluation.benchmarks.mmvet import Mmvet
 from xmas_assets.evaluation.benchmarks.nlvr import Nlvr1, Nlvr2
+from xmas_assets.evaluation.benchmarks.owleval import Owleval
 from xmas_assets.evaluation.benchmarks.pope import Pope
 from xmas_assets.evaluation.benchmarks.scienceqa import Scienceqa
 from xmas_assets.evaluation.benchmarks.seedbench import Seedbench
@@ -37,6 +40,9 @@ BENCHMARKS: dict[str, Benchmark] = {
         Mmmu(),
         CaptionsCoco(),
         CaptionsNocaps(),
+        Mmvet(),
+        Llavabench(),
+        Owleval(),
     )
 }
 
