@@ -4,6 +4,7 @@ import typer
 
 from xmas_assets.cli.options import Dataset, open_home
 from xmas_assets.cli.output import note, print_frame
+from xmas_assets.cli.runs import note_toy_model
 
 app = typer.Typer()
 
@@ -35,7 +36,7 @@ def theory(dataset: Dataset) -> None:
     Example: xmas theory mine
     """
     home = open_home()
-    home.registration(dataset)
+    note_toy_model(home, dataset)
     from xmas_assets.orchestration.platform import Platform
     from xmas_assets.orchestration.selection_runs import bring_up_to_date
     from xmas_assets.report.agreement import agreement_cells, agreement_verdict

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 _DEMO = "demo"
+_TRAINED = {"proxy_checkpoints", "warmup_checkpoints", "difficulty_scores"}  # assets that train the base model
 
 
 @app.command()
@@ -46,12 +47,16 @@ def select(dataset: Dataset, method: Methods, budget: Budgets = DEFAULT_BUDGETS,
 
     Example: xmas select mine --method xmas --budget 0.2
     """
+    from xmas_assets.contracts.signals import stages_behind
     from xmas_assets.orchestration.platform import Platform
     from xmas_assets.orchestration.selection_runs import run_selections
+    from xmas_assets.selection.registry import METHODS
     from xmas_assets.stages.subsets import selection_keys
 
     home = open_home()
     keys = selection_keys(method, budget, seeds, settings=home.settings(dataset).methods)
+    if any(_TRAINED & stages_behind(METHODS[key.method].needs) for key in keys):
+        note_toy_model(home, dataset)
     run_selections(Platform.open(home), dataset, keys, stages=("selected_subset",), say=note)
     for key in keys:
         print(f"{key}  {home.stored('selected_subset', f'{dataset}|{key}')['subset'].n_rows:,} rows")
@@ -94,18 +99,26 @@ def demo(workers: Workers = 2) -> None:
 
 
 def _run(home: "Home", dataset: str, *, methods: list[str], budgets: list[str], seeds: int, workers: int) -> None:
-    from xmas_assets.contracts.settings import TOY_MODEL
     from xmas_assets.stages.subsets import selection_keys
 
     settings = home.settings(dataset)
     keys = selection_keys(methods, budgets, seeds, settings=settings.methods)
-    if settings.base_model.source == TOY_MODEL and not home.is_toy(dataset):
-        note(
-            f"{dataset} is run with the toy model, which knows drawings of shapes only; name a model of your own as "
-            f"base_model in {home.registration_path(dataset)}, or with: xmas dataset add --model"
-        )
+    note_toy_model(home, dataset, sections=("base_model", "target_base"))
     from xmas_assets.orchestration.platform import Platform
     from xmas_assets.orchestration.selection_runs import run_selections
 
     run_selections(Platform.open(home), dataset, keys, workers=workers, say=note)
     print_leaderboard(home, dataset)
+
+
+def note_toy_model(home: "Home", dataset: str, *, sections: tuple[str, ...] = ("base_model",)) -> None:
+    """Say that a user's own data is run with the toy model, if one of these sections of the settings names it."""
+    from xmas_assets.contracts.settings import TOY_MODEL
+
+    settings = home.settings(dataset)
+    toy = [section for section in sections if getattr(settings, section).source == TOY_MODEL]
+    if toy and not home.is_toy(dataset):
+        note(
+            f"{dataset} is run with the toy model, which knows drawings of shapes only; name a model of your own as "
+            f"{toy[0]} in {home.registration_path(dataset)}, or with: xmas dataset add --model"
+        )

@@ -55,12 +55,34 @@ def test_a_target_that_cannot_be_used_is_refused_before_a_proxy_is_trained(tmp_p
     assert not Home.open(home).is_stored("proxy_checkpoints", "mine")
 
 
-def test_a_run_of_own_data_on_the_toy_model_says_so_first(tmp_path: Path, files: Path):
+@pytest.mark.parametrize(
+    "command",
+    [("run", "mine", "--method", "random"), ("select", "mine", "--method", "xmas"), ("theory", "mine")],
+    ids=lambda command: command[0],
+)
+def test_what_trains_the_toy_model_on_own_data_says_so_first(command, tmp_path: Path, files: Path):
     home = tmp_path / "home"
     assert add(home, files).code == 0
-    shutil.rmtree(files)  # so that the run ends at once
+    shutil.rmtree(files)  # so that the command ends at once
+    first = xmas(home, *command).err.splitlines()[:2]
+    assert "mine is run with the toy model" in first[1]
+
+
+def test_what_trains_nothing_says_nothing_of_the_toy_model(tmp_path: Path, files: Path):
+    home = tmp_path / "home"
+    assert add(home, files).code == 0
+    selected = xmas(home, "select", "mine", "--method", "random", "--budget", "0.5")
+    assert (selected.code, "toy model" in selected.err) == (0, False)
+
+
+def test_a_run_whose_targets_alone_are_toys_says_so(tmp_path: Path, files: Path):
+    home = tmp_path / "home"
+    proxy = FAMILIES["qwen2_vl"](tmp_path / "qwen")
+    assert add(home, files, "--model", proxy, "--target-model", "toy:tiny").code == 0
+    shutil.rmtree(files)
     first = xmas(home, "run", "mine", "--method", "random").err.splitlines()[:2]
     assert "mine is run with the toy model" in first[1]
+    assert "name a model of your own as target_base in" in first[1]
 
 
 def test_a_hub_model_is_named_with_its_commit(tmp_path: Path, files: Path):
