@@ -104,10 +104,12 @@ def indicator_table(sample_ids: Sequence[str], rows: IntArray, columns: Sequence
     Args:
         sample_ids: Of the dataset, in row order.
         rows: Those with an image; all others are NaN.
-        columns: One indicator each, of these rows.
+        columns: One indicator each, of these rows; a row that has none of a kind (an image that the model's processor
+            refuses) has none at all.
     """
     values = np.full((len(sample_ids), len(columns)), np.nan, dtype=np.float32)
     values[rows] = np.column_stack(columns)
+    values[np.isnan(values).any(axis=1)] = np.nan
     return pl.DataFrame(
         {
             "row": pl.Series(range(len(sample_ids)), dtype=pl.Int64),

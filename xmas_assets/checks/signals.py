@@ -41,7 +41,7 @@ def check_spectra(values: FloatArray) -> list[str]:
 
 
 def check_gradients(gradients: Table) -> list[str]:
-    """No infinity, and not every row without a value (NaN: too long to be read)."""
+    """No infinity, and not every row without a value (NaN: left out)."""
     n_missing = n_infinite = 0
     for batch in gradients.batches(["projected"], n_rows=1024):
         values = np.asarray(batch.column(0).flatten()).reshape(batch.num_rows, -1)
@@ -49,7 +49,7 @@ def check_gradients(gradients: Table) -> list[str]:
         n_infinite += int(np.isinf(values).any(1).sum())
     problems = [f"{n_infinite} rows hold infinity"] if n_infinite else []
     if n_missing == gradients.n_rows:
-        problems.append(f"all {n_missing} rows are without a gradient; raise base_model.max_tokens")
+        problems.append(f"all {n_missing} rows are without a gradient; the asset's notices say why")
     return problems
 
 

@@ -40,7 +40,7 @@ class Sample:
 
 
 class Reason(StrEnum):
-    """Why a record was quarantined. The value is the code in the quarantine table."""
+    """Why a record was quarantined, or left out by a model. The value is the code in tables and records."""
 
     BAD_JSON = "bad_json"
     BAD_ENCODING = "bad_encoding"
@@ -67,3 +67,4 @@ class Reason(StrEnum):
     IMAGE_NOT_A_FILE = "image_not_a_file"
     IMAGE_UNREADABLE = "image_unreadable"
     IMAGE_CHANGED = "image_changed"
+    IMAGE_REFUSED = "image_refused"

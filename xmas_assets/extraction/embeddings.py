@@ -1,6 +1,7 @@
 """Embeddings of each row's images and text, and how well the two agree. Each distinct image is embedded once."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 
 from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.progress import ProgressCallback
-from xmas_assets.contracts.samples import Sample, without_image_marks
+from xmas_assets.contracts.samples import Reason, Sample, without_image_marks
 from xmas_assets.contracts.settings import BaseModelSettings, ClipSettings
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.core.similarity import unit_rows
-from xmas_assets.extraction.shard_arrays import save_array
+from xmas_assets.extraction.extracted import note_left_out
+from xmas_assets.extraction.shard_arrays import MARKS, save_array
 from xmas_assets.files.whole import replacing
 from xmas_assets.scale.row_tables import RowTable, make_row_table, vectors
 from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
@@ -52,7 +54,7 @@ def embed_dataset(
     Returns:
         Columns ``image`` (mean over the row's images, unit length) and ``text`` (of all turns, one per line, without
         image marks; unit length), float32 lists of the model's width, and ``score``, their cosine. NaN where a row has
-        no image.
+        no image, or one that the base model's processor refuses (which is in the notices).
 
     Raises:
         ModelError: If the model cannot be used, or an embedding is not finite.
@@ -68,7 +70,7 @@ def embed_dataset(
             embedder = ClipEmbedder(own, open_image, device=base_settings.device)
         images = _embed_images(embedder, samples, settings, workspace=workspace, key=key, progress=listen("images"))
         width = embedder.embed_texts(["a"]).shape[1]
-        return make_row_table(
+        table = make_row_table(
             samples,
             [*(pa.field(name, pa.list_(pa.float32(), width)) for name in ("image", "text")), _SCORE],
             partial(_embed_rows, embedder, images, settings.batch_size),
@@ -77,6 +79,9 @@ def embed_dataset(
             key=key,
             progress=listen("texts"),
         )
+    marks = np.array([MARKS[Reason.IMAGE_REFUSED] if images.lacks(s.image_hashes) else 1 for s in samples])
+    notices = note_left_out(samples, [(np.arange(len(samples)), marks)], "image vector", max_tokens=0)
+    return replace(table, notices=notices)
 
 
 _SCORE = pa.field("score", pa.float32())
@@ -88,6 +93,11 @@ class _Images:
     def __init__(self, rows: Mapping[str, int], values: NDArray[Any]) -> None:
         self._rows = rows
         self._values = values
+        self._lacking = {name for name, row in rows.items() if np.isnan(values[row, 0])}
+
+    def lacks(self, content_hashes: Sequence[str]) -> bool:
+        """Whether one of some images has no vector."""
+        return not self._lacking.isdisjoint(content_hashes)
 
     def mean(self, content_hashes: Sequence[str]) -> FloatArray:
         """Direction of some images' mean, shape (width,)."""

@@ -21,9 +21,9 @@ from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.core.arrays import IntArray
 from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.batching import image_groups
-from xmas_assets.extraction.extracted import Extracted, note_too_long
+from xmas_assets.extraction.extracted import Extracted, note_left_out
 from xmas_assets.extraction.passes import SignalReader
-from xmas_assets.extraction.shard_arrays import ShardArray, bytes_to_come, save_array
+from xmas_assets.extraction.shard_arrays import bytes_to_come, save_array
 from xmas_assets.files.space import require_space
 from xmas_assets.files.whole import replacing
 from xmas_assets.scale.row_tables import samples_digest
@@ -33,7 +33,7 @@ from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.loading import load_vlm
 
 # Raised when the same inputs would give other values, so that shards of an older version are not taken for ours.
-_VERSION = 3
+_VERSION = 4
 Files = dict[Shard, Path]
 
 
@@ -86,7 +86,8 @@ def extract_signals(
         progress: Told how many rows are done, and the time left.
 
     Returns:
-        Each signal's table under its name. Rows too long to be read have no value; they are in the notices.
+        Each signal's table under its name. Rows that are left out (too long, an image that the processor
+        refuses) have no value; they are in the notices.
 
     Raises:
         StoreError: Before any row is read, if the signals would not fit on the disk.
@@ -122,9 +123,10 @@ def extract_signals(
 
     def extracted(signal: Signal) -> Extracted:
         shard_arrays = [(rows[shard.start : shard.stop], path) for shard, path in files[signal.name].items()]
-        notices = (*reader.notices, *_too_long(samples, shard_arrays, base_settings.max_tokens))
+        marks = ((own, np.load(path, mmap_mode="r")[:, 0]) for own, path in shard_arrays)
+        left_out = note_left_out(samples, marks, "signals", max_tokens=base_settings.max_tokens)
         steps = [checkpoint.step for checkpoint in _read_at(signal, ordered)]
-        return Extracted(shard_arrays, reader.shapes[signal.name], samples, tuple(steps), notices)
+        return Extracted(shard_arrays, reader.shapes[signal.name], samples, tuple(steps), (*reader.notices, *left_out))
 
     return {signal.name: extracted(signal) for signal in signals}
 
@@ -179,9 +181,3 @@ def _open_files(signal: Signal, shards: list[Shard], workspace: Path, inputs: tu
     versions = (_VERSION, library_versions(READING), signal.name, signal.version)
     key = repr((versions, repr(signal), inputs))
     return dict(zip(shards, open_shards(workspace, shards, key=key), strict=True))
-
-
-def _too_long(samples: Sequence[Sample], shard_arrays: Sequence[ShardArray], max_tokens: int) -> tuple[str, ...]:
-    """A notice of the samples that were too long to be read, if there are any."""
-    long = np.concatenate([rows[np.load(path, mmap_mode="r")[:, 0] == 0] for rows, path in shard_arrays])
-    return note_too_long(samples, long.tolist(), "signals", max_tokens)

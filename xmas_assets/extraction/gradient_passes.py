@@ -18,6 +18,7 @@ from xmas_assets.extraction.batching import images_of
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.sample_gradients import GradientReader
+from xmas_assets.extraction.shard_arrays import MARKS
 from xmas_assets.vlm.adapters import read_adam_state, read_lora
 from xmas_assets.vlm.batches import collate, collate_text
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
@@ -74,8 +75,8 @@ def read_gradients(
         advance: Called with the samples that a step has finished (a fraction: a step is one checkpoint's).
 
     Returns:
-        Norm and projected gradient, shape (n_samples, n_checkpoints, 1 + n_projected); NaN for a sample too long to be
-        read.
+        Norm and projected gradient, shape (n_samples, n_checkpoints, 1 + n_projected); for a sample that is left out,
+        why (``MARKS``) and NaN.
 
     Raises:
         ModelError: If a gradient is not finite, or the device's memory does not hold a single sample.
@@ -94,6 +95,8 @@ def read_gradients(
     advance(len(left_out))
     places = {sample.sample_id: place for place, sample in enumerate(samples)}
     values = np.full((len(samples), len(models), 1 + models.settings.n_projected), np.nan, dtype=np.float32)
+    for sample_id, reason in left_out.items():
+        values[places[sample_id], :, 0] = MARKS[reason]
     for number in order:
         for batch in batches:
             rows = [places[row.sample_id] for row in batch]

@@ -17,7 +17,7 @@ from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.batching import image_groups
-from xmas_assets.extraction.extracted import note_too_long
+from xmas_assets.extraction.extracted import note_left_out
 from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read_gradients
 from xmas_assets.extraction.shard_arrays import ShardArray, bytes_to_come, in_dataset_order, save_array
 from xmas_assets.files.space import require_space
@@ -27,7 +27,7 @@ from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage
 
 # Raised when the same inputs would give other values, so that shards of an older version are not taken for ours.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Gradients:
         n_checkpoints: Checkpoints read, by ascending step.
         n_projected: Dimensions of a projected gradient.
         shard_arrays: Rows in each shard's file, which holds for each of them the norm and the projected gradient at
-            each checkpoint: shape (n_rows, n_checkpoints, 1 + n_projected), float32; NaN for a sample too long to be
-            read.
+            each checkpoint: shape (n_rows, n_checkpoints, 1 + n_projected), float32; for a sample that is left out,
+            why (``MARKS``) and NaN.
         notices: What a person should know about how they were made.
     """
 
@@ -51,11 +51,14 @@ class Gradients:
     notices: tuple[str, ...]
 
     def blocks(self) -> Iterator[tuple[range, FloatArray, FloatArray]]:
-        """Give rows in dataset order; norms, (n_rows, n_checkpoints); and projected gradients, (..., n_projected)."""
+        """Give rows in dataset order; norms, (n_rows, n_checkpoints); and projected gradients, (..., n_projected).
+
+        Both are NaN in rows that are left out.
+        """
         shape = (self.n_checkpoints, 1 + self.n_projected)
         for rows, values in in_dataset_order(self.shard_arrays, len(self.samples), shape):
             # Norms are often kept; as a view they would keep the whole block.
-            yield rows, values[..., 0].copy(), values[..., 1:]
+            yield rows, np.where(values[..., 0] < 0, np.float32("nan"), values[..., 0]), values[..., 1:]
 
 
 def extract_gradients(
@@ -86,7 +89,8 @@ def extract_gradients(
         progress: Told how many rows are done, and the time left.
 
     Returns:
-        The gradients. Rows too long to be read have NaN; they are in the notices.
+        The gradients. Rows that are left out (too long, an image that the processor refuses) have NaN; they are in the
+        notices.
 
     Raises:
         StoreError: Before any work, if the gradients would not fit on the disk.
@@ -121,11 +125,7 @@ def extract_gradients(
     with model_work(settings.threads):
         paths = run_shards(workspace, shards, compute_and_write, key=key, progress=counter)
     shard_arrays = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
-    notices = (*sorted(models.notices), *_too_long(samples, shard_arrays, base_settings.max_tokens))
+    marks = ((own, np.load(path, mmap_mode="r")[:, 0, 0]) for own, path in shard_arrays)
+    left_out = note_left_out(samples, marks, "gradient", max_tokens=base_settings.max_tokens)
+    notices = (*sorted(models.notices), *left_out)
     return Gradients(samples, len(ordered), settings.n_projected, shard_arrays, notices)
-
-
-def _too_long(samples: Sequence[Sample], shard_arrays: Sequence[ShardArray], max_tokens: int) -> tuple[str, ...]:
-    """A notice of the samples that were too long to be read, if there are any."""
-    long = np.concatenate([rows[np.isnan(np.load(path, mmap_mode="r")[:, 0, 0])] for rows, path in shard_arrays])
-    return note_too_long(samples, long.tolist(), "gradient", max_tokens)

@@ -14,7 +14,7 @@ from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.base import Signal
 from xmas_assets.extraction.batching import batches_of, images_of, new_images
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
-from xmas_assets.extraction.shard_arrays import split_columns
+from xmas_assets.extraction.shard_arrays import MARKS, split_columns
 from xmas_assets.vlm.ahead import ahead
 from xmas_assets.vlm.capture import CaptureSpec, Layer
 from xmas_assets.vlm.forward import ImageInputs, capture
@@ -92,10 +92,10 @@ class SignalReader:
             advance: Called with the samples that a step has finished (a fraction: a step is one checkpoint's).
 
         Returns:
-            By signal, whether each sample was read (0: it is too long) and then its columns' values, flat, shape
-            (n_samples, 1 + width); NaN where a sample has none.
+            By signal, whether each sample was read (1, or why not: ``MARKS``) and then its columns' values, flat,
+            shape (n_samples, 1 + width); NaN where a sample has none.
         """
-        encoded, _ = self._encoder.encode(samples)
+        encoded, left_out = self._encoder.encode(samples)
         if any(signal.capture_spec(self._config).places for signal in signals):
             self._check_places(encoded)
         places = {sample.sample_id: place for place, sample in enumerate(samples)}
@@ -116,11 +116,10 @@ class SignalReader:
 
             for batch in self._read_checkpoint(number, self._at(number, signals), batches, store):
                 advance(len(batch) / len(numbers))
-        advance(len(samples) - len(encoded))
-        read = [places[row.sample_id] for row in encoded]
+        advance(len(left_out))
+        marks = [MARKS[left_out[s.sample_id]] if s.sample_id in left_out else 1 for s in samples]
         for own in values.values():
-            own[:, 0] = 0
-            own[read, 0] = 1
+            own[:, 0] = marks
         return values
 
     def _at(self, number: int, signals: Sequence[Signal]) -> list[Signal]:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from xmas_assets.contracts.samples import Reason
 from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.scale.shards import Shard
 
+#: In the place of a number that is at least 0, why a row has no values.
+MARKS = {Reason.TOO_LONG: -1, Reason.EMPTY_ANSWER: -2, Reason.IMAGE_REFUSED: -3}
 ShardArray = tuple[IntArray, Path]
 """Rows, and the file that holds their values in that order: shape (n_rows, *shape of a row's value), float32."""
 
@@ -44,10 +47,10 @@ def in_dataset_order(
 
 
 def split_columns(values: FloatArray, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, FloatArray]:
-    """Views of a signal's columns in its values with the mark in front that a row was read, shape (n_rows, 1 + width).
+    """Views of a signal's columns in its values with the mark of whether a row was read in front.
 
     Args:
-        values: As ``Extracted.shard_arrays`` has them.
+        values: As ``Extracted.shard_arrays`` has them, shape (n_rows, 1 + width).
         shapes: Of one row's value in each column.
 
     Returns:

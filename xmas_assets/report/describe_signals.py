@@ -111,4 +111,4 @@ def _without(present: NDArray[np.bool_], has_image: NDArray[np.bool_]) -> str:
     """Why rows have no value, in words."""
     missing = ~present
     text_only, others = int((missing & ~has_image).sum()), int((missing & has_image).sum())
-    return f"{text_only:,} text-only, {others:,} others (too long to be read; see notices)"
+    return f"{text_only:,} text-only, {others:,} others (left out; see notices)"

@@ -24,10 +24,12 @@ class RowTable:
     Attributes:
         paths: Arrow files, one per shard, in row order.
         schema: ``row``, ``sample_id``, and the computed columns.
+        notices: What a person should know about how it was made.
     """
 
     paths: tuple[Path, ...]
     schema: pa.Schema
+    notices: tuple[str, ...] = ()
 
     def named(self, name: str) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Give the batches as those of a table of this name."""

@@ -144,7 +144,7 @@ class Method(BaseModel):
             )
 
     def _unread(self, signals: Mapping[str, Array], order: IntArray) -> IntArray:
-        """Positions of the rows that lack a signal altogether: too long for the model that was read, mostly.
+        """Positions of the rows that lack a signal altogether: most were too long for the model that was read.
 
         Raises:
             SelectionError: If a signal is missing or damaged, or more than one row in twenty lacks one.
@@ -191,7 +191,7 @@ def _lacking(ordered: OrderedSignals, name: str) -> NDArray[np.bool_]:
     damaged = bad & ~empty
     if damaged.any() or bad.sum() > len(bad) // _MOST_LACKING:
         shown = damaged if damaged.any() else bad
-        what = "NaN or infinite" if damaged.any() else "missing (rows too long to be read?)"
+        what = "NaN or infinite" if damaged.any() else f"missing (left out; see the notices of {source.asset})"
         ids = ", ".join(str(sample_id) for sample_id in ordered["sample_ids"][np.flatnonzero(shown)[:_N_SHOWN]])
         raise SelectionError(
             f"signal {name!r} is {what} in {int(shown.sum())} of {len(bad)} rows (first: {ids}); "

@@ -35,9 +35,7 @@ def group_trajectories(trajectories: ScalarTrajectories, settings: ClusterSettin
     n_rows = len(trajectories.sums)
     has_trajectory = rows_with_values(trajectories.sums)
     if not has_trajectory.any():
-        raise SelectionError(
-            f"all {n_rows} rows are text-only or too long to be read, so there is nothing to cluster; use random"
-        )
+        raise SelectionError(f"all {n_rows} rows are text-only or left out, so there is nothing to cluster; use random")
     order = id_order({"sample_ids": trajectories.sample_ids})
     rows = order[has_trajectory[order]]
     sums = trajectories.sums[rows]

@@ -25,7 +25,7 @@ def strata_of(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
     has_cluster = labels >= 0
     if not has_cluster.any():
         raise SelectionError(
-            f"all {len(labels)} rows are text-only or too long to be read, so there is no attention to cluster; "
+            f"all {len(labels)} rows are text-only or left out, so there is no attention to cluster; "
             "use random, or a dataset with images"
         )
     rest = int(labels.max()) + 1

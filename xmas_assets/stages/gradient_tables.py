@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def stage_gradients(workspace: Path, extracted: "Gradients") -> StoredTables:
-    """Stage gradients at one checkpoint: columns ``norm`` and ``projected``; NaN in rows too long to be read."""
+    """Stage gradients at one checkpoint: columns ``norm`` and ``projected``; NaN in rows that are left out."""
 
     def batches() -> Iterator[tuple[str, pa.RecordBatch]]:
         for rows, norms, projected in extracted.blocks():
@@ -47,7 +47,7 @@ def stage_validation_gradients(workspace: Path, extracted: "Gradients", tasks: T
         tasks: Of them, with column ``task``; records without one are a task of their own, named "".
 
     Raises:
-        DatasetError: If all records of a task are too long to be read.
+        DatasetError: If all records of a task are left out.
     """
     _, norms, projected = (np.concatenate(parts) for parts in zip(*extracted.blocks(), strict=True))
     names, groups = np.unique([task or "" for task in tasks.column("task").tolist()], return_inverse=True)
@@ -55,8 +55,8 @@ def stage_validation_gradients(workspace: Path, extracted: "Gradients", tasks: T
     counts = np.bincount(groups[is_read], minlength=len(names))
     if not counts.all():
         raise DatasetError(
-            f"all validation records of task {names[counts == 0][0]!r} are too long to be read; "
-            "raise base_model.max_tokens, or give shorter ones"
+            f"no validation record of task {names[counts == 0][0]!r} has a gradient ({'; '.join(extracted.notices)}); "
+            "raise base_model.max_tokens, or give other records"
         )
     columns = {"task": pa.array(names.tolist()), "n_rows": pa.array(counts)}
     columns["projected"] = _lists(mean_directions(projected[is_read], groups[is_read]))

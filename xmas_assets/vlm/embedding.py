@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import AutoModel
@@ -23,7 +24,7 @@ class Embedder(Protocol):
     """Makes vectors of unit length, float32."""
 
     def embed_images(self, references: Sequence[str], content_hashes: Sequence[str]) -> FloatArray:
-        """Vectors of images, shape (n_images, width)."""
+        """Vectors of images, shape (n_images, width); NaN for one that the model's processor refuses."""
         ...
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
@@ -46,7 +47,7 @@ class BaseEmbedder:
             ModelError: As ``load_vlm``.
         """
         self._vlm = vlm = load_vlm(directory, settings)
-        self._model, self._tokenizer = vlm.model, vlm.processor.tokenizer
+        self._tokenizer, self._words = vlm.processor.tokenizer, vlm.model.get_input_embeddings().weight
         self._pictures = Pictures(vlm.processor, open_image, limit_bytes=0)
         self._template = ChatTemplate(vlm.processor)
 
@@ -54,13 +55,19 @@ class BaseEmbedder:
     def embed_images(self, references: Sequence[str], content_hashes: Sequence[str]) -> FloatArray:
         """Average the connector's output over each image's tokens."""
         units = [Unit((one,), (other,)) for one, other in zip(references, content_hashes, strict=True)]
-        tokens = image_features(self._vlm, [self._pictures.half(unit) for unit in units])
-        return _directions(torch.stack([image.float().mean(0) for image in tokens]), "the base model")
+        halves = [self._pictures.half_if_taken(unit) for unit in units]
+        taken = [number for number, half in enumerate(halves) if half is not None]
+        vectors = np.full((len(units), self._words.shape[1]), np.nan, dtype=np.float32)
+        if taken:
+            tokens = image_features(self._vlm, [half for half in halves if half is not None])
+            means = torch.stack([image.float().mean(0) for image in tokens])
+            vectors[taken] = _directions(means, "the base model")
+        return vectors
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """Average the word embeddings of each whole text."""
-        words = self._model.get_input_embeddings().weight
+        words = self._words
         made = self._tokenizer([self._template.escape(text) for text in texts], add_special_tokens=False)
         means = [words[torch.tensor(ids, device=words.device)].float().mean(0) for ids in made["input_ids"]]
         return _directions(torch.stack(means), "the base model")

@@ -1,5 +1,6 @@
 """Images as the model reads them: the tensors that its processor makes of them, once per image, and their tokens."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from xmas_assets.contracts.errors import ModelError
-from xmas_assets.vlm.grids import Shape
+from xmas_assets.contracts.errors import ImageError
+from xmas_assets.contracts.samples import Reason
 from xmas_assets.vlm.image_preparer import Description, ImageHalf, preparer_of
 
+_LOG = logging.getLogger(__name__)
 OpenImage = Callable[[str, str], Image.Image]
 """Gives the picture of a reference, if its bytes still have the given content hash."""
 
@@ -45,14 +47,15 @@ class Pictures:
             limit_bytes: Tensors kept at most, bytes; images beyond it are prepared again when needed.
 
         Raises:
-            ModelError: If the processor cannot prepare an image.
+            ModelError: If the processor cannot prepare an ordinary image.
         """
         self._open_image = open_image
         self._limit_bytes = limit_bytes
         self._kept: OrderedDict[tuple[str, ...], ImageHalf] = OrderedDict()
         self._kept_bytes = 0
-        self._described: dict[tuple[str, ...], Description] = {}
+        self._described: dict[tuple[str, ...], Description | None] = {}
         self._preparer = preparer_of(processor)
+        self._has_refused = False
 
     def units(self, references: Sequence[str], content_hashes: Sequence[str]) -> list[Unit]:
         """Group a row's images into what is prepared together."""
@@ -60,16 +63,18 @@ class Pictures:
             return [Unit((one,), (other,)) for one, other in zip(references, content_hashes, strict=True)]
         return [Unit(tuple(references), tuple(content_hashes))] if references else []
 
-    def written(self, unit: Unit) -> tuple[str, ...]:
-        """What each image's mark becomes; an image is opened only if that depends on it."""
-        constant = self._preparer.constant_text
-        return self._describe(unit).written if constant is None else (constant,) * len(unit.hashes)
+    def describe(self, unit: Unit) -> Description | None:
+        """What images become in the text, or None if the processor refuses one; opened only if it depends on them.
 
-    def shapes(self, unit: Unit) -> tuple[Shape | None, ...]:
-        """What tells where each image's tokens lie in its picture; None, unopened, if all images become the same."""
-        if self._preparer.constant_text is not None:
-            return (None,) * len(unit.hashes)
-        return self._describe(unit).shapes
+        Raises:
+            ImageError: If ``open_image`` refuses a picture.
+        """
+        constant = self._preparer.constant_text
+        if constant is not None:
+            return Description((constant,) * len(unit.hashes), (None,) * len(unit.hashes))
+        if unit.hashes not in self._described:
+            self._described[unit.hashes] = self._describe(unit)
+        return self._described[unit.hashes]
 
     def token_ids(self) -> set[int]:
         """The tokens that an image becomes, tried on some."""
@@ -79,37 +84,41 @@ class Pictures:
         """The image half of the model's inputs.
 
         Raises:
-            ModelError: If the processor refuses an image.
-            ImageError: If ``open_image`` does.
+            ImageError: If ``open_image`` refuses a picture, or the processor does (``image_refused``).
         """
         if unit.hashes in self._kept:
             self._kept.move_to_end(unit.hashes)
             return self._kept[unit.hashes]
-        images = self._open(unit)
-        try:
-            half = self._preparer.prepare(images)
-        except ModelError as error:
-            raise ModelError(
-                f"the images {list(unit.references)} of {[image.size for image in images]} pixels cannot be prepared: "
-                f"{error}; take their rows out of the dataset, or use another model"
-            ) from error
+        half = self._preparer.prepare(self._open(unit))
         self._kept[unit.hashes] = half
         self._kept_bytes += half.n_bytes
         while self._kept_bytes > self._limit_bytes and len(self._kept) > 1:
             self._kept_bytes -= self._kept.popitem(last=False)[1].n_bytes
         return half
 
+    def half_if_taken(self, unit: Unit) -> ImageHalf | None:
+        """As ``half``, but None where the processor refuses an image; logged once, since there may be many."""
+        try:
+            return self.half(unit)
+        except ImageError as error:
+            if error.reason != Reason.IMAGE_REFUSED:
+                raise
+            level = logging.DEBUG if self._has_refused else logging.WARNING
+            self._has_refused = True
+            _LOG.log(level, "%s: %s; rows with such images are left out", ", ".join(unit.references), error.detail)
+            return None
+
     def _open(self, unit: Unit) -> list[Image.Image]:
         return [self._open_image(*pair) for pair in zip(unit.references, unit.hashes, strict=True)]
 
-    def _describe(self, unit: Unit) -> Description:
-        """What images become in the text; where memory would not keep what is prepared, a known size is enough."""
-        if unit.hashes not in self._described:
-            known = None
-            if unit.hashes not in self._kept and 2 * self._kept_bytes > self._limit_bytes:
-                known = self._preparer.described.get(tuple(image.size for image in self._open(unit)))
-            self._described[unit.hashes] = known or self._preparer.describe(self.half(unit))
-        return self._described[unit.hashes]
+    def _describe(self, unit: Unit) -> Description | None:
+        """As ``describe``; where memory would not keep what is prepared, a known size is enough."""
+        known = None
+        if unit.hashes not in self._kept and 2 * self._kept_bytes > self._limit_bytes:
+            known = self._preparer.described.get(tuple(image.size for image in self._open(unit)))
+        if known is None and (half := self.half_if_taken(unit)) is not None:
+            known = self._preparer.describe(half)
+        return known
 
     def per_token(self, input_ids: NDArray[np.int32], is_answer: NDArray[np.bool_]) -> dict[str, NDArray[np.int8]]:
         """What the model reads of each token of a row next to its id, by the input's name.

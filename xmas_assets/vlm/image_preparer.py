@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.errors import ImageError, ModelError
 from xmas_assets.contracts.messages import one_line
+from xmas_assets.contracts.samples import Reason
 from xmas_assets.vlm.grids import Shape, Tiling, draw_places, tiling_of
 
 PerToken = Callable[[NDArray[np.int32], NDArray[np.bool_]], NDArray[np.int8]]
@@ -23,6 +24,8 @@ _KNOWN_TEXT = ("input_ids", "attention_mask", "labels")
 _LONG_TEXT = " a" * 997
 # Width and height of the images that a processor is tried on: wide, tall, and large enough for any family's tiles.
 _PROBES = ((96, 32), (40, 200), (1100, 700))
+# The smallest and narrowest that a dataset may have: a processor that takes these takes any image.
+_EXTREMES = ((4, 4), (400, 4), (4, 400))
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,24 @@ class Description(NamedTuple):
 
     Attributes:
         written: What each image's mark becomes.
-        shapes: What tells where each image's tokens lie.
+        shapes: What tells where each image's tokens lie; None if all images become the same.
     """
 
     written: tuple[str, ...]
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Shape | None, ...]
 
 
 @lru_cache(maxsize=4)
 def preparer_of(processor: Any) -> "ImagePreparer":
-    """The preparer of a processor, made once: trying it takes longer than preparing an image."""
-    return ImagePreparer(processor)
+    """The preparer of a processor, made once: trying it takes longer than preparing an image.
+
+    Raises:
+        ModelError: If the processor cannot prepare an ordinary image.
+    """
+    try:
+        return ImagePreparer(processor)
+    except ImageError as error:
+        raise ModelError(f"{error.detail}; use another model") from error
 
 
 class ImagePreparer:
@@ -81,21 +91,26 @@ class ImagePreparer:
         written = [half.written[0] for half in halves]
         tokenised = processor.tokenizer(written, add_special_tokens=False)["input_ids"]
         self.token_ids = {token for tokens in tokenised for token in tokens}
-        #: What the mark of any image becomes, or None if that depends on the image.
-        self.constant_text = written[0] if len(set(written)) == 1 else None
-        self._is_bare = self.constant_text is not None and all(
+        self._constant = written[0] if len(set(written)) == 1 else None
+        self._is_bare = self._constant is not None and all(
             _are_equal(half.tensors, self._bare([image])) for half, image in zip(halves, images, strict=True)
         )
+        #: What the mark of any image becomes; None if that depends on the image, or the processor refuses some.
+        self.constant_text = self._constant if self._takes_extremes() else None
         #: Whether an image's inputs are the same next to another image as alone.
         self.are_independent = self._written_together(images[:2]) == tuple(written[:2])
 
     def prepare(self, images: Sequence[Image.Image]) -> ImageHalf:
-        """Prepare images together."""
+        """Prepare images together.
+
+        Raises:
+            ImageError: ``image_refused`` if the processor does not take them.
+        """
         colours = [image.convert("RGB") for image in images]
         sizes = tuple(image.size for image in colours)
         if self._is_bare:  # without the text half, which may cost more than the pixels
-            assert self.constant_text is not None
-            return ImageHalf(self._bare(colours), (self.constant_text,) * len(images), sizes)
+            assert self._constant is not None
+            return ImageHalf(self._bare(colours), (self._constant,) * len(images), sizes)
         made = self._call(colours, "")
         return ImageHalf({name: made[name] for name in self._names}, _written(made, len(images)), sizes)
 
@@ -129,7 +144,7 @@ class ImagePreparer:
         try:
             return dict(self._processor.image_processor(images=list(images), return_tensors="pt"))
         except Exception as error:
-            raise self._refusal(error) from error
+            raise self._refusal(images, error) from error
 
     def _kinds_of_outputs(self, image: Image.Image) -> tuple[list[str], dict[str, PerToken]]:
         """Names of the image half, and how the outputs per token come about.
@@ -159,8 +174,16 @@ class ImagePreparer:
     def _written_together(self, images: Sequence[Image.Image]) -> tuple[str, ...] | None:
         try:
             return self.prepare(images).written
-        except ModelError:  # a family of one image per row
+        except ImageError:  # a family of one image per row
             return None
+
+    def _takes_extremes(self) -> bool:
+        try:
+            for size in _EXTREMES:
+                self.prepare([draw_places(size)])
+        except ImageError:
+            return False
+        return True
 
     def _call(self, images: Sequence[Image.Image], text: str) -> Any:
         try:
@@ -172,10 +195,12 @@ class ImagePreparer:
                 return_text_replacement_offsets=True,
             )
         except Exception as error:  # a family's own, of any type
-            raise self._refusal(error) from error
+            raise self._refusal(images, error) from error
 
-    def _refusal(self, error: Exception) -> ModelError:
-        return ModelError(f"the processor ({type(self._processor).__name__}) refuses them ({one_line(error)})")
+    def _refusal(self, images: Sequence[Image.Image], error: Exception) -> ImageError:
+        sizes = ", ".join(f"{image.width} x {image.height}" for image in images)
+        kind = type(self._processor).__name__
+        return ImageError(Reason.IMAGE_REFUSED, f"the processor ({kind}) refuses {sizes} pixels ({one_line(error)})")
 
 
 def _written(made: Any, n_images: int) -> tuple[str, ...]:
@@ -183,7 +208,8 @@ def _written(made: Any, n_images: int) -> tuple[str, ...]:
     spans = made.get("text_replacement_offsets", [[]])[0]
     written = tuple(span["replacement"] for span in spans if span["type"] == "image")
     if len(written) != n_images:
-        raise ModelError(f"the processor writes {len(written)} of {n_images} images into the text; use another model")
+        detail = f"the processor writes {len(written)} of {n_images} images into the text"
+        raise ImageError(Reason.IMAGE_REFUSED, detail)
     return written
 
 

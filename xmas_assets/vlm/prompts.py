@@ -12,11 +12,13 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Reason, Sample
 from xmas_assets.vlm.grids import Layout, layout_of, runs_of
 from xmas_assets.vlm.image_inputs import Pictures, Unit
+from xmas_assets.vlm.image_preparer import Description
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.templates import ChatTemplate, Rendered
 
 IGNORED_LABEL = -100
 _TEXTS_AT_ONCE = 512
+_Images = list[tuple[Unit, Description]]  # of a row
 
 
 @dataclass(frozen=True)
@@ -115,18 +117,24 @@ class Encoder:
         """Encode samples for learning.
 
         A sample longer than ``max_tokens`` is cut at its end (``is_cut``); it is left out if the cut would take an
-        image token or leave no answer token.
+        image token or leave no answer token. So is one with an image that the processor refuses.
 
         Returns:
-            The usable samples in their order, and why each other ``sample_id`` is left out.
+            The usable samples in their order, and why each other ``sample_id`` is left out: ``too_long``,
+            ``empty_answer`` or ``image_refused``.
         """
         encoded = self._encode([(sample, self.template.render(sample.turns)) for sample in samples])
-        kept = [row for row in map(self._cut, encoded) if row is not None]
-        usable = {row.sample_id for row in kept}
-        unusable = (row for row in encoded if row.sample_id not in usable)
-        return kept, {
-            row.sample_id: Reason.TOO_LONG if row.is_answer.any() else Reason.EMPTY_ANSWER for row in unusable
-        }
+        kept: list[Encoded] = []
+        left_out: dict[str, Reason] = {}
+        for sample, row in zip(samples, encoded, strict=True):
+            cut = None if row is None else self._cut(row)
+            if cut is not None:
+                kept.append(cut)
+            elif row is None:
+                left_out[sample.sample_id] = Reason.IMAGE_REFUSED
+            else:
+                left_out[sample.sample_id] = Reason.TOO_LONG if row.is_answer.any() else Reason.EMPTY_ANSWER
+        return kept, left_out
 
     def answer_lengths(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
         """Count the tokens of all answers of each sample, end tokens included, before any cut; no picture is opened.
@@ -147,7 +155,8 @@ class Encoder:
             is_wanted: Whether a turn of a sample is asked about; no image of others is opened.
 
         Returns:
-            Questions in the order of samples and turns; ``prompt`` is None where it is longer than ``max_tokens``.
+            Questions in the order of samples and turns; ``prompt`` is None where it is longer than ``max_tokens``, or
+            the processor refuses an image.
         """
         asked: list[tuple[Sample, int, Rendered]] = []
         for sample in samples:
@@ -158,26 +167,35 @@ class Encoder:
                     asked.append((sample, turn, Rendered(text[:start], answers[:number])))
         prompts = self._encode([(sample, rendered) for sample, _, rendered in asked])
         return [
-            Question(sample, turn, _unlearned(prompt) if len(prompt.input_ids) <= self._max_tokens else None)
+            Question(sample, turn, _unlearned(prompt) if prompt and len(prompt.input_ids) <= self._max_tokens else None)
             for (sample, turn, _), prompt in zip(asked, prompts, strict=True)
         ]
 
-    def _encode(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded]:
-        """Encode conversations whole, some at a time: with its images written out a text is long."""
+    def _encode(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded | None]:
+        """Encode conversations whole, some at a time: with its images written out a text is long.
+
+        Returns:
+            A row each, or None where the processor refuses an image.
+        """
         parts = [rendered[first : first + _TEXTS_AT_ONCE] for first in range(0, len(rendered), _TEXTS_AT_ONCE)]
         return [row for part in parts for row in self._encode_part(part)]
 
-    def _encode_part(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded]:
-        units = [self._units(sample, text) for sample, (text, _) in rendered]
-        written = [self._write_images(row, own) for (_, row), own in zip(rendered, units, strict=True)]
+    def _encode_part(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded | None]:
+        images = [self._images(sample, text) for sample, (text, _) in rendered]
+        usable = [(*pair, own) for pair, own in zip(rendered, images, strict=True) if own is not None]
+        written = [self._write_images(row, own) for _, row, own in usable]
         tokenised = self._tokenise([row for row, _ in written])
-        return [
+        rows = (
             self._row(sample, own, tokens, spans)
-            for (sample, _), own, tokens, (_, spans) in zip(rendered, units, tokenised, written, strict=True)
-        ]
+            for (sample, _, own), tokens, (_, spans) in zip(usable, tokenised, written, strict=True)
+        )
+        return [None if own is None else next(rows) for own in images]
 
-    def _units(self, sample: Sample, text: str) -> list[Unit]:
-        """The images whose marks are in a text; a question asked before a later image comes has not all of them."""
+    def _images(self, sample: Sample, text: str) -> _Images | None:
+        """The images whose marks are in a text, or None if the processor refuses one.
+
+        A question that is asked before a later image comes has not all of them.
+        """
         n_marks = text.count(self._mark)
         images, hashes = sample.images[:n_marks], sample.image_hashes[:n_marks]
         if not len(images) == len(hashes) == n_marks:
@@ -185,11 +203,17 @@ class Encoder:
                 f"sample {sample.sample_id[:80]!r} has {n_marks} image marks and {len(sample.images)} images with "
                 f"{len(sample.image_hashes)} hashes; validate the dataset first"
             )
-        return self._pictures.units(images, hashes)
+        found = []
+        for unit in self._pictures.units(images, hashes):
+            description = self._pictures.describe(unit)
+            if description is None:
+                return None
+            found.append((unit, description))
+        return found
 
-    def _write_images(self, row: Rendered, units: Sequence[Unit]) -> tuple[Rendered, list[tuple[int, int]]]:
+    def _write_images(self, row: Rendered, own: _Images) -> tuple[Rendered, list[tuple[int, int]]]:
         """Write out each image's mark; gives the text, with its answers where they are then, and the images' spans."""
-        images = [text for unit in units for text in self._pictures.written(unit)]
+        images = [text for _, description in own for text in description.written]
         pieces = row.text.split(self._mark)
         marks = accumulate((len(piece) + len(self._mark) for piece in pieces[:-1]), initial=0)
         grown = [0, *accumulate(len(text) - len(self._mark) for text in images)]
@@ -216,7 +240,7 @@ class Encoder:
                     np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64).reshape(-1, 2), row.answers
                 )
 
-    def _row(self, sample: Sample, units: list[Unit], tokens: _Tokens, spans: list[tuple[int, int]]) -> Encoded:
+    def _row(self, sample: Sample, own: _Images, tokens: _Tokens, spans: list[tuple[int, int]]) -> Encoded:
         ids, offsets, answers = tokens
         if self._bos is not None and (not ids.size or ids[0] != self._bos):
             ids, offsets = np.insert(ids, 0, self._bos), np.insert(offsets, 0, 0, axis=0)
@@ -230,9 +254,10 @@ class Encoder:
             )
         is_answer = _is_inside(offsets, answers)
         per_token = self._pictures.per_token(ids, is_answer)
-        shapes = [shape for unit in units for shape in self._pictures.shapes(unit)]
+        shapes = [shape for _, description in own for shape in description.shapes]
         layouts = tuple(map(layout_of, runs, shapes))
-        return Encoded(sample.sample_id, ids, is_answer, is_image, tuple(units), counts, per_token, layouts)
+        units = tuple(unit for unit, _ in own)
+        return Encoded(sample.sample_id, ids, is_answer, is_image, units, counts, per_token, layouts)
 
     def _cut(self, encoded: Encoded) -> Encoded | None:
         """Cut a sample at ``max_tokens``, or None if nothing that can be learned would be left."""

@@ -13,8 +13,8 @@ def test_rows_without_a_value_are_counted_by_reason(tmp_path):
     table = write_signal(tmp_path, [1.0, 2.0, NAN], [[3, 4], [NAN, NAN], [NAN, NAN]])
     shown = describe_signal(table, has_image=np.array([True, False, True]), notices=["one row was too long"])
     assert shown["rows with vector"] == 1
-    assert shown["rows without vector"] == "1 text-only, 1 others (too long to be read; see notices)"
-    assert shown["rows without score"] == "0 text-only, 1 others (too long to be read; see notices)"
+    assert shown["rows without vector"] == "1 text-only, 1 others (left out; see notices)"
+    assert shown["rows without score"] == "0 text-only, 1 others (left out; see notices)"
     assert shown["notices"] == "one row was too long"
     assert "data:image/png;base64," in str(shown["distribution"])
 

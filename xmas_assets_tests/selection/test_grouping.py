@@ -43,7 +43,7 @@ def test_the_number_of_clusters_has_a_default():
 
 
 def test_without_a_trajectory_there_is_nothing_to_cluster():
-    with pytest.raises(SelectionError, match="all 1 rows are text-only or too long"):
+    with pytest.raises(SelectionError, match="all 1 rows are text-only or left out"):
         group([3])
 
 

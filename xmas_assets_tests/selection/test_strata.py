@@ -21,5 +21,5 @@ def test_without_text_only_rows_their_stratum_is_empty():
 
 
 def test_a_dataset_without_a_trajectory_is_refused():
-    with pytest.raises(SelectionError, match="all 2 rows are text-only or too long to be read"):
+    with pytest.raises(SelectionError, match="all 2 rows are text-only or left out"):
         strata_of(ordered([-1, -1]))

@@ -60,7 +60,7 @@ def test_kept_pictures_stay_within_the_limit_and_the_rest_is_made_again_alike(op
 
 
 def test_tokens_need_no_picture_where_all_pictures_get_the_same(open_image, opened):
-    assert Pictures(build_processor(), open_image).written(unit("10", "a")) == ("<image>" * 16,)
+    assert Pictures(build_processor(), open_image).describe(unit("10", "a")) == (("<image>" * 16,), (None,))
     assert not opened
 
 
@@ -77,10 +77,10 @@ def test_an_image_that_memory_does_not_keep_is_prepared_only_if_its_size_is_new(
         return prepare(images)
 
     monkeypatch.setattr(pictures._preparer, "prepare", counting)
-    written = {name: pictures.written(unit(name, name)) for name in sizes}
+    described = {name: pictures.describe(unit(name, name)) for name in sizes}
     assert prepared == [(64, 48), (48, 64)]
-    for name, found in written.items():
-        assert found == pictures.half(unit(name, name)).written
+    for name, found in described.items():
+        assert found is not None and found.written == pictures.half(unit(name, name)).written
 
 
 def test_smaller_images_are_filled_with_zeros_up_to_the_largest():
