@@ -47,6 +47,7 @@ def difficulty_scores(
             settings=settings.difficulty,
             output=workspace / "run",
             progress=ProgressBar("score net", context.log, unit="step"),
+            feature_folder=home.features(),
         )
         staged = stage_values(workspace, "difficulty_scores", raw_dataset, difficulty=difficulty)
     has_image = raw_dataset["samples"].column("n_images") > 0

@@ -39,6 +39,7 @@ def proxy_checkpoints(
             seed=settings.proxy.seed,
             output=workspace / "run",
             progress=ProgressBar("proxy", context.log, unit="step"),
+            feature_folder=home.features(),
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path())
     return emit(staged, describe_training(read_record(workspace / "run")))

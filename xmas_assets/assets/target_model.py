@@ -52,6 +52,7 @@ def target_model(
             seed=key.seed,
             output=workspace / "run",
             progress=ProgressBar("target", context.log, unit="step"),
+            feature_folder=home.features(),
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path())
     record = read_record(workspace / "run")

@@ -39,6 +39,7 @@ def warmup_checkpoints(
             settings=settings.warmup,
             output=workspace / "run",
             progress=ProgressBar("warm-up", context.log, unit="step"),
+            feature_folder=home.features(),
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path(), learning_rate=learning_rates(checkpoints))
     return emit(staged, describe_training(read_record(workspace / "run")))

@@ -10,6 +10,9 @@ CHOOSING = ("numpy", "scipy", "scikit-learn", "faiss-cpu")
 READING = ("torch", "transformers", "peft")
 """They run the models that signals are read from."""
 
+SEEING = ("torch", "transformers", "pillow")
+"""They make features of images."""
+
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:
     """The installed version of each library."""

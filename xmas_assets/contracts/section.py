@@ -2,11 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
+
+
+class _Everything:
+    """Contains any value."""
+
+    def __contains__(self, _value: object) -> bool:
+        return True
+
+
+EVERY_VALUE: Container[object] = _Everything()
+"""For ``without_effect``: no value of a field has any."""
 
 
 class Section(BaseModel):
@@ -16,7 +27,7 @@ class Section(BaseModel):
 
     # Values that change nothing that is made, by field. They do not count, so what was made before a field was added
     # stays fresh: give its default, or every value where none changes a result.
-    without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+    without_effect: ClassVar[Mapping[str, Container[object]]] = {}
 
     def effective_values(self) -> dict[str, Any]:
         """The values that what is made may depend on, as JSON holds them, by field."""

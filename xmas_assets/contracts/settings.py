@@ -4,14 +4,14 @@ A stage's settings are hashed into its data version, so a changed value makes th
 and nothing before it. A profile is one ``Settings``; a dataset's registration may override single fields.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from xmas_assets.contracts.annotation import ClipSettings, QualitySettings, TagSettings
 from xmas_assets.contracts.errors import SettingsError
-from xmas_assets.contracts.section import Section
+from xmas_assets.contracts.section import EVERY_VALUE, Section
 
 TOY_MODEL = "toy:tiny"
 FORMER_TOY_MODEL = "embedded:tiny"
@@ -20,7 +20,11 @@ FORMER_TOY_MODEL = "embedded:tiny"
 class BaseModelSettings(Section):
     """Which vision-language model training starts from: the proxy's, or the targets'."""
 
-    without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {"attention": ("auto",), "quantization": ("none",)}
+    without_effect: ClassVar[Mapping[str, Container[object]]] = {
+        "attention": ("auto",),
+        "quantization": ("none",),
+        "feature_cache_gb": EVERY_VALUE,
+    }
 
     source: str = Field(default=TOY_MODEL, description=f"'{TOY_MODEL}', a model directory, or a hub id.")
     revision: str | None = Field(
@@ -45,6 +49,13 @@ class BaseModelSettings(Section):
         description="Bits that the language model's linear layers are held in: 'nf4' in 4, 'int8' in 8 and for targets "
         "only; both need LoRA and the extra 'gpu'. dtype is the type that they compute in.",
     )
+    feature_cache_gb: float = Field(
+        default=20.0,
+        ge=0,
+        le=1e6,
+        description="Disk, GB, that features of frozen vision towers may take, of all datasets of a home together, so "
+        "that no run computes those of an image again; images beyond it are computed each time. 0 keeps none.",
+    )
 
     def digest(self) -> str:
         """As of any section. The toy model counts under its former name, so that what older homes hold stays fresh."""
@@ -63,7 +74,7 @@ class LoraSettings(Section):
 class TrainingSettings(Section):
     """One fine-tuning run; the vision tower is always frozen, the connector always trained."""
 
-    without_effect: ClassVar[Mapping[str, tuple[object, ...]]] = {
+    without_effect: ClassVar[Mapping[str, Container[object]]] = {
         "gradient_checkpointing": (False, True),
         "group_by_length": (False,),
         "optimizer": ("adamw",),

@@ -17,9 +17,14 @@ def require_space(directory: Path, n_bytes: int, what: str) -> None:
     Raises:
         StoreError: If the disk has less room.
     """
-    n_free = shutil.disk_usage(directory).free
-    if n_bytes > n_free:
+    if not has_space(directory, n_bytes):
+        n_free = shutil.disk_usage(directory).free
         raise StoreError(
             f"{what} take {n_bytes / 1e9:.1f} GB, and the disk of {directory} has {n_free / 1e9:.1f} GB free; free "
             "some space, or set XMAS_HOME to a folder on a larger disk, then run again"
         )
+
+
+def has_space(directory: Path, n_bytes: int) -> bool:
+    """Whether the disk of a folder that exists has room for so many bytes."""
+    return n_bytes <= shutil.disk_usage(directory).free

@@ -139,6 +139,10 @@ class Home:
         """Where images that came as bytes inside Parquet files are kept, by content."""
         return self.path("images")
 
+    def features(self) -> Path:
+        """Where what frozen vision towers make of images is kept, for all datasets."""
+        return self.path("features")
+
     def tables(self) -> Path:
         """Root of the Parquet tables that assets write."""
         return self.path("tables")

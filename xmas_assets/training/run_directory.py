@@ -34,6 +34,8 @@ class Cost:
         wall_seconds: Time on the clock, without what was lost.
         peak_memory_bytes: Most memory held at once: of a GPU, what torch allocated; without one, what the process had
             resident since it began, which is at least what the run needed.
+        n_features_read: Images that did not run through the vision tower, since their features were kept, counting
+            each pass.
     """
 
     cpu_seconds: float = 0.0
@@ -41,6 +43,7 @@ class Cost:
     n_samples_seen: int = 0
     wall_seconds: float = 0.0
     peak_memory_bytes: int = 0
+    n_features_read: int = 0
 
     def count(self, step: int, loss: float, n_samples: int) -> None:
         """Add a micro batch of the ``step``-th step (from 0), and its share of that step's loss."""
@@ -138,6 +141,7 @@ class RunDirectory:
             cpu_seconds=cost.cpu_seconds,
             wall_seconds=cost.wall_seconds,
             peak_memory_bytes=cost.peak_memory_bytes,
+            n_features_read=cost.n_features_read,
         )
         _write(self.path / "done.json", asdict(record))
         shutil.rmtree(self.state, ignore_errors=True)

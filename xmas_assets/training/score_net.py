@@ -100,6 +100,7 @@ def score_difficulty(
     settings: DifficultySettings,
     output: Path,
     progress: ProgressCallback | None = None,
+    feature_folder: Path | None = None,
 ) -> NDArray[np.float32]:
     """Train the score net together with the model, and score every row with it.
 
@@ -114,6 +115,7 @@ def score_difficulty(
         settings: How to train.
         output: Directory of this run alone.
         progress: Called after each optimiser step.
+        feature_folder: As for ``fine_tune``.
 
     Returns:
         Minus each row's score, shape (n_samples,): larger is harder.
@@ -132,6 +134,7 @@ def score_difficulty(
         seed=settings.seed,
         output=output,
         progress=progress,
+        feature_folder=feature_folder,
         save_beside=_save_net,
         objective=ScoreNet(ids, features, batch_size=settings.batch_size),
     )

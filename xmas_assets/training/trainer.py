@@ -30,6 +30,7 @@ from xmas_assets.training.arguments import OneDevice, training_arguments
 from xmas_assets.training.like_lengths import LikeLengths
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
+from xmas_assets.training.tower_features import Pixels, keep_tower_features
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.devices import model_work, peak_memory_bytes
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
@@ -53,6 +54,7 @@ def fine_tune(
     progress: ProgressCallback | None = None,
     save_beside: SaveBeside | None = None,
     objective: Objective | None = None,
+    feature_folder: Path | None = None,
 ) -> list[Checkpoint]:
     """Train a base model on samples and return its checkpoints by step; the last one is the trained model.
 
@@ -73,6 +75,8 @@ def fine_tune(
         save_beside: Writes what else is kept in a checkpoint: called with its directory, the trainer, and the steps
             (from 0) since the checkpoint before.
         objective: What is lowered in place of the mean loss of a step's answer tokens.
+        feature_folder: Where what frozen vision towers make of images is kept for all runs; None to keep nothing. The
+            weights do not depend on it (on CPU).
 
     Raises:
         ModelError: If the base or the optimiser cannot be used, no sample can be learned from, the loss or a weight
@@ -93,34 +97,15 @@ def fine_tune(
         set_seed(seed)
         vlm = base if isinstance(base, Vlm) else load_vlm(base, base_settings)
         pictures = Pictures(vlm.processor, open_image)
-        encoder = Encoder.of(vlm, pictures, max_tokens=base_settings.max_tokens)
-        rows, left_out = encoder.encode(ordered)
-        if not rows:
-            raise ModelError(f"none of {len(ordered)} samples can be learned from ({sorted(set(left_out.values()))})")
-        model = prepare_training(vlm, settings.lora)
-        if objective is not None:
-            model.add_module(OBJECTIVE, objective.to(base_settings.device))  # so that its weights are trained and kept
-        dtype = getattr(torch, base_settings.dtype)
-
-        def save(steps: range, directory: Path) -> None:
-            save_trained(model, directory, vlm=vlm, dtype=dtype, base_digest=base_digest)
-            if save_beside is not None:
-                save_beside(directory, trainer, steps)
-
-        pad_id = pad_token_id(vlm.processor.tokenizer)
+        rows, left_out = _encode(vlm, pictures, ordered, max_tokens=base_settings.max_tokens)
         state, cost = run.last_state()
-        make_batch = partial(collate, pictures=pictures, pad_id=pad_id, padding_side="right")
-        trainer = AnswerTrainer(
-            cost,
-            objective,
-            model=model,
-            order=_order(rows, arguments) if settings.group_by_length else None,
-            args=arguments,
-            train_dataset=rows,  # pyright: ignore[reportArgumentType] the Trainer needs no more than a list
-            make_batch=make_batch if objective is None else lambda rows: make_batch(rows) | objective.mark(rows),
-            callbacks=[_Watch(run, cost, settings.n_checkpoints, save, progress)],
-        )
-        trainer.remove_callback(PrinterCallback)
+        trainer = _trainer(
+            vlm, rows, pictures, arguments=arguments, base_settings=base_settings, settings=settings,
+            objective=objective, feature_folder=feature_folder, cost=cost,
+        )  # fmt: skip
+        dtype = getattr(torch, base_settings.dtype)
+        save = partial(_save, trainer, vlm=vlm, dtype=dtype, base_digest=base_digest, beside=save_beside)
+        trainer.add_callback(_Watch(run, cost, settings.n_checkpoints, save, progress))
         with closing(trainer):
             trainer.train(resume_from_checkpoint=None if state is None else str(state))
     return run.finish(
@@ -128,8 +113,73 @@ def fine_tune(
         n_steps=trainer.state.global_step,
         n_samples=len(rows),
         n_cut=sum(row.is_cut for row in rows),
-        left_out={sample_id: reason.value for sample_id, reason in left_out.items()},
+        left_out=left_out,
     )
+
+
+def _encode(
+    vlm: Vlm, pictures: Pictures, samples: Sequence[Sample], *, max_tokens: int
+) -> tuple[list[Encoded], dict[str, str]]:
+    """The rows that can be learned from, and why others cannot, by ``sample_id``."""
+    rows, left_out = Encoder.of(vlm, pictures, max_tokens=max_tokens).encode(samples)
+    if not rows:
+        raise ModelError(f"none of {len(samples)} samples can be learned from ({sorted(set(left_out.values()))})")
+    return rows, {sample_id: reason.value for sample_id, reason in left_out.items()}
+
+
+def _trainer(
+    vlm: Vlm,
+    rows: Sequence[Encoded],
+    pictures: Pictures,
+    *,
+    arguments: OneDevice,
+    base_settings: BaseModelSettings,
+    settings: TrainingSettings,
+    objective: Objective | None,
+    feature_folder: Path | None,
+    cost: Cost,
+) -> AnswerTrainer:
+    """A trainer of the model on rows."""
+    model = prepare_training(vlm, settings.lora)
+    images = Pixels(pictures)
+    limit_bytes = int(base_settings.feature_cache_gb * 1e9)
+    most_images = arguments.per_device_train_batch_size * max(len(row.units) for row in rows)
+    if feature_folder is not None and limit_bytes and most_images:
+        with torch.autocast(base_settings.device, torch.bfloat16, enabled=arguments.bf16):  # as the Trainer has it
+            images = keep_tower_features(
+                vlm, model, pictures, folder=feature_folder, limit_bytes=limit_bytes, most_images=most_images, cost=cost
+            )
+    if objective is not None:
+        model.add_module(OBJECTIVE, objective.to(base_settings.device))  # so that its weights are trained and kept
+    collated = partial(collate, pictures=images, pad_id=pad_token_id(vlm.processor.tokenizer), padding_side="right")
+    trainer = AnswerTrainer(
+        cost,
+        objective,
+        model=model,
+        order=_order(rows, arguments) if settings.group_by_length else None,
+        args=arguments,
+        train_dataset=rows,  # pyright: ignore[reportArgumentType] the Trainer needs no more than a list
+        make_batch=collated if objective is None else lambda rows: collated(rows) | objective.mark(rows),
+        images=images,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _save(
+    trainer: AnswerTrainer,
+    steps: range,
+    directory: Path,
+    *,
+    vlm: Vlm,
+    dtype: torch.dtype,
+    base_digest: str,
+    beside: SaveBeside | None,
+) -> None:
+    """Write a checkpoint, with what else is kept in it."""
+    save_trained(trainer.model, directory, vlm=vlm, dtype=dtype, base_digest=base_digest)
+    if beside is not None:
+        beside(directory, trainer, steps)
 
 
 class _Watch(TrainerCallback):

@@ -41,6 +41,7 @@ def warm_up(
     settings: WarmupSettings,
     output: Path,
     progress: ProgressCallback | None = None,
+    feature_folder: Path | None = None,
 ) -> list[Checkpoint]:
     """Train adapters on samples and return the checkpoints by step, each with Adam's state beside its weights.
 
@@ -54,6 +55,7 @@ def warm_up(
         settings: How to train.
         output: Directory of this run alone.
         progress: Called after each optimiser step.
+        feature_folder: As for ``fine_tune``.
 
     Raises:
         ModelError: As ``fine_tune``.
@@ -68,6 +70,7 @@ def warm_up(
         seed=settings.seed,
         output=output,
         progress=progress,
+        feature_folder=feature_folder,
         save_beside=_save_adam,
     )
 

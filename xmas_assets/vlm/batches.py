@@ -1,17 +1,25 @@
 """Batches of encoded rows, as a model takes them."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 
-from xmas_assets.vlm.image_inputs import Pictures
+from xmas_assets.vlm.image_inputs import Unit
 from xmas_assets.vlm.prompts import IGNORED_LABEL, Encoded
 
 
+class Images(Protocol):
+    """Gives images to a model; ``Pictures`` does."""
+
+    def inputs(self, units: Iterable[Unit], /) -> dict[str, torch.Tensor]:
+        """The image half of a batch."""
+        ...
+
+
 def collate(
-    encoded: Sequence[Encoded], pictures: Pictures, *, pad_id: int, padding_side: Literal["left", "right"]
+    encoded: Sequence[Encoded], pictures: Images, *, pad_id: int, padding_side: Literal["left", "right"]
 ) -> dict[str, torch.Tensor]:
     """Make the model's inputs of a batch.
 

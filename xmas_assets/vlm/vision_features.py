@@ -4,22 +4,31 @@ Where the connector cannot be run on its own, an image's finished features are k
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from xmas_assets.contracts.libraries import SEEING, library_versions
+from xmas_assets.vlm.feature_store import tensor_digest
 from xmas_assets.vlm.image_inputs import Pictures, Unit, join_images
 from xmas_assets.vlm.image_preparer import ImageHalf
 from xmas_assets.vlm.loading import Vlm
 
-_PIXELS = "pixel_values"
+PIXELS = "pixel_values"
 # Of what a family's features hold, what the language model reads, with a piece per image, or per layer. Anything else
 # is the same for all images (Ovis2's vectors of the tokens around an image), but for what the tower shows of itself.
 _PER_IMAGE, _PER_LAYER = "pooler_output", "deepstack_features"
 _OF_TOWER = {"last_hidden_state", "hidden_states", "attentions"}
+# Raised when the same tower and image would give other features, so that those kept on disk are not taken.
+_VERSION = 1
+
+
+class ConnectorReachedError(Exception):
+    """Everything before the connector was computed."""
 
 
 class ImageFeatures:
@@ -48,7 +57,7 @@ class ImageFeatures:
         caught, features = _run_images(vlm, half)
         self._is_tensor = isinstance(features[_PER_IMAGE], Tensor)
         self._values[unit.hashes] = caught.cpu() if self._of_tower and caught is not None else _moved(features, "cpu")
-        self._others[unit.hashes] = {name: value for name, value in half.tensors.items() if name != _PIXELS}
+        self._others[unit.hashes] = {name: value for name, value in half.tensors.items() if name != PIXELS}
 
     def add_all(self, vlm: Vlm, units: Iterable[Unit], pictures: Pictures) -> "ImageFeatures":
         """Run distinct images through the vision side, unless they are there."""
@@ -110,6 +119,64 @@ def tower_digest(vlm: Vlm) -> str:
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
         digest.update(values.detach().cpu().contiguous().view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def features_name(vlm: Vlm, seen: Sequence[Tensor]) -> str:
+    """Hex SHA-256 of everything that decides what a model's tower makes of an image, but the image.
+
+    Args:
+        vlm: A model that ``has_separate_tower``.
+        seen: What its tower makes of some images in the way at hand: layer, precision, threads and machine show in it.
+    """
+    processor = vlm.processor.image_processor
+    digest = hashlib.sha256(f"{_VERSION} {library_versions(SEEING)} {type(processor).__name__}\n".encode())
+    digest.update(json.dumps(processor.to_dict(), sort_keys=True, default=str).encode())
+    device, threads = vlm.model.device.type, torch.get_num_threads()
+    digest.update(f"{tower_digest(vlm)} {device} {threads} {torch.backends.cpu.get_cpu_capability()}\n".encode())
+    for features in seen:
+        digest.update(tensor_digest(features))
+    return digest.hexdigest()
+
+
+@torch.no_grad()
+def tower_features(vlm: Vlm, inputs: Mapping[str, Tensor]) -> Tensor:
+    """What the tower of a model that ``has_separate_tower`` makes of images, for its connector, which is not run.
+
+    Args:
+        vlm: The model; its tower's weights are frozen.
+        inputs: As the model takes them, on its device.
+    """
+    caught: list[Tensor] = []
+
+    def catch(_module: Any, given: tuple[Tensor, ...]) -> None:
+        caught.append(given[0])
+        raise ConnectorReachedError
+
+    handle = vlm.model.base_model.multi_modal_projector.register_forward_pre_hook(catch)
+    try:
+        vlm.model.get_image_features(**inputs)
+    except ConnectorReachedError:
+        return caught[0]
+    finally:
+        handle.remove()
+    raise AssertionError("the connector was not run")
+
+
+def gives_one_tensor(vlm: Vlm, half: ImageHalf) -> bool:
+    """Whether a model has the features of several images in one tensor, not in a tensor for each."""
+    return isinstance(_run_images(vlm, half)[1][_PER_IMAGE], Tensor)
+
+
+def connected(vlm: Vlm, features: Tensor, *, is_tensor: bool) -> dict[str, Any]:
+    """Model inputs that stand in for the pixels of images, in training too: the connector learns from them.
+
+    Args:
+        vlm: A model that ``has_separate_tower``.
+        features: Its ``tower_features`` of the images.
+        is_tensor: Whether it ``gives_one_tensor``.
+    """
+    made = vlm.model.base_model.multi_modal_projector(features)
+    return {"mm_encoder_outputs": {"image": SimpleNamespace(pooler_output=made if is_tensor else tuple(made))}}
 
 
 def image_features(vlm: Vlm, halves: Sequence[ImageHalf]) -> list[Tensor]:

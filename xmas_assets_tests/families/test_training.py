@@ -42,6 +42,7 @@ CONNECTORS = dict.fromkeys(FAMILIES, PROJECTOR) | {
 TOWERS = ("vision_tower.", "vision_model.", "visual.")
 #: These hold no weights of the model's: what training does not touch, it must leave as it is.
 NOT_OF_THE_PROCESSOR = {"config.json", "generation_config.json", "model.safetensors"}
+SEPARATE_TOWERS = ("llava", "paligemma", "paligemma2", "internvl", "gemma3")
 LESS_USED = ("glm4v", "ovis2", "aya_vision", "qwen3_5", "gemma4")
 
 
@@ -122,6 +123,15 @@ def test_a_run_that_is_broken_off_ends_with_the_same_bytes(trained: Trained, tmp
     resumed = train_family(trained.base, tmp_path, trained.kind, progress=lambda progress: done.append(progress.done))
     assert done == [5, 6, 7, 8, 9]
     assert weights(resumed) == weights(trained.checkpoints)
+
+
+def test_kept_features_of_a_tower_that_is_separate_give_the_same_bytes(trained: Trained, tmp_path: Path):
+    for name in ("first", "second"):
+        again = train_family(trained.base, tmp_path / name, trained.kind, feature_folder=tmp_path / "features")
+        assert weights(again) == weights(trained.checkpoints)
+    n_images = 3 * sum(len(sample.images) for sample in SAMPLES)
+    expected = n_images if trained.family in SEPARATE_TOWERS else 0
+    assert read_record(tmp_path / "second").n_features_read == expected
 
 
 @pytest.mark.slow
