@@ -15,12 +15,20 @@ app = typer.Typer()
 
 
 @app.command()
-def leaderboard(dataset: Dataset) -> None:
+def leaderboard(
+    dataset: Dataset,
+    published: Annotated[
+        bool, typer.Option("--published", help="Then print what papers report, in a table of its own.")
+    ] = False,
+) -> None:
     """Print score, Rel%, interval and cost per method and budget, and where the report is.
 
     Example: xmas leaderboard mine
     """
-    print_leaderboard(open_home(), dataset)
+    home = open_home()
+    print_leaderboard(home, dataset)
+    if published:
+        _print_published(home, dataset)
 
 
 @app.command()
@@ -173,6 +181,29 @@ def print_leaderboard(home: "Home", dataset: str) -> None:
         note(line)
     note(f"Report: {home.report(dataset)}")
     note("Open the UI: xmas ui")
+
+
+def _print_published(home: "Home", dataset: str) -> None:
+    """Print published Rel% as a table of its own; its last column is the own number of the same method and budget."""
+    from xmas_assets.evaluation.published_results import NOTE, beside_own
+
+    board = home.stored("leaderboard", home.registration(dataset).name)["leaderboard"].frame()
+    rows = [
+        (
+            f"{row['paper']}, arXiv {row['arxiv']}, {row['place']}",
+            row["method"],
+            row["data"],
+            row["model"],
+            row["n_benchmarks"],
+            row["budget"],
+            f"{row['bound'] or ''} {row['rel_percent']:.1f}".strip(),
+            row["own_rel_percent"],
+        )
+        for row in beside_own(board).iter_rows(named=True)
+    ]
+    print("")
+    print_table(("published in", "method", "data", "model", "benchmarks", "budget", "Rel %", f"on {dataset}"), rows)
+    note(NOTE)
 
 
 def _method_budget(text: str) -> tuple[str, str]:
