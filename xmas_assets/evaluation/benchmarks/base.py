@@ -118,10 +118,18 @@ class Benchmark(ABC):
         """Score of each answered item by its id, for metrics that need all answers at once.
 
         Args:
-            items: All of them.
+            items: All of them. Those whose right answer is not published get no score.
             answers: By item id. Items without an answer get no score.
         """
-        return {item.item_id: self.score(item, answers[item.item_id]) for item in items if item.item_id in answers}
+        return {
+            item.item_id: self.score(item, answers[item.item_id])
+            for item in items
+            if item.item_id in answers and self.is_scored(item)
+        }
+
+    def is_scored(self, item: Item) -> bool:
+        """Whether an answer to this item can be scored: its right answer is published."""
+        return bool(item.references)
 
     def units(self, items: Sequence[Item], answers: Mapping[str, str]) -> list[Unit]:
         """What the headline is made of; what has no answer takes no part.

@@ -56,7 +56,8 @@ class Gqa(Benchmark):
         groups by their size, divided by 100. Lower is better, and it is no percentage.
         """
         parts = super().parts(items, answers)
-        counted = [item for item in items if item.details["is_balanced"] and item.item_id in answers]
+        scores = self.score_all(items, answers)
+        counted = [item for item in items if item.item_id in scores]
         groups: dict[str, list[tuple[str, str]]] = {}
         for item in counted:
             if item.details["global_group"] is not None:

@@ -103,8 +103,12 @@ class Llavabench(JudgedBenchmark):
 
     def units(self, items: Sequence[Item], answers: Mapping[str, str]) -> list[Unit]:
         """Per item: rating of GPT-4 and of the model, / 10; -0.1 where they cannot be read."""
-        pairs = {item.item_id: _finite_pair(answers[item.item_id]) for item in items if item.item_id in answers}
-        return [Unit((name,), "", (gpt4 / _HIGHEST, model / _HIGHEST)) for name, (gpt4, model) in pairs.items()]
+        units = []
+        for item in items:
+            if item.item_id in answers and self.is_scored(item):
+                gpt4, model = _finite_pair(answers[item.item_id])
+                units.append(Unit((item.item_id,), "", (gpt4 / _HIGHEST, model / _HIGHEST)))
+        return units
 
     def stratum_score(self, means: FloatArray) -> FloatArray:
         """Model's mean / GPT-4's mean, each rounded to 3 decimals before; above 1 where the model is better."""

@@ -78,9 +78,11 @@ class Mmmu(Benchmark):
 
     def parts(self, items: Sequence[Item], answers: Mapping[str, str]) -> dict[str, float]:
         """Accuracy per subject and domain, and the share of answers that name no option (``guessed``), in percent."""
-        parts = super().parts(items, answers)
-        n_answered = sum(item.item_id in answers for item in items)
-        return parts | {"guessed": 100 * len(self.guessed(items, answers)) / n_answered} if n_answered else parts
+        scores = self.score_all(items, answers)
+        scored = [item for item in items if item.item_id in scores]
+        if not scored:
+            return {}
+        return super().parts(scored, answers) | {"guessed": 100 * len(self.guessed(scored, answers)) / len(scored)}
 
     def submission(self, items: Sequence[Item], answers: Mapping[str, str]) -> tuple[str, bytes]:
         """Answers by question, as the test server and ``main_eval_only.py`` take them: a letter, or the words.

@@ -84,6 +84,10 @@ class Owleval(JudgedBenchmark):
         """Whether it is a letter from A to D."""
         return _letter(reply) in _RATINGS
 
+    def is_scored(self, item: Item) -> bool:
+        """True: a rater needs no right answer."""
+        return True
+
     def score(self, item: Item, answer: str) -> float:
         """1, 2/3, 1/3, 0 for A, B, C, D; 0 for a reply that cannot be read."""
         letters = "DCBA"

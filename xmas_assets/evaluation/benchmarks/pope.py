@@ -62,7 +62,7 @@ class Pope(Benchmark):
         """Per item: true positive, false positive, false negative."""
         units = []
         for item in items:
-            if item.item_id in answers:
+            if item.item_id in answers and self.is_scored(item):
                 said, truth = not says_no(answers[item.item_id]), item.references[0] == "yes"
                 values = (float(said and truth), float(said and not truth), float(truth and not said))
                 units.append(Unit((item.item_id,), item.categories["category"], values))

@@ -1,6 +1,7 @@
 """What holds for every benchmark, on the official files that are kept for it."""
 
 import copy
+import dataclasses
 import json
 import math
 from collections.abc import Iterator
@@ -61,6 +62,16 @@ def test_items_without_an_answer_have_no_score(name: str):
     assert counted <= set(answers)
     assert math.isnan(benchmark.headline(benchmark.units(items, {})))
     assert not any(math.isfinite(value) for value in benchmark.parts(items, {}).values())
+
+
+def test_items_whose_right_answer_is_not_published_have_no_score(name: str):
+    benchmark, items = _read(name)
+    unlabelled = [dataclasses.replace(item, references=()) for item in items]
+    answers = {item.item_id: "yes" for item in unlabelled}
+    if not any(map(benchmark.is_scored, unlabelled)):
+        assert benchmark.score_all(unlabelled, answers) == {}
+        assert math.isnan(benchmark.headline(benchmark.units(unlabelled, answers)))
+        assert not any(math.isfinite(value) for value in benchmark.parts(unlabelled, answers).values())
 
 
 def test_the_order_of_items_and_answers_changes_no_number(name: str):
