@@ -11,6 +11,7 @@ from xmas_assets.core.arrays import FloatArray
 from xmas_assets.core.resampling import Design, draw_weights, macro_mean, mean_value, stratum_scores
 
 _CONFIDENCE = 0.95
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -263,8 +264,8 @@ def _standard_error(by_seed: FloatArray, crossed: FloatArray, *, n_seeds: int, n
     if n_clusters < 2 or not (np.isfinite(crossed).all() and np.isfinite(by_seed).all()):
         return float("nan"), float("nan")
     variance = crossed.var()
-    if variance == 0:
-        return 0.0, float("inf")
+    if np.sqrt(variance) <= _ROUNDING * max(1.0, np.abs(crossed).max()):
+        return 0.0, float("inf")  # else the noise of rounding would be taken for few degrees of freedom
     seed_variance = by_seed.var()
     image_variance = max(variance - seed_variance, 0.0)
     uncertainty = seed_variance**2 / max(n_seeds - 1, 1) + image_variance**2 / (n_clusters - 1)

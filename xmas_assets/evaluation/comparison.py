@@ -23,6 +23,54 @@ _FULL = ("full", "1.00")
 _ENDS = ("", "_low", "_high")
 
 
+def _schema(**columns: type[pl.DataType]) -> dict[str, type[pl.DataType]]:
+    """Columns of a table; a name that ends in ``__`` stands for an estimate and its interval."""
+    named: dict[str, type[pl.DataType]] = {}
+    for name, kind in columns.items():
+        named |= {name[:-2] + end: kind for end in _ENDS} if name.endswith("__") else {name: kind}
+    return named
+
+
+_SELECTION = {"method": pl.String, "budget": pl.String}
+_REL = {"rel__": pl.Float64, "rel_n_seeds": pl.Int64}
+_RANDOM = {"vs_random__": pl.Float64, "vs_random_n_seeds": pl.Int64, "vs_random_p": pl.Float64}
+_SCHEMAS = {
+    "benchmarks": _schema(
+        benchmark=pl.String,
+        coverage=pl.Float64,
+        comparable=pl.Boolean,
+        full__=pl.Float64,
+        full_n_seeds=pl.Int64,
+        vs_blind__=pl.Float64,
+    ),
+    "selections": _schema(
+        benchmark=pl.String,
+        **_SELECTION,
+        n_seeds=pl.Int64,
+        headline__=pl.Float64,
+        **_REL,
+        **_RANDOM,
+        vs_blind__=pl.Float64,
+    ),
+    "overall": _schema(
+        **_SELECTION, n_benchmarks=pl.Int64, **_REL, **_RANDOM, wins=pl.Int64, ties=pl.Int64, losses=pl.Int64
+    ),
+    "data_saved": _schema(
+        benchmark=pl.String,
+        method=pl.String,
+        level=pl.Float64,
+        n_seeds=pl.Int64,
+        n_budgets=pl.Int64,
+        reached=pl.Boolean,
+        at_most=pl.Boolean,
+        budget__=pl.Float64,
+        saved__=pl.Float64,
+        saved_bound=pl.String,
+        saved_n_seeds=pl.Int64,
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Tables of a comparison. Intervals are 95 %, ``*_low`` to ``*_high``; null where they cannot be estimated.
@@ -69,14 +117,16 @@ def compare(scored: Sequence[Scored], *, n_resamples: int = 2000) -> Comparison:
     overall = [_overall_row(telling, selection, rows) for selection in _scored_on_all(telling)]
     groups = [(ALL, telling), *((head.name, [head]) for head in telling)] if telling else []
     saved = [row for name, group in groups for row in _saved_rows(name, group)]
-    tables = (pl.DataFrame(table, infer_schema_length=None) for table in (benchmarks, rows, overall, saved))
-    return Comparison(*(_corrected(table) for table in tables))
+    tables = {"benchmarks": benchmarks, "selections": rows, "overall": overall, "data_saved": saved}
+    return Comparison(
+        **{name: _corrected(pl.DataFrame(table, schema=_SCHEMAS[name])) for name, table in tables.items()}
+    )
 
 
 def _corrected(table: pl.DataFrame) -> pl.DataFrame:
     if "vs_random_p" not in table.columns:
         return table
-    p_values = table["vs_random_p"].cast(pl.Float64).fill_null(math.nan)
+    p_values = table["vs_random_p"].fill_null(math.nan)
     return table.with_columns(vs_random_p=pl.Series(holm(p_values.to_numpy())).fill_nan(None))
 
 

@@ -7,6 +7,11 @@ import polars as pl
 from xmas_assets.report.tables import budget_percent, row_names
 from xmas_assets.report.text import visible
 
+_REMEDY = (
+    "Methods differ only where the model learns from the images: train longer or from a stronger base model, or use "
+    "more test questions."
+)
+
 
 def verdict(leaderboard: pl.DataFrame) -> list[str]:
     """What the comparison shows, the most important first.
@@ -20,30 +25,28 @@ def verdict(leaderboard: pl.DataFrame) -> list[str]:
         leaderboard: From ``build_leaderboard``.
     """
     guesses = leaderboard.filter(pl.col("budget").is_null()).drop_nulls("score")
+    worse = leaderboard.filter(pl.col("vs_blind_high") < 0)
+    failing = [f"Worse than a blind guess: {row_names(worse)}."] if len(worse) else []
     if not leaderboard["comparable"].all():
-        return _nothing(leaderboard, guesses)
+        return [_nothing(leaderboard, guesses), *failing, _REMEDY]
     chosen = leaderboard.filter(pl.col("budget").is_not_null(), ~pl.col("method").is_in(["full", "random"]))
     budgets = reversed(chosen["budget"].unique(maintain_order=True).to_list())
     sentences = [_about(chosen.filter(budget=budget), n_baselines=len(guesses)) for budget in budgets]
-    worse = leaderboard.filter(pl.col("vs_blind_high") < 0)
-    if len(worse):
-        sentences.append(f"Worse than a blind guess: {row_names(worse)}.")
+    sentences += failing
     majority = guesses.filter(method="majority")
     if len(majority):
         sentences.append(f"Always giving the most common answer scores {100 * majority['score'][0]:.1f} %.")
     return sentences or ["No method has been scored on this dataset yet."]
 
 
-def _nothing(leaderboard: pl.DataFrame, guesses: pl.DataFrame) -> list[str]:
+def _nothing(leaderboard: pl.DataFrame, guesses: pl.DataFrame) -> str:
     full = leaderboard.filter(method="full").row(0, named=True)
     best = guesses.sort("score", descending=True, maintain_order=True).row(0, named=True)
-    return [
+    return (
         f"Nothing can be compared: full data scores {100 * full['score']:.1f} %{_one_seed(full)}, which is not above a "
         f"blind guess beyond chance ({visible(best['method'], 40)}: {100 * best['score']:.1f} %; difference "
-        f"{_difference(full, 'vs_blind')}), so Rel % is not shown.",
-        "Methods can be told apart only where the model learns from the images: train longer or from a stronger base "
-        "model, or use more test questions.",
-    ]
+        f"{_difference(full, 'vs_blind')}), so Rel % is not shown."
+    )
 
 
 def _about(rows: pl.DataFrame, *, n_baselines: int) -> str:

@@ -137,6 +137,17 @@ def test_the_p_value_is_that_of_the_t_test_and_agrees_with_the_interval():
     assert (sure.p_value(), sure.p_value(of=1.0)) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize("score", [0.768, 0.1, 1 / 3, 0.9])
+def test_equal_scores_leave_no_doubt_however_they_round(score):
+    scores = np.full((2, 40), score)
+    ratio = ratio_interval(scores * 0.7, scores, strata=np.zeros(40), clusters=np.arange(40), rng=_rng())
+    assert (ratio.low, ratio.high) == pytest.approx((70.0, 70.0))
+    difference = paired_difference_interval(
+        scores, scores * 0.7, strata=np.arange(40) % 3, clusters=np.arange(40), rng=_rng()
+    )
+    assert difference.p_value() == 0.0
+
+
 def test_p_values_are_corrected_by_holms_rule():
     """Three tests: 3 x 0.01, then 2 x 0.03, then 1 x 0.04 raised to the one before. What is no test stays out."""
     assert holm([0.01, 0.04, math.nan, 0.03]) == pytest.approx([0.03, 0.06, math.nan, 0.06], nan_ok=True)

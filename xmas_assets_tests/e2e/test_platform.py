@@ -71,8 +71,8 @@ def test_a_new_budget_recomputes_only_sampling_and_what_follows(platform, home):
 def test_the_leaderboard_has_every_method_and_the_blind_baselines(platform, home):
     table = platform.home.stored("leaderboard", "shapes")["leaderboard"].scan().collect()
     assert set(table["method"]) == {"xmas", "random", "full", "majority", "question_prior"}
-    full = table.filter(method="full")
-    assert full["rel_percent"].to_list() == [pytest.approx(100.0)]
+    assert not table["comparable"].any()  # trained for a few steps, full data is worse than a blind guess
+    assert table["rel_percent"].is_null().all()
     assert (home / "reports" / "shapes" / "report.html").stat().st_size > 10_000
 
 

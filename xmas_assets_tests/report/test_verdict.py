@@ -78,6 +78,12 @@ def test_where_full_data_is_no_better_than_guessing_nothing_is_compared():
     assert not [sentence for sentence in more if "xmas" in sentence or "of full data" in sentence]
 
 
+def test_full_data_that_is_worse_than_a_guess_is_called_that_too():
+    frame = pl.concat(answers("full", "1.00", seed, [0.0] * 8) for seed in (0, 1))
+    table = build_leaderboard(frame, {"majority": baseline([1.0] * 8)}, costs=costs(), n_resamples=50)
+    assert "Worse than a blind guess: full at 100 %." in verdict(table)
+
+
 def test_without_full_data_and_random_it_speaks_of_the_score():
     lone = experiment().filter(pl.col("method") == "xmas")
     table = build_leaderboard(lone, {}, costs=costs(), n_resamples=50).with_columns(score_low=0.7, score_high=0.8)

@@ -1,0 +1,115 @@
+"""What a comparison over benchmarks says, in plain words."""
+
+from typing import Any
+
+import polars as pl
+
+from xmas_assets.report.tables import budget_percent
+from xmas_assets.report.text import visible
+
+
+def comparison_verdict(
+    benchmarks: pl.DataFrame, selections: pl.DataFrame, *, overall: pl.DataFrame, data_saved: pl.DataFrame
+) -> list[str]:
+    """What the comparison shows, the most important first; the tables are those of ``evaluation.comparison``.
+
+    If no benchmark tells methods apart, that nothing can be compared. Otherwise a sentence per budget below 100 %, the
+    largest first: the best method, whether it differs from random, and on how many benchmarks it beats the blind
+    baselines. Then what data the best method of all saves, and which benchmarks took no part.
+    """
+    silent = benchmarks.filter(~pl.col("comparable"))["benchmark"].to_list()
+    if len(silent) == len(benchmarks):
+        return [
+            "Nothing can be compared: on no benchmark is full data above the blind baselines beyond chance "
+            f"({_names(silent)}), so Rel % is not shown."
+        ]
+    chosen = overall.filter(~pl.col("method").is_in(["full", "random"])).drop_nulls("rel")
+    chosen = chosen.sort(pl.col("budget").cast(pl.Float64), "rel", "method", descending=[True, True, False])
+    sentences = []
+    for _, rows in chosen.group_by("budget", maintain_order=True):
+        row = rows.row(0, named=True)
+        telling = selections.filter(~pl.col("benchmark").is_in(silent), method=row["method"], budget=row["budget"])
+        sentences.append(f"{_about(row, n_methods=len(rows))}{_against_blind(telling)}.")
+    if len(chosen):
+        best = data_saved.filter(benchmark="(all)", method=chosen["method"][0])
+        sentences += [saved_sentence(row) for row in best.iter_rows(named=True)]
+    if silent:
+        sentences.append(
+            "Nothing can be compared on these benchmarks, which take no part, for full data is not above the blind "
+            f"baselines beyond chance there: {_names(silent)}."
+        )
+    return sentences or ["No method has been scored on every benchmark, together with full data."]
+
+
+def comparison_notes(overall: pl.DataFrame) -> list[str]:
+    """How many comparisons with random there are over all benchmarks, and which hold when corrected for that."""
+    compared = overall.filter(pl.col("vs_random_p").is_not_null())
+    sure = compared.filter(pl.col("vs_random_p") < 0.05)
+    names = [f"{row['method']} at {budget_percent(row['budget'])}" for row in sure.iter_rows(named=True)]
+    if len(compared) < 2:
+        return []
+    return [
+        f"{len(compared)} comparisons with random: of so many, {0.05 * len(compared):.2f} intervals would leave 0 out "
+        f"by chance alone. Corrected for their number (Holm), these differ from random: {_names(names) or 'none'}."
+    ]
+
+
+def saved_sentence(row: dict[str, Any]) -> str:
+    """What a method needs for a level of full data's score, and saves against random; from ``data_saved``."""
+    method, level = visible(row["method"], 40), f"{row['level']:g} % of full data's score"
+    if not row["reached"]:
+        return f"{method} does not reach {level} with the budgets that were tried."
+    bound = "at most " if row["at_most"] else ""
+    seed = ", one seed" if row["n_seeds"] == 1 else ""
+    said = f"For {level} {method} needs {bound}{100 * row['budget']:.1f} % of the data{_ends(row, 'budget', seed)}"
+    if row["saved"] is None:
+        return f"{said}."
+    if row["saved"] < 0:
+        return f"{said}, more than random does."
+    bound = "at least " if row["saved_bound"] == ">=" else ""
+    return f"{said}, {bound}{100 * row['saved']:.0f} % less than random{_ends(row, 'saved', '')}."
+
+
+def _about(row: dict[str, Any], *, n_methods: int) -> str:
+    method, at = visible(row["method"], 40), f"at {budget_percent(row['budget'])}"
+    subject = f"{method} is the best of {n_methods} methods {at}: it" if n_methods > 1 else f"{method} {at}"
+    seed = ", one seed" if row["rel_n_seeds"] == 1 else ""
+    interval = "" if row["rel_low"] is None else f" (95 % interval {row['rel_low']:.1f}..{row['rel_high']:.1f}{seed})"
+    count = "1 benchmark" if row["n_benchmarks"] == 1 else f"{row['n_benchmarks']} benchmarks"
+    return f"{subject} reaches {row['rel']:.1f} % of full data over {count}{interval}{_against_random(row)}"
+
+
+def _against_random(row: dict[str, Any]) -> str:
+    gap, low, high = (row[f"vs_random{end}"] for end in ("", "_low", "_high"))
+    if gap is None:
+        return ", with no random subset to compare it with"
+    if low is None:
+        return ", with too little to compare it with random"
+    seed = ", one seed" if row["vs_random_n_seeds"] == 1 else ""
+    found = f"({gap:+.1f} points, {low:+.1f}..{high:+.1f}{seed}; wins {row['wins']}, ties {row['ties']}, "
+    found += f"losses {row['losses']})"
+    if low <= 0 <= high:
+        return f", does not differ from random beyond chance {found}"
+    corrected = "" if row["vs_random_p"] < 0.05 else ", though not when corrected for the number of comparisons"
+    return f", is {'above' if gap > 0 else 'below'} random beyond chance {found}{corrected}"
+
+
+def _against_blind(rows: pl.DataFrame) -> str:
+    """On how many benchmarks a selection beats a blind guess, and on which it is worse."""
+    known = rows.drop_nulls("vs_blind")
+    if known.is_empty():
+        return ""
+    beats, worse = known.filter(pl.col("vs_blind_low") > 0), known.filter(pl.col("vs_blind_high") < 0)
+    said = f", and beats the blind baselines beyond chance on {len(beats)} of {len(known)} benchmarks"
+    return f"{said}; it is worse than a blind guess on {_names(worse['benchmark'].to_list())}" if len(worse) else said
+
+
+def _ends(row: dict[str, Any], name: str, seed: str) -> str:
+    low, high = (
+        "unknown" if value is None else f"{100 * value:.1f}" for value in (row[f"{name}_low"], row[f"{name}_high"])
+    )
+    return f" (95 % interval {low}..{high}{seed})"
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(visible(name, 40) for name in names)
