@@ -140,8 +140,7 @@ class SignalReader:
             wanted = new_images(batches)
         for batch, halves in zip(batches, ahead(self._halves, wanted), strict=True):
             if self._features is not None:
-                for unit, half in halves.items():
-                    self._features.add(vlm, unit, half)
+                self._features.add(vlm, halves)
             self._read_rows(vlm, signals, batch, self._image_inputs(vlm, halves), store)
             yield batch
 

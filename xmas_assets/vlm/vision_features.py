@@ -5,7 +5,7 @@ Where the connector cannot be run on its own, an image's finished features are k
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +23,7 @@ PIXELS = "pixel_values"
 # is the same for all images (Ovis2's vectors of the tokens around an image), but for what the tower shows of itself.
 _PER_IMAGE, _PER_LAYER = "pooler_output", "deepstack_features"
 _OF_TOWER = {"last_hidden_state", "hidden_states", "attentions"}
+_AT_ONCE = 16  # units of images
 # Raised when the same tower and image would give other features, so that those kept on disk are not taken.
 _VERSION = 1
 
@@ -46,24 +47,29 @@ class ImageFeatures:
         self._others: dict[tuple[str, ...], dict[str, Tensor]] = {}
         self._is_tensor = False
 
-    def add(self, vlm: Vlm, unit: Unit, half: ImageHalf) -> None:
-        """Run images through the vision side.
+    def add(self, vlm: Vlm, halves: Mapping[Unit, ImageHalf]) -> None:
+        """Run images through the vision side; a tower that is kept sees several of one size at once.
 
         Args:
             vlm: A model.
-            unit: Which images.
-            half: What the processor made of them.
+            halves: What the processor made of each unit of images.
         """
-        caught, features = _run_images(vlm, half)
-        self._is_tensor = isinstance(features[_PER_IMAGE], Tensor)
-        self._values[unit.hashes] = caught.cpu() if self._of_tower and caught is not None else _moved(features, "cpu")
-        self._others[unit.hashes] = {name: value for name, value in half.tensors.items() if name != PIXELS}
+        for units in _of_one_size(halves, at_once=_AT_ONCE if self._of_tower else 1):
+            caught, features = _run_images(vlm, join_images([halves[unit].tensors for unit in units]))
+            self._is_tensor = isinstance(features[_PER_IMAGE], Tensor)
+            values: Sequence[Any] = [_moved(features, "cpu")]
+            if self._of_tower and caught is not None:
+                values = caught.cpu().chunk(len(units))
+            for unit, value in zip(units, values, strict=True):
+                self._values[unit.hashes] = value
+                others = {name: tensor for name, tensor in halves[unit].tensors.items() if name != PIXELS}
+                self._others[unit.hashes] = others
 
     def add_all(self, vlm: Vlm, units: Iterable[Unit], pictures: Pictures) -> "ImageFeatures":
         """Run distinct images through the vision side, unless they are there."""
-        for unit in units:
-            if unit.hashes not in self._values:
-                self.add(vlm, unit, pictures.half(unit))
+        lacking = list(dict.fromkeys(unit for unit in units if unit.hashes not in self._values))
+        for start in range(0, len(lacking), _AT_ONCE):
+            self.add(vlm, {unit: pictures.half(unit) for unit in lacking[start : start + _AT_ONCE]})
         return self
 
     def inputs(self, vlm: Vlm, units: Sequence[Unit]) -> dict[str, Any]:
@@ -96,7 +102,7 @@ def feature_inputs(vlm: Vlm, units: Sequence[Unit], pictures: Pictures, *, of_to
 
 def has_separate_tower(vlm: Vlm, halves: Sequence[ImageHalf]) -> bool:
     """Whether the model's image tokens are exactly its connector's output on its tower's features, tried on images."""
-    seen = [_run_images(vlm, half) for half in halves]
+    seen = [_run_images(vlm, half.tensors) for half in halves]
     if len({None if caught is None else caught.shape[1:] for caught, _ in seen} | {None}) != 2:
         return False  # no connector of its own, or features of different sizes, which cannot run together
     for caught, features in seen:
@@ -164,7 +170,7 @@ def tower_features(vlm: Vlm, inputs: Mapping[str, Tensor]) -> Tensor:
 
 def gives_one_tensor(vlm: Vlm, half: ImageHalf) -> bool:
     """Whether a model has the features of several images in one tensor, not in a tensor for each."""
-    return isinstance(_run_images(vlm, half)[1][_PER_IMAGE], Tensor)
+    return isinstance(_run_images(vlm, half.tensors)[1][_PER_IMAGE], Tensor)
 
 
 def connected(vlm: Vlm, features: Tensor, *, is_tensor: bool) -> dict[str, Any]:
@@ -181,7 +187,7 @@ def connected(vlm: Vlm, features: Tensor, *, is_tensor: bool) -> dict[str, Any]:
 
 def image_features(vlm: Vlm, halves: Sequence[ImageHalf]) -> list[Tensor]:
     """What the language model reads of each unit of images, shape (n_tokens, width)."""
-    made = [_run_images(vlm, half)[1][_PER_IMAGE] for half in halves]
+    made = [_run_images(vlm, half.tensors)[1][_PER_IMAGE] for half in halves]
     return [torch.cat(list(pieces)) for pieces in made]
 
 
@@ -191,17 +197,27 @@ def _connect(vlm: Vlm, features: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def _run_images(vlm: Vlm, half: ImageHalf) -> tuple[Tensor | None, dict[str, Any]]:
+def _run_images(vlm: Vlm, tensors: Mapping[str, Tensor]) -> tuple[Tensor | None, dict[str, Any]]:
     """The input of a connector that stands alone, if there is one, and the features that the model makes of images."""
     caught: list[Tensor] = []
     connector = getattr(vlm.model.base_model, "multi_modal_projector", nn.Identity())
     handle = connector.register_forward_pre_hook(lambda _module, inputs: caught.extend(inputs[:1]))
     try:
-        made = vlm.model.get_image_features(**placed(half.tensors, vlm.model))
+        made = vlm.model.get_image_features(**placed(tensors, vlm.model))
     finally:
         handle.remove()
     features = {name: value for name, value in made.items() if name not in _OF_TOWER and value is not None}
     return caught[0] if len(caught) == 1 else None, features
+
+
+def _of_one_size(halves: Mapping[Unit, ImageHalf], *, at_once: int) -> Iterator[list[Unit]]:
+    """Units whose tensors have the same shapes, some at a time."""
+    alike: dict[Any, list[Unit]] = {}
+    for unit, half in halves.items():
+        alike.setdefault(tuple((name, tensor.shape) for name, tensor in half.tensors.items()), []).append(unit)
+    for units in alike.values():
+        for start in range(0, len(units), at_once):
+            yield units[start : start + at_once]
 
 
 def placed(inputs: Any, model: Any) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class Llavabench(JudgedBenchmark):
 
     def stratum_score(self, means: FloatArray) -> FloatArray:
         """Model's mean / GPT-4's mean, each rounded to 3 decimals before; above 1 where the model is better."""
-        gpt4, model = np.moveaxis(_ratings(means), -1, 0)
+        gpt4, model = np.moveaxis(np.round(_HIGHEST * means, 3), -1, 0)
         return np.divide(model, gpt4, out=np.zeros_like(model), where=gpt4 != 0)
 
     def parts(self, items: Sequence[Item], answers: Mapping[str, str]) -> dict[str, float]:
@@ -124,9 +124,9 @@ class Llavabench(JudgedBenchmark):
                 by_category.setdefault(category, []).append(unit)
         parts = {}
         for category, units in sorted(by_category.items()):
-            gpt4, model = _ratings(np.array([unit.values for unit in units]).mean(axis=0))
+            gpt4, model = np.array([unit.values for unit in units]).mean(axis=0)
             parts[f"{category}/relative"] = self.headline(units)
-            parts |= {f"{category}/gpt4": 10 * float(gpt4), f"{category}/model": 10 * float(model)}
+            parts |= {f"{category}/gpt4": 100 * float(gpt4), f"{category}/model": 100 * float(model)}
         return parts
 
     def submission(self, items: Sequence[Item], answers: Mapping[str, str]) -> tuple[str, bytes]:
@@ -160,11 +160,6 @@ def _finite_pair(reply: str) -> tuple[float, float]:
     """``rating_pair``, save for "nan" and "inf", which the official script takes; every mean would be one."""
     pair = rating_pair(reply)
     return pair if all(map(math.isfinite, pair)) else _UNREAD
-
-
-def _ratings(means: FloatArray) -> FloatArray:
-    """Means of units as mean ratings, rounded as the official script rounds them before it goes on."""
-    return np.round(_HIGHEST * means, 3)
 
 
 def _by(path: Path, name: str) -> dict[Any, dict[str, Any]]:
