@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from benchmarks.gpu_clock import Clock, Measured
 from benchmarks.gpu_shapes import real_shapes, tiny_shapes
 from benchmarks.gpu_signals import OTHERS, OURS, Reading
-from benchmarks.gpu_training import OPTIONS, Load, train
+from benchmarks.gpu_training import OPTIONS, Load, Options, train
 from benchmarks.made_models import Shape
 from xmas_assets.vlm.loading import Vlm
 
@@ -77,9 +77,7 @@ def _read_other(reading: Callable[[], Reading], way: str, clock: Clock) -> Measu
     return reading().other(way, clock)
 
 
-def _train(
-    kept: Any, make: Callable[[], Vlm], shape: Shape, load: Load, options: dict[str, Any], clock: Clock
-) -> Measured:
+def _train(kept: Any, make: Callable[[], Vlm], shape: Shape, load: Load, options: Options, clock: Clock) -> Measured:
     """Train a model of its own, since training changes it; the one that was read is given up."""
     kept.cache_clear()
     return train(make(), shape, clock, load, options)

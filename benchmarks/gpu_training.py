@@ -19,12 +19,28 @@ from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.prompts import Encoder
 
 _FOR_EVER = 1_000_000  # steps
-#: What differs from the plain run.
-OPTIONS: dict[str, dict[str, Any]] = {
-    "as it comes": {},
-    "gradient checkpointing": {"gradient_checkpointing": True},
-    "length grouping": {"group_by_length": True},
-    "both": {"gradient_checkpointing": True, "group_by_length": True},
+_NOTHING_KEPT = "no features were kept, for a reason that training logs"
+
+
+class Options(NamedTuple):
+    """What differs from the plain run.
+
+    Attributes:
+        settings: Of the training.
+        keeps_features: Whether what the frozen tower makes of an image is kept.
+    """
+
+    settings: dict[str, Any] = {}  # noqa: RUF012 nobody changes it
+    keeps_features: bool = False
+
+
+_LESS_MEMORY, _LESS_PADDING = {"gradient_checkpointing": True}, {"group_by_length": True}
+OPTIONS = {
+    "as it comes": Options(),
+    "gradient checkpointing": Options(_LESS_MEMORY),
+    "length grouping": Options(_LESS_PADDING),
+    "cached features": Options(keeps_features=True),
+    "all three": Options(_LESS_MEMORY | _LESS_PADDING, keeps_features=True),
 }
 
 
@@ -50,7 +66,7 @@ class _EnoughError(Exception):
     """The case's share of the time is spent."""
 
 
-def train(vlm: Vlm, shape: Shape, clock: Clock, load: Load, options: dict[str, Any]) -> Measured:
+def train(vlm: Vlm, shape: Shape, clock: Clock, load: Load, options: Options) -> Measured:
     """Train a model, which is changed by it, for the case's share of the time.
 
     Args:
@@ -64,7 +80,7 @@ def train(vlm: Vlm, shape: Shape, clock: Clock, load: Load, options: dict[str, A
     samples = made_samples(load.n_rows, 1, answer_words=load.answer_words)
     pictures = Pictures(vlm.processor, photos)
     rows, _ = Encoder.of(vlm, pictures, max_tokens=MAX_TOKENS).encode(samples)
-    flops = Flops(vlm, pictures.half(rows[0].units[0])).training(rows, rank=load.rank, sees_images=True)
+    flops = Flops(vlm, pictures.half(rows[0].units[0]))
     n_warm = load.n_rows // load.batch_size
     times: list[float] = []
 
@@ -84,20 +100,29 @@ def train(vlm: Vlm, shape: Shape, clock: Clock, load: Load, options: dict[str, A
         micro_batch_size=load.micro_batch_size,
         learning_rate=2e-5,
         schedule="constant",
-        **options,
+        **options.settings,
     )
     base_settings = BaseModelSettings(dtype="bfloat16", device=device.type, max_tokens=MAX_TOKENS)
-    with tempfile.TemporaryDirectory() as folder, suppress(_EnoughError):
-        fine_tune(
-            base=vlm,
-            base_settings=base_settings,
-            samples=samples,
-            open_image=photos,
-            settings=settings,
-            seed=0,
-            output=Path(folder),
-            progress=watch,
-        )
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with suppress(_EnoughError):
+            fine_tune(
+                base=vlm,
+                base_settings=base_settings,
+                samples=samples,
+                open_image=photos,
+                settings=settings,
+                seed=0,
+                output=folder / "run",
+                progress=watch,
+                feature_folder=folder / "features" if options.keeps_features else None,
+            )
+        is_kept = any(path.is_file() for path in (folder / "features").rglob("*"))
     n_steps = len(times) - n_warm
-    seconds = times[-1] - times[n_warm - 1]
-    return Measured(n_steps * load.batch_size, seconds, peak_memory_bytes(device), flops / len(rows))
+    return Measured(
+        n_steps * load.batch_size,
+        times[-1] - times[n_warm - 1],
+        peak_memory_bytes(device),
+        flops.training(rows, rank=load.rank, sees_images=not is_kept) / len(rows),
+        notes=(_NOTHING_KEPT,) if options.keeps_features and not is_kept else (),
+    )
