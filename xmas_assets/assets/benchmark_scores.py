@@ -1,22 +1,23 @@
-"""Asset ``benchmark_scores``: the target model's answers to the test questions, and their scores."""
+"""Asset ``benchmark_scores``: the target model's answers to test questions and benchmarks, and their scores."""
 
 import dagster as dg
 
 from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.home.home import Home
-from xmas_assets.home.records import held_out_questions
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints, stage_answers
+from xmas_assets.home.versions import BENCHMARKS, current_versions
 from xmas_assets.report.describe import describe_answers
 from xmas_assets.resources.lineage import scores_record
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.resources.tracking import Tracking
+from xmas_assets.stages.scores import Target, benchmark_answers, own_answers
 
 
 @dg.asset(
     partitions_def=SELECTIONS,
-    deps=[SETTINGS["benchmark"]],
+    deps=[SETTINGS["benchmark"], SETTINGS[BENCHMARKS]],
     group_name="evaluation",
     kinds={"pytorch", "mlflow"},
     owners=OWNERS,
@@ -30,23 +31,19 @@ def benchmark_scores(
     target_base: StoredTables,
     target_model: StoredTables,
 ) -> dg.Output:
-    """One row per test question: the model's greedy answer, the reference and the score."""
-    from xmas_assets.evaluation.runner import answer_questions
-    from xmas_assets.vlm.loading import load_vlm
-
+    """One row per test question and benchmark item: the model's greedy answer and its score."""
     dataset, _ = parse_partition(context.partition_key)
-    settings = home.settings(dataset)
-    key = combine(raw_dataset.version, target_model.version, settings.benchmark.digest())
+    settings, versions = home.settings(dataset), current_versions(home, dataset)
+    key = combine(raw_dataset.version, target_model.version, settings.benchmark.digest(), versions[BENCHMARKS])
     trained = read_checkpoints(target_model["checkpoints"], home.path())[-1]
+    target = Target.of(trained, settings.target_base, base=read_base(target_base))
+
+    def progress_of(what: str) -> ProgressBar:
+        return ProgressBar(what, context.log, unit="question")
+
     with home.stage("benchmark_scores", context.partition_key, key=key) as workspace:
-        answers = answer_questions(
-            load_vlm(trained.path, settings.target_base, base=read_base(target_base)),
-            held_out_questions(raw_dataset),
-            home.open_image(dataset),
-            settings.benchmark,
-            max_tokens=settings.target_base.max_tokens,
-            progress=ProgressBar("questions", context.log, unit="question"),
-        )
-        staged = stage_answers(workspace, answers)
+        own = own_answers(home, dataset, raw_dataset, target, progress=progress_of("questions"))
+        others = benchmark_answers(home, dataset, target, progress_of=progress_of)
+        staged = stage_answers(workspace, own, others)
     run = scores_record(context, answers=staged["answers"].scan().collect(), trained=trained)
     return emit(staged, describe_answers(staged["answers"]) | tracking.record(run, log=context.log.warning))

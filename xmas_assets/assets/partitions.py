@@ -18,6 +18,7 @@ SELECTIONS = dg.MultiPartitionsDefinition(
 _FILES = {
     "source": "The dataset's annotation files, image root and format.",
     "validation": "The dataset's validation files: records of the target tasks that less and icons select for.",
+    "benchmarks": "The benchmarks that the dataset's targets are scored on, with their files and prompts.",
 }
 SETTINGS = {
     section: dg.AssetSpec(

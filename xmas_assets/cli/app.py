@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xmas_assets.cli import advice, datasets, doctor, models, results, runs, ui
+from xmas_assets.cli import advice, benchmarks, datasets, doctor, models, results, runs, ui
 from xmas_assets.cli.groups import Commands
 from xmas_assets.cli.output import fail, printed_whole
 from xmas_assets.contracts.errors import XmasError
@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Choose a smaller fine-tuning set for a vision-language model, and prove that it trains as well.",
 )
 app.add_typer(datasets.app, name="dataset")
+app.add_typer(benchmarks.app, name="benchmark")
 app.add_typer(models.app, name="model")
 for group in (runs, results, advice, ui, doctor):
     app.add_typer(group.app)

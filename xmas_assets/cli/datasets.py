@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xmas_assets.cli.groups import Commands
-from xmas_assets.cli.options import Dataset, duplicate_rules, format_names, open_home, profile_names
+from xmas_assets.cli.options import (
+    NO_BENCHMARKS,
+    Benchmarks,
+    Dataset,
+    duplicate_rules,
+    format_names,
+    open_home,
+    profile_names,
+)
 from xmas_assets.cli.output import print_frame, print_table
 
 if TYPE_CHECKING:
@@ -42,6 +50,7 @@ def add(
         str,
         typer.Option(help="What to do with records whose id and content came before.", autocompletion=duplicate_rules),
     ] = "keep",
+    benchmark: Benchmarks = NO_BENCHMARKS,
     toy: Annotated[
         bool, typer.Option("--toy", "--embedded", help="Generate the toy dataset; --embedded is the former name.")
     ] = False,
@@ -53,6 +62,7 @@ def add(
     models = {"base_model": model, "target_base": target_model}
     overrides = {section: _model_fields(source) for section, source in models.items() if source is not None}
     options = {"profile": profile, "duplicates": duplicates, "format": format, "validation": validation}
+    options["benchmarks"] = benchmark
     options["overrides"] = overrides
     if toy:
         add_toy(open_home(), name, **options)

@@ -55,6 +55,20 @@ def profile_names() -> list[str]:
     return packaged_names()
 
 
+def benchmark_names() -> list[str]:
+    """Completions of a registered benchmark."""
+    from xmas_assets.home.home import Home
+
+    return Home.locate().benchmarks.names()
+
+
+def benchmark_forms() -> list[str]:
+    """Completions of which benchmark official files are of."""
+    from xmas_assets.evaluation.benchmarks.registry import BENCHMARKS
+
+    return list(BENCHMARKS)
+
+
 def query_names() -> list[str]:
     """Completions of a query that comes with the package."""
     from xmas_assets.store.database import query_names as stored_names
@@ -98,4 +112,13 @@ Budgets = Annotated[
 ]
 DEFAULT_BUDGETS = ["0.1"]
 Seeds = Annotated[int, typer.Option(min=1, help="Seeds 0..N-1, of the selection and of the target's training.")]
+Benchmarks = Annotated[
+    list[str],
+    typer.Option(
+        "--benchmark",
+        help="A registered benchmark that the dataset's targets are scored on; may be given several times.",
+        autocompletion=benchmark_names,
+    ),
+]
+NO_BENCHMARKS: list[str] = []
 Workers = Annotated[int, typer.Option(min=1, help="Selections trained side by side; changes no result.")]

@@ -7,6 +7,8 @@ import typer
 from xmas_assets.cli.datasets import add_toy
 from xmas_assets.cli.options import (
     DEFAULT_BUDGETS,
+    NO_BENCHMARKS,
+    Benchmarks,
     Budgets,
     Dataset,
     Methods,
@@ -33,12 +35,17 @@ def run(
     budget: Budgets = DEFAULT_BUDGETS,
     seeds: Seeds = 1,
     workers: Workers = 1,
+    benchmark: Benchmarks = NO_BENCHMARKS,
 ) -> None:
     """Select, train and score: bring these selections, and what they depend on, up to date.
 
     Example: xmas run mine --method xmas --method random --method full --budget 0.2 --seeds 3
     """
-    _run(open_home(), dataset, methods=method, budgets=budget, seeds=seeds, workers=workers)
+    home = open_home()
+    new = home.add_benchmarks(dataset, benchmark)
+    if new:
+        note(f"{dataset} is scored on {', '.join(new)} from now on (see 'benchmarks' in its registration)")
+    _run(home, dataset, methods=method, budgets=budget, seeds=seeds, workers=workers)
 
 
 @app.command()

@@ -8,27 +8,33 @@ from pathlib import Path
 from typing import Any, Self
 
 from xmas_assets.contracts.errors import SettingsError
+from xmas_assets.data.benchmark_registration import BenchmarkRegistration
 from xmas_assets.data.profiles import load_settings
-from xmas_assets.data.registration import Registration, load_registration, registered_names
+from xmas_assets.data.registration import Registration
+from xmas_assets.data.registration_file import RegistrationFile
 
 Identity = str | tuple[int, int]
 """A path without links, or a file's device and number, which all its names share."""
 
 
 class Inputs:
-    """The inputs of some registered datasets and of the home that they are registered in.
+    """The inputs of some registered datasets and benchmarks, and of the home that they are registered in.
 
     Attributes:
         unread: Why a registration could not be read, so that its inputs are not known; None if all were read.
     """
 
     def __init__(
-        self, registrations: Iterable[Registration], *, home: Path | None = None, unread: str | None = None
+        self,
+        registrations: Iterable[Registration | BenchmarkRegistration],
+        *,
+        home: Path | None = None,
+        unread: str | None = None,
     ) -> None:
         """Note what the registrations name.
 
         Args:
-            registrations: The datasets.
+            registrations: The datasets and benchmarks.
             home: The platform's folder.
             unread: See the class.
         """
@@ -37,16 +43,17 @@ class Inputs:
         self._home = frozenset() if home is None else _identities(home)
         self._sources: dict[Identity, str] = {}
         for registration in self._registrations:
-            for path in (*registration.annotations, *registration.test, *registration.validation):
-                self._sources |= dict.fromkeys(_identities(path), registration.name)
+            for path in registration.files():
+                self._sources |= dict.fromkeys(_identities(path), _described(registration))
 
     @classmethod
     def of_home(cls, home: Path) -> Self:
-        """The inputs of all datasets that are registered in a home."""
+        """The inputs of all datasets and benchmarks that are registered in a home."""
         registrations, unread = [], None
-        for name in registered_names(home):
+        kinds: tuple[type[Registration | BenchmarkRegistration], ...] = (Registration, BenchmarkRegistration)
+        for kind, name in [(each, name) for each in kinds for name in each.names(home)]:
             try:
-                registrations.append(load_registration(home, name))
+                registrations.append(kind.named(home, name))
             except SettingsError as error:
                 unread = str(error)
         return cls(registrations, home=home, unread=unread)
@@ -55,7 +62,7 @@ class Inputs:
         """Why nothing may be written at a path, whether a file is there or not; in words that follow its name."""
         for identity in _identities(path):
             if identity in self._sources:
-                return f"is a source file of dataset {self._sources[identity]!r}"
+                return f"is a source file of {self._sources[identity]}"
         if any(self._home & folder for folder in list(_folders(path))[1:]):
             return "is inside a folder of XMAS_HOME, which xmas_assets alone writes"
         return None
@@ -66,20 +73,25 @@ class Inputs:
             return "belongs to XMAS_HOME"
         for identity in _identities(path).union(*_folders(path)):
             if identity in self._named:
-                return f"is read by dataset {self._named[identity]!r}"
+                return f"is read by {self._named[identity]}"
         return None
 
     @cached_property
     def _named(self) -> dict[Identity, str]:
-        """Images folders, and the files and folders that settings name, each with its dataset."""
+        """Images folders, and the files and folders that settings name, each with what reads it."""
         named: dict[Identity, str] = {}
         for registration in self._registrations:
-            settings = load_settings(registration.profile, registration.overrides)
-            paths = [Path(text) for text in _texts(settings.model_dump()) if _is_path(text)]
-            for path in (registration.images, *paths):
-                if path is not None:
-                    named |= dict.fromkeys(_identities(path), registration.name)
+            paths = [registration.images] if registration.images is not None else []
+            if isinstance(registration, Registration):
+                settings = load_settings(registration.profile, registration.overrides)
+                paths += [Path(text) for text in _texts(settings.model_dump()) if _is_path(text)]
+            for path in paths:
+                named |= dict.fromkeys(_identities(path), _described(registration))
         return named
+
+
+def _described(registration: RegistrationFile) -> str:
+    return f"{registration.kind} {registration.name!r}"
 
 
 def _identities(path: Path) -> frozenset[Identity]:

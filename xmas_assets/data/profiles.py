@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.contracts.messages import describe_invalid
 from xmas_assets.contracts.settings import Settings
-from xmas_assets.data.registration import read_yaml
+from xmas_assets.data.registration_file import read_yaml
 
 _PACKAGED = Path(str(files("xmas_assets"))) / "profiles"
 _RENAMED = {"tiny": "toy"}  # registrations of older homes hold the former name

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.progress import Progress, ProgressCallback
@@ -15,7 +15,7 @@ from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.generation import generate, stop_token_ids
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import Vlm
-from xmas_assets.vlm.prompts import Encoder, Question
+from xmas_assets.vlm.prompts import Encoder
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,10 +46,32 @@ def answer_questions(
         DatasetError: If two questions have one id.
         ImageError: If ``open_image`` refuses a picture.
     """
+    chosen = chosen_questions(samples, settings.max_questions)
+    replies = ask(vlm, samples, open_image, settings, max_tokens=max_tokens, chosen=chosen, progress=progress)
+    return scored_answers(samples, replies, chosen=chosen)
+
+
+def ask(
+    vlm: Vlm,
+    samples: Sequence[Sample],
+    open_image: OpenImage,
+    settings: BenchmarkSettings,
+    *,
+    max_tokens: int,
+    chosen: Container[str] | None,
+    progress: ProgressCallback | None = None,
+) -> list[list[str | None]]:
+    """Ask the chosen questions of some samples, or all for None; see ``answer_questions``.
+
+    Returns:
+        By sample, the replies to those of its questions that are chosen, in order of turns; None where one was not
+        asked.
+    """
     pictures = Pictures(vlm.processor, open_image)
     encoder = Encoder.of(vlm, pictures, max_tokens=max_tokens)
-    chosen = _chosen(samples, settings.max_questions)
-    questions = encoder.ask(samples, is_wanted=lambda sample, turn: question_id(sample, turn) in chosen)
+    questions = encoder.ask(
+        samples, is_wanted=lambda sample, turn: chosen is None or question_id(sample, turn) in chosen
+    )
     prompts = [(number, q.prompt) for number, q in enumerate(questions) if q.prompt is not None]
     # Questions of one length together, and of one image together within a length.
     prompts.sort(key=lambda pair: (len(pair[1].input_ids), pair[1].image_hashes, pair[0]))
@@ -63,9 +85,28 @@ def answer_questions(
             texts |= zip((number for number, _ in batch), replies, strict=True)
             if progress is not None:
                 progress(Progress(len(texts), len(prompts)))
-    answers = [_answer(question, texts.get(number)) for number, question in enumerate(questions)]
-    if answers and not any(answer.answer for answer in answers):
-        _LOG.warning("%s gave an empty answer to all of %d questions", vlm.directory, len(answers))
+    if questions and not any(texts.values()):
+        _LOG.warning("%s gave an empty answer to all of %d questions", vlm.directory, len(questions))
+    by_sample: dict[str, list[str | None]] = {sample.sample_id: [] for sample in samples}
+    for number, question in enumerate(questions):
+        by_sample[question.sample.sample_id].append(texts.get(number))
+    return list(by_sample.values())
+
+
+def scored_answers(
+    samples: Sequence[Sample], replies: Sequence[Sequence[str | None]], *, chosen: Container[str]
+) -> list[Answer]:
+    """The replies as rows with their scores by exact match, in the order of samples and turns.
+
+    Args:
+        samples: The test set.
+        replies: As ``ask`` gave them.
+        chosen: Ids of the questions that were chosen.
+    """
+    answers = []
+    for sample, given in zip(samples, replies, strict=True):
+        asked = [turn for turn in _answer_turns(sample) if question_id(sample, turn) in chosen]
+        answers += [_answer(sample, turn, reply) for turn, reply in zip(asked, given, strict=True)]
     return answers
 
 
@@ -74,29 +115,31 @@ def coverage(answers: Sequence[Answer]) -> float:
     return sum(answer.answer is not None for answer in answers) / max(1, len(answers))
 
 
-def _chosen(samples: Sequence[Sample], count: int | None) -> set[str]:
-    """Ids of ``count`` questions (None: all), those that hash lowest: the same ones in any order of the rows."""
-    ids = [
-        question_id(sample, number)
-        for sample in samples
-        for number, turn in enumerate(sample.turns)
-        if turn.role == "assistant"
-    ]
+def chosen_questions(samples: Sequence[Sample], count: int | None) -> set[str]:
+    """Ids of ``count`` questions (None: all), those that hash lowest: the same ones in any order of the rows.
+
+    Raises:
+        DatasetError: If two questions have one id.
+    """
+    ids = [question_id(sample, turn) for sample in samples for turn in _answer_turns(sample)]
     if len(set(ids)) != len(ids):
         twice = next(name for name, n in Counter(ids).items() if n > 1)
         raise DatasetError(f"question id {twice[:80]!r} occurs twice in the test set; ids must be unique")
     return set(sorted(ids, key=lambda name: hashlib.sha256(name.encode()).digest())[:count])
 
 
-def _answer(question: Question, reply: str | None) -> Answer:
-    sample = question.sample
-    reference = sample.turns[question.turn].text
+def _answer_turns(sample: Sample) -> list[int]:
+    return [number for number, turn in enumerate(sample.turns) if turn.role == "assistant"]
+
+
+def _answer(sample: Sample, turn: int, reply: str | None) -> Answer:
+    reference = sample.turns[turn].text
     return Answer(
-        question_id=question_id(sample, question.turn),
+        question_id=question_id(sample, turn),
         sample_id=sample.sample_id,
         image_hash=sample.image_hashes[0] if sample.image_hashes else "",
         task=sample.task,
-        question=question_of(sample, question.turn),
+        question=question_of(sample, turn),
         reference=reference,
         answer=reply,
         score=None if reply is None else exact_match(reply, reference),

@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,10 @@ from xmas_assets.contracts.errors import SettingsError, StoreError
 from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.profiles import load_settings
-from xmas_assets.data.registration import Registration, load_registration, registered_names, registration_path
+from xmas_assets.data.registration import Registration
+from xmas_assets.data.registration_file import replace_line
 from xmas_assets.files.whole import remove_unfinished
+from xmas_assets.home.benchmarks import Benchmarks
 from xmas_assets.home.costs import StageCosts
 from xmas_assets.home.locks import StageLocks
 from xmas_assets.home.stored_tables import StoredTables
@@ -77,7 +79,7 @@ class Home:
 
     def datasets(self) -> list[str]:
         """Names of the registered datasets, sorted."""
-        return registered_names(self.root)
+        return Registration.names(self.root)
 
     def registration(self, dataset: str) -> Registration:
         """The dataset's registration, from ``datasets/<name>.yaml``.
@@ -85,7 +87,7 @@ class Home:
         Raises:
             SettingsError: If there is none, or it is not valid.
         """
-        return load_registration(self.root, dataset)
+        return Registration.named(self.root, dataset)
 
     def registration_path(self, dataset: str) -> Path:
         """The file of a dataset's registration, which a person may edit.
@@ -93,7 +95,7 @@ class Home:
         Raises:
             SettingsError: If there is none, or it is not valid.
         """
-        return registration_path(self.root, self.registration(dataset).name)
+        return Registration.path(self.root, self.registration(dataset).name)
 
     def check_new(self, dataset: str) -> None:
         """Refuse a name that no new dataset can have.
@@ -101,7 +103,7 @@ class Home:
         Raises:
             SettingsError: If it is not allowed, or there is a dataset of this name.
         """
-        path = registration_path(self.root, dataset)
+        path = Registration.path(self.root, dataset)
         if path.exists():
             raise SettingsError(f"dataset {dataset!r} is there already; edit {path}, or remove it first")
 
@@ -115,7 +117,26 @@ class Home:
         self.check_new(registration.name)
         registration.check_sources()
         load_settings(registration.profile, registration.overrides)
+        for name in registration.benchmarks:
+            self.benchmarks.registration(name)
         return registration.save(self.root)
+
+    def add_benchmarks(self, dataset: str, names: Iterable[str]) -> list[str]:
+        """Have a dataset's targets scored on these benchmarks, too; returns those that are new to it.
+
+        Raises:
+            SettingsError: If the dataset or a benchmark is not registered.
+        """
+        known = self.registration(dataset).benchmarks
+        new = [self.benchmarks.registration(name).name for name in dict.fromkeys(names) if name not in known]
+        if new:
+            replace_line(self.registration_path(dataset), "benchmarks", [*known, *new])
+        return new
+
+    @property
+    def benchmarks(self) -> Benchmarks:
+        """The registered benchmarks."""
+        return Benchmarks(self.root)
 
     def settings(self, dataset: str) -> Settings:
         """The dataset's settings: its profile with its overrides.

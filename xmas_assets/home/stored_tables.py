@@ -120,10 +120,12 @@ def stage_checkpoints(
     return stage(workspace, {"checkpoints": pl.DataFrame(rows, schema=schema, orient="row").with_columns(more)})
 
 
-def stage_answers(workspace: Path, answers: Sequence[Answer]) -> StoredTables:
-    """Stage a model's answers, one row each."""
+def stage_answers(workspace: Path, answers: Sequence[Answer], benchmark_answers: pl.DataFrame) -> StoredTables:
+    """Stage a model's answers to test questions, one row each, and those to benchmarks where there are any."""
     schema = dict.fromkeys(Answer._fields, pl.String) | {"score": pl.Float64}
-    return stage(workspace, {"answers": pl.DataFrame(answers, schema=schema, orient="row")})
+    tables = {"answers": pl.DataFrame(answers, schema=schema, orient="row")}
+    # No empty table: what was made before there were benchmarks keeps its content, and so its version.
+    return stage(workspace, tables | ({"benchmark_answers": benchmark_answers} if len(benchmark_answers) else {}))
 
 
 def read_checkpoints(table: Table, home: Path) -> Sequence[Checkpoint]:

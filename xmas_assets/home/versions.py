@@ -8,10 +8,11 @@ from typing import Any
 
 from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.profiles import profile_path
-from xmas_assets.data.registration import registration_path
+from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
 
 _READ_FIELDS = {"images", "format", "duplicates"}
+BENCHMARKS = "benchmarks"
 _FILES = {"source": ("annotations", "test"), "validation": ("validation",)}  # by section
 
 
@@ -23,6 +24,7 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
         described = registration.model_dump_json(include={*fields, *_READ_FIELDS})
         paths = [path for field in fields for path in getattr(registration, field)]
         sections[section] = _files_version(described, paths)
+    sections[BENCHMARKS] = home.benchmarks.version(registration.benchmarks)
     ratings = settings.quality.ratings
     return sections | ({"quality": _files_version(sections["quality"], [Path(ratings)])} if ratings else {})
 
@@ -34,20 +36,23 @@ def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:
         section: registration.model_dump(mode="json", include={*fields, *_READ_FIELDS})
         for section, fields in _FILES.items()
     }
+    files[BENCHMARKS] = {"benchmarks": list(registration.benchmarks)}
     sections = home.settings(dataset).sections()
     return files | {name: section.model_dump(mode="json") for name, section in sections.items()}
 
 
 def section_names() -> list[str]:
     """Every section of a dataset's files and settings."""
-    return [*_FILES, *Settings().sections()]
+    return [*_FILES, BENCHMARKS, *Settings().sections()]
 
 
 def watched_files(home: Home, dataset: str) -> list[Path]:
     """Every file that ``current_versions`` depends on: the registration, its profile, and what they name."""
     registration, ratings = home.registration(dataset), home.settings(dataset).quality.ratings
     named = [path for fields in _FILES.values() for field in fields for path in getattr(registration, field)]
-    own = [registration_path(home.root, dataset), profile_path(registration.profile)]
+    for name in registration.benchmarks:
+        named += [home.benchmarks.registration_path(name), *home.benchmarks.registration(name).files()]
+    own = [Registration.path(home.root, dataset), profile_path(registration.profile)]
     return own + named + ([Path(ratings)] if ratings else [])
 
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.signals import SIGNAL_ASSETS
 from xmas_assets.home.home import Home
+from xmas_assets.home.versions import BENCHMARKS
 from xmas_assets.orchestration.asset_links import AssetLinks, is_settings
 from xmas_assets.orchestration.event_notes import EventNote, EventNotes
 from xmas_assets.selection.registry import METHODS, assets_read
@@ -33,6 +34,7 @@ class Freshness:
     notes: EventNotes
     _latest: dict[str, dict[str, EventNote]] = field(default_factory=dict)
     _versions: dict[tuple[str, str, int], str | None] = field(default_factory=dict)
+    _named: dict[str, bool] = field(default_factory=dict)
 
     def states(self, assets: Iterable[str], partitions: Iterable[str]) -> dict[str, dict[str, str]]:
         """FRESH, STALE or MISSING by asset, in topological order, and by partition."""
@@ -90,13 +92,20 @@ class Freshness:
         return not any(self._is_updated(parent, partition, note) for parent in sorted(parents - unread))
 
     def _unread(self, asset: str, partition: str) -> set[str]:
-        """Inputs of a selection that its method does not read."""
+        """Inputs of a selection that its method does not read; benchmarks, where its dataset names none."""
         if asset not in self.links.by_selection:
             return set()
-        _, selection = parse_partition(partition)
+        dataset, selection = parse_partition(partition)
+        if asset == "benchmark_scores" and not self._names_benchmarks(dataset):
+            return {f"settings/{BENCHMARKS}"}
         if asset != "selected_subset" or selection.method not in METHODS:
             return set()
         return SIGNAL_ASSETS.keys() - assets_read([selection.method])
+
+    def _names_benchmarks(self, dataset: str) -> bool:
+        if dataset not in self._named:
+            self._named[dataset] = bool(self.home.registration(dataset).benchmarks)
+        return self._named[dataset]
 
     def _is_updated(self, parent: str, partition: str, note: EventNote) -> bool:
         """Whether an input has another version now than at the place in the log up to which it was seen."""

@@ -12,7 +12,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from playwright.sync_api import Page, expect
 
-from xmas_assets.data.registration import load_registration
+from xmas_assets.data.registration import Registration
 from xmas_assets_tests.browser.served import LOCATION, Served, wait_for
 from xmas_assets_tests.e2e.platforms import QUICK, register
 
@@ -119,7 +119,7 @@ def test_the_sensor_takes_up_a_new_dataset_file_and_a_changed_setting(page, serv
     broken = served.home / "datasets" / "broken.yaml"
     broken.write_text("annotations: [")  # must not hide the others
     register(served.home, "others", seed=1)
-    registration = load_registration(served.home, "shapes")
+    registration = Registration.named(served.home, "shapes")
     registration.model_copy(update={"overrides": QUICK | {"clusters": {"n_clusters": 5}}}).save(served.home)
     wait_for(lambda: "others" in dataset_partitions(served), "the sensor to add the dataset", seconds=90)
     wait_for(lambda: served.stale("clusters", "shapes") == "STALE", "the badge to turn stale", seconds=90)
@@ -138,7 +138,7 @@ def test_shell_characters_in_the_path_of_the_home_reach_no_shell(served):
 
 def test_sigterm_ends_both_servers_and_a_run_in_progress_and_leaves_no_process(served):
     """Last, since it ends the servers of this file."""
-    registration = load_registration(served.home, "shapes")
+    registration = Registration.named(served.home, "shapes")
     overrides = QUICK | {"target": {"epochs": 1000, "threads": 1}}
     registration.model_copy(update={"overrides": overrides}).save(served.home)
     run = served.launch(["target_model"], "shapes", "xmas_b0.20_s0")

@@ -4,13 +4,8 @@ import pytest
 import yaml
 
 from xmas_assets.contracts.errors import DatasetError, SettingsError
-from xmas_assets.data.registration import (
-    Registration,
-    load_registration,
-    read_yaml,
-    registered_names,
-    registration_path,
-)
+from xmas_assets.data.registration import Registration
+from xmas_assets.data.registration_file import read_yaml
 from xmas_assets_tests.data.making import record, write
 
 
@@ -35,7 +30,7 @@ def test_a_registration_survives_saving_and_loading(tmp_path, source):
     )
     path = registration.save(tmp_path / "home")
     assert path == tmp_path / "home" / "datasets" / "pets.yaml"
-    assert Registration.load(path) == registration == load_registration(tmp_path / "home", "pets")
+    assert Registration.load(path) == registration == Registration.named(tmp_path / "home", "pets")
 
 
 def test_the_file_is_plain_yaml_that_a_person_can_edit(tmp_path, source):
@@ -87,9 +82,9 @@ def test_a_name_that_no_folder_key_or_tag_can_carry_is_refused(tmp_path, source,
         Registration.create(name, [source])
     assert "\n" not in str(caught.value)
     with pytest.raises(SettingsError):
-        registration_path(tmp_path, name)
+        Registration.path(tmp_path, name)
     with pytest.raises(SettingsError):
-        load_registration(tmp_path, name)
+        Registration.named(tmp_path, name)
     assert [path.name for path in tmp_path.rglob("*")] == ["train.json"]
 
 
@@ -146,8 +141,8 @@ def test_registrations_are_listed_by_name_and_temporary_files_are_not(tmp_path, 
         Registration.create(name, [source]).save(tmp_path)
     (tmp_path / "datasets" / ".pets.yaml.x.tmp").touch()
     (tmp_path / "datasets" / ".hidden.yaml").touch()
-    assert registered_names(tmp_path) == ["birds", "pets"]
-    assert registered_names(tmp_path / "none") == []
+    assert Registration.names(tmp_path) == ["birds", "pets"]
+    assert Registration.names(tmp_path / "none") == []
 
 
 def test_an_unregistered_dataset_is_refused_with_the_registered_ones(tmp_path, source):
@@ -155,7 +150,7 @@ def test_an_unregistered_dataset_is_refused_with_the_registered_ones(tmp_path, s
     with pytest.raises(
         SettingsError, match="dataset 'dogs' is not registered; registered: pets; use 'xmas dataset add'"
     ):
-        load_registration(tmp_path, "dogs")
+        Registration.named(tmp_path, "dogs")
 
 
 def test_a_missing_source_is_told_when_it_is_hashed(tmp_path):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from xmas_assets.contracts.artifacts import SelectionKey
-from xmas_assets.data.registration import load_registration
+from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
 from xmas_assets.stages.subsets import make_subset
 from xmas_assets_tests.e2e.platforms import KEY, xmas
@@ -100,7 +100,7 @@ def test_a_manifest_of_other_signals_is_refused_with_their_names(built, tmp_path
     """Clusters made again with another seed stand for those of another processor."""
     home = shutil.copytree(built, tmp_path / "home")
     assert xmas(home, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
-    registration = load_registration(home, "shapes")
+    registration = Registration.named(home, "shapes")
     registration.model_copy(update={"overrides": registration.overrides | {"clusters": {"n_clusters": 5}}}).save(home)
     assert xmas(home, "select", "shapes", "--method", "xmas", "--budget", "0.2").code == 0
     message = xmas(home, "verify", tmp_path / "subset.manifest.json").message
@@ -109,7 +109,7 @@ def test_a_manifest_of_other_signals_is_refused_with_their_names(built, tmp_path
 
 def test_verify_replays_the_manifests_parameters_whatever_the_settings_say_now(copied, tmp_path):
     assert xmas(copied, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
-    registration = load_registration(copied, "shapes")
+    registration = Registration.named(copied, "shapes")
     today = {"methods": {"parameters": {"xmas": {"variant": "reference"}}}}
     registration.model_copy(update={"overrides": registration.overrides | today}).save(copied)
     try:

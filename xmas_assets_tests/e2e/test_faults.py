@@ -6,7 +6,7 @@ import torch
 import yaml
 from PIL import Image
 
-from xmas_assets.data.registration import load_registration
+from xmas_assets.data.registration import Registration
 from xmas_assets.extraction import passes
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.platform import RunFailedError
@@ -27,7 +27,7 @@ def quick_profile(tmp_path):
 def read_anew(platform, copied, *, n_values: int) -> None:
     """Read trajectories that were not read before."""
     trajectories = QUICK["trajectories"] | {"n_values": n_values}
-    registration = load_registration(copied, "shapes")
+    registration = Registration.named(copied, "shapes")
     registration.model_copy(update={"overrides": QUICK | {"trajectories": trajectories}}).save(copied)
     platform.materialize(["attention_trajectories"], "shapes")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from xmas_assets.data.registration import load_registration
+from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.process_claims import PROCESS_TAG, end_killed_runs
 from xmas_assets.orchestration.selection_runs import run_selections
@@ -134,7 +134,7 @@ def test_settings_changed_between_an_interrupted_run_and_the_next_leave_nothing_
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=100)[1]
     assert (process.returncode, "attention_trajectories" in errors) == (130, False)
-    load_registration(stopped, "shapes").model_copy(update={"overrides": changed}).save(stopped)
+    Registration.named(stopped, "shapes").model_copy(update={"overrides": changed}).save(stopped)
     for home in (stopped, straight):
         run_selections(open_platform(home), "shapes", keys("xmas_b0.20_s0"), stages=("selected_subset",))
     assert table_bytes(stopped) == table_bytes(straight)

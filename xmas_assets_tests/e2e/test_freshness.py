@@ -10,7 +10,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.signals import SIGNALS
-from xmas_assets.data.registration import load_registration
+from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.selection_runs import run_selections
 from xmas_assets.resources.dataset_changes import look_for_changes
@@ -25,7 +25,7 @@ def home(copied, tmp_path):
     """A home of its own for each situation."""
     shutil.copytree(copied, tmp_path / "home", symlinks=True)
     folder = tmp_path / "home" / "toy" / "shapes"
-    registration = load_registration(copied, "shapes")
+    registration = Registration.named(copied, "shapes")
     moved = {"annotations": (folder / "train.json",), "test": (folder / "test.json",), "images": folder}
     registration.model_copy(update=moved).save(tmp_path / "home")
     platform = open_platform(tmp_path / "home")
@@ -34,7 +34,7 @@ def home(copied, tmp_path):
 
 
 def settings(home, **overrides):
-    registration = load_registration(home, "shapes")
+    registration = Registration.named(home, "shapes")
     registration.model_copy(update={"overrides": QUICK | overrides}).save(home)
     open_platform(home).observe("shapes")
 

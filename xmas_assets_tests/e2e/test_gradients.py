@@ -9,7 +9,7 @@ import pytest
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.core.influence import validation_influence
-from xmas_assets.data.registration import Registration, load_registration
+from xmas_assets.data.registration import Registration
 from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.orchestration.platform import RunFailedError
 from xmas_assets.selection.registry import METHODS
@@ -162,4 +162,4 @@ def test_validation_files_are_registered_from_the_command_line(tmp_path):
     (tmp_path / "files" / "validation.json").write_text(json.dumps(validation_rows()))
     said = xmas(tmp_path, "dataset", "add", "small", *words, "--validation", tmp_path / "files" / "validation.json")
     assert said.code == 0, said
-    assert load_registration(tmp_path, "small").validation == (tmp_path / "files" / "validation.json",)
+    assert Registration.named(tmp_path, "small").validation == (tmp_path / "files" / "validation.json",)

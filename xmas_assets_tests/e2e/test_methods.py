@@ -7,7 +7,7 @@ import pytest
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS, requirement_of
-from xmas_assets.data.registration import load_registration
+from xmas_assets.data.registration import Registration
 from xmas_assets.extraction.attention_maps import AttentionMaps
 from xmas_assets.orchestration.platform import RunFailedError
 from xmas_assets.orchestration.selection_runs import run_selections
@@ -94,7 +94,7 @@ def test_a_selection_is_fresh_though_signals_came_that_its_method_does_not_read(
 
 
 def test_another_setting_of_one_signal_makes_that_signal_stale_alone(platform, home, said):
-    registration = load_registration(home, "shapes")
+    registration = Registration.named(home, "shapes")
     changed = QUICK | {"signals": {"block_activations": {"n_layers": 2}}}
     registration.model_copy(update={"overrides": changed}).save(home)
     platform.observe("shapes")
@@ -108,7 +108,7 @@ def test_another_setting_of_one_signal_makes_that_signal_stale_alone(platform, h
 def test_a_failing_signal_fails_only_the_methods_that_need_it(platform, home, said, monkeypatch):
     """Both signals are stale, so they are read in one pass first, and then one by one."""
     changed = {"attention_maps": {"grid_side": 4}, "block_activations": {"n_layers": 2}}
-    load_registration(home, "shapes").model_copy(update={"overrides": QUICK | {"signals": changed}}).save(home)
+    Registration.named(home, "shapes").model_copy(update={"overrides": QUICK | {"signals": changed}}).save(home)
 
     def fail(*_):
         raise ModelError("no map today; come back")

@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 from safetensors.torch import load_file
 
-from xmas_assets.data.registration import load_registration
+from xmas_assets.data.registration import Registration
 from xmas_assets.home.stored_tables import read_checkpoints
 from xmas_assets.orchestration.platform import RunFailedError
 from xmas_assets.orchestration.selection_runs import run_selections
@@ -101,7 +101,7 @@ def test_a_smaller_xmas_budget_lies_inside_a_larger_one(platform):
 
 
 def test_other_kmeans_settings_make_clusters_stale_and_nothing_before(platform, home):
-    registration = load_registration(home, "shapes")
+    registration = Registration.named(home, "shapes")
     changed = registration.model_copy(update={"overrides": QUICK | {"clusters": {"n_clusters": 5}}})
     changed.save(home)
     platform.observe("shapes")
@@ -123,7 +123,7 @@ def test_another_precision_or_longest_sample_makes_what_was_trained_stale(platfo
         stages = platform.stale(["base_model", "target_base", "proxy_checkpoints"], "shapes")
         return stages + platform.stale(["target_model"], "shapes|full_b1.00_s0")
 
-    registration = load_registration(home, "shapes")
+    registration = Registration.named(home, "shapes")
     registration.model_copy(update={"overrides": QUICK | {"base_model": change}}).save(home)
     try:
         assert stale_once_the_base_was_looked_at() == ["proxy_checkpoints", "target_model"]
@@ -139,7 +139,7 @@ def test_targets_start_from_their_own_base_and_the_proxy_is_left_alone(platform,
     processor.save_pretrained(large)
     others = [asset for asset in DATASET_STAGES if asset != "target_base"]
     before, scored = file_times(home, others), counts(platform)["benchmark_scores"]
-    registration = load_registration(home, "shapes")
+    registration = Registration.named(home, "shapes")
     registration.model_copy(update={"overrides": QUICK | {"target_base": {"source": str(large)}}}).save(home)
     try:
         run_selections(platform, "shapes", keys("xmas_b0.20_s0"), say=lambda line: None)
@@ -171,7 +171,7 @@ def test_mlflow_names_no_address_of_dagster_before_it_was_ever_served(built):
 
 
 def test_a_targets_base_that_is_not_there_is_told_before_anything_is_trained(platform, home):
-    registration = load_registration(home, "shapes")
+    registration = Registration.named(home, "shapes")
     overrides = QUICK | {"target_base": {"source": "no/such/place"}, "proxy": QUICK["proxy"] | {"seed": 9}}
     registration.model_copy(update={"overrides": overrides}).save(home)
     before = counts(platform)
@@ -190,7 +190,7 @@ def test_a_targets_base_that_is_not_there_is_told_before_anything_is_trained(pla
 def test_an_identical_recomputation_retrains_nothing(platform, home):
     """More k-means iterations than it takes to converge give the same clusters: nothing after them is stale."""
     before = counts(platform)
-    registration = load_registration(home, "shapes")
+    registration = Registration.named(home, "shapes")
     overrides = QUICK | {"clusters": {"n_clusters": 8, "max_iterations": 101}}
     registration.model_copy(update={"overrides": overrides}).save(home)
     run_selections(platform, "shapes", keys("xmas_b0.20_s0"), say=lambda line: None)

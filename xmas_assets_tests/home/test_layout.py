@@ -12,7 +12,7 @@ SOURCES = [
     path
     for folder in ("xmas_assets", "study", "benchmarks", "examples")
     for path in sorted((ROOT / folder).rglob("*.py"))
-    if path.parent.name != "home" and path != ROOT / "xmas_assets" / "data" / "registration.py"  # used by ``Home``
+    if path.parent.name != "home" and path != ROOT / "xmas_assets" / "data" / "registration_file.py"  # used by ``Home``
 ]
 HOME_ROOT = re.compile(r"(.*\.)?_?home(_root|\.root|\.path\(\))?")
 

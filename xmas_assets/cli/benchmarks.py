@@ -1,0 +1,129 @@
+"""``xmas benchmark``: register, list, show and remove published benchmarks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xmas_assets.cli.groups import Commands
+from xmas_assets.cli.options import benchmark_forms, benchmark_names, open_home
+from xmas_assets.cli.output import note, print_frame, print_table
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, help="Register, list, show and remove published benchmarks.")
+Name = Annotated[str, typer.Argument(help="A registered benchmark.", autocompletion=benchmark_names)]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="New name, mostly that of the benchmark.")],
+    questions: Annotated[list[Path], typer.Option(help="Official question file; several times where there are more.")],
+    annotations: Annotated[Path | None, typer.Option(help="Official file of right answers, if it is another.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images, unless the question file holds them.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(help="Which benchmark it is; default: the one of this name.", autocompletion=benchmark_forms),
+    ] = None,
+    prompt: Annotated[
+        str, typer.Option(help="What models are told; {prompt} stands for the benchmark's own prompt.")
+    ] = "{prompt}",
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="Longest answer, tokens; default: as the benchmark needs.")
+    ] = None,
+) -> None:
+    """Register a benchmark: reads its official files, checks its images, writes XMAS_HOME/benchmarks/NAME.yaml.
+
+    Example: xmas benchmark add pope --questions coco_pope_random.json --questions coco_pope_popular.json
+    --questions coco_pope_adversarial.json --images val2014
+    """
+    from xmas_assets.data.benchmark_registration import BenchmarkRegistration
+    from xmas_assets.stages.benchmarks import benchmark_items
+
+    home = open_home()
+    options = {"annotations": annotations, "images": images, "form": form, "prompt": prompt}
+    registration = BenchmarkRegistration.create(name, questions, **options, max_new_tokens=max_new_tokens)
+    home.benchmarks.check_new(registration)
+    path = registration.save(home.root)
+    try:
+        items = benchmark_items(home, name)
+    except BaseException:
+        home.benchmarks.forget(name)
+        raise
+    print(f"registered {name}: {items['items'].n_rows:,} questions; {path}")
+    refused = items["refused"].frame()
+    if len(refused):
+        first = refused.row(0, named=True)
+        note(
+            f"{len(refused):,} questions cannot be asked; the first: {first['item_id']}, {first['detail']} (see: xmas "
+            f"benchmark show {name})"
+        )
+
+
+@app.command("list")
+def list_all() -> None:
+    """List the registered benchmarks, and the forms that can be registered.
+
+    Example: xmas benchmark list
+    """
+    from xmas_assets.evaluation.benchmarks.registry import BENCHMARKS
+    from xmas_assets.stages.benchmarks import benchmark_items
+
+    home = open_home()
+    rows = []
+    for name in home.benchmarks.names():
+        items, benchmark = benchmark_items(home, name), BENCHMARKS[home.benchmarks.registration(name).form]
+        rows.append((name, benchmark.name, items["items"].n_rows, items["refused"].n_rows, benchmark.metric))
+    print_table(("benchmark", "form", "questions", "refused", "metric"), rows)
+    if not rows:
+        print(f"forms: {', '.join(BENCHMARKS)}; register one with: xmas benchmark add")
+
+
+@app.command()
+def show(
+    name: Name,
+    items: Annotated[int, typer.Option(min=1, max=1000, help="How many questions are shown.")] = 3,
+) -> None:
+    """Show a benchmark's registration, some of its questions, and which cannot be asked.
+
+    Example: xmas benchmark show pope
+    """
+    from xmas_assets.stages.benchmarks import benchmark_items
+
+    home = open_home()
+    print(home.benchmarks.registration_path(name).read_text(encoding="utf-8"))
+    tables = benchmark_items(home, name)
+    import polars as pl
+
+    frame = tables["items"].frame(["sample_id", "turns", "images", "references", "categories"])
+    told = pl.col("turns").list.first().struct.field("text").alias("prompt")
+    shown = frame.select(pl.col("sample_id").alias("item_id"), told, "images", "references", "categories")
+    print_frame(shown.head(items))
+    refused = tables["refused"].frame()
+    if len(refused):
+        print_frame(refused.group_by("reason", maintain_order=True).agg(pl.len().alias("items"), pl.first("detail")))
+
+
+@app.command()
+def remove(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Forget a benchmark: its registration, its items and the answers to it; never its official files.
+
+    Example: xmas benchmark remove pope --yes
+    """
+    from xmas_assets.contracts.errors import SettingsError
+
+    home = open_home()
+    home.benchmarks.registration(name)
+    users = [dataset for dataset in home.datasets() if name in home.registration(dataset).benchmarks]
+    if users:
+        raise SettingsError(
+            f"benchmark {name!r} scores {', '.join(users)}; take it out of 'benchmarks' in "
+            f"{home.registration_path(users[0])} first"
+        )
+    if not yes:
+        typer.confirm(f"Remove the registration of {name} and all answers to it?", abort=True)
+    home.benchmarks.forget(name)
+    print(f"removed {name}; its official files are where they were")
