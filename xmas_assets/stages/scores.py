@@ -20,7 +20,7 @@ from xmas_assets.home.benchmarks import partition_of
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import held_out_questions
 from xmas_assets.home.stored_tables import StoredTables, combine
-from xmas_assets.scale.row_tables import make_row_table
+from xmas_assets.scale.row_tables import make_row_table, samples_digest
 from xmas_assets.stages.benchmarks import benchmark_items, items_of, samples_of
 
 if TYPE_CHECKING:
@@ -149,9 +149,10 @@ def _replies(
 ) -> list[list[str | None]]:
     """What the target said, by sample; asked in shards, each kept under the model, the prompts and the images."""
     asked = "all" if chosen is None else sorted(chosen)
-    how = {"tokens": settings.max_new_tokens, "threads": settings.threads, "asked": asked}
+    how: dict[str, object] = {"tokens": settings.max_new_tokens, "threads": settings.threads, "asked": asked}
     model = target.settings.effective_values() | {"source": None, "revision": None}
-    key = combine(target.checkpoint.digest, repr((_VERSION, how, model, library_versions(READING))))
+    how |= {"model": model, "libraries": library_versions(READING), "version": _VERSION}
+    key = combine(target.checkpoint.digest, samples_digest(samples), repr(how))
 
     def compute(part: Sequence[Sample], advance: Callable[[float], None]) -> dict[str, list[list[str | None]]]:
         from xmas_assets.evaluation.runner import ask

@@ -1,0 +1,114 @@
+"""``xmas benchmark`` as a person types it, and what targets are asked because of it."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from xmas_assets.home.home import Home
+from xmas_assets_tests.e2e.platforms import n_materializations, open_platform, xmas
+
+SCORED = ("run", "shapes", "--method", "random", "--budget", "0.2")
+
+
+def write_pope(folder: Path, *, images: list[str], n_questions: int, words: str = "circle") -> list[str | Path]:
+    """A file in POPE's official form over some images; the words of ``xmas benchmark add`` that name it."""
+    folder.mkdir(exist_ok=True)
+    rows = [
+        {
+            "question_id": n,
+            "image": images[n % len(images)],
+            "text": f"Is there a {words} {n}?",
+            "label": "yes" if n % 2 else "no",
+        }
+        for n in range(n_questions)
+    ]
+    path = folder / f"coco_pope_random_{words}.json"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return ["--form", "pope", "--questions", path]
+
+
+@pytest.fixture
+def pictures(copied) -> tuple[Path, list[str]]:
+    """The images of a toy dataset: their folder, and some names below it."""
+    folder = copied / "toy" / "shapes"
+    source = json.loads((Home.open(copied).registration("shapes").test[0]).read_text(encoding="utf-8"))
+    return Home.open(copied).registration("shapes").images or folder, [row["image"] for row in source[:5]]
+
+
+def shards(home: Path) -> dict[str, int]:
+    """When each file of answers was made."""
+    return {str(path): path.stat().st_mtime_ns for path in home.glob("work/answers/*/*/shard-*")}
+
+
+def test_a_benchmark_is_added_listed_shown_and_removed(copied, pictures, tmp_path):
+    images, names = pictures
+    words = write_pope(tmp_path, images=[*names, "absent.png"], n_questions=12)
+    added = xmas(copied, "benchmark", "add", "balls", *words, "--images", images)
+    assert (added.code, added.out.split(";")[0]) == (0, "registered balls: 10 questions")
+    assert added.err.splitlines()[1].startswith("2 questions cannot be asked; the first: random_5, 'absent.png' does")
+    listed = xmas(copied, "benchmark", "list").out.splitlines()
+    assert listed[1].split("\t")[:4] == ["balls", "pope", "10", "2"]
+    shown = xmas(copied, "benchmark", "show", "balls", "--items", "1").out
+    assert "form: pope" in shown and "Is there a circle 0?" in shown and "image_missing\t2" in shown
+    assert "is there already" in xmas(copied, "benchmark", "add", "balls", *words, "--images", images).message
+    assert xmas(copied, "benchmark", "remove", "balls", "--yes").code == 0
+    assert xmas(copied, "benchmark", "list").out.splitlines()[-1].startswith("forms: vqav2, ")
+    assert not list(copied.glob("work/*/benchmark*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--form", "popee"], "benchmark 'popee' is not known; use one of vqav2"),
+        (["--prompt", "no place"], "write '{prompt}' once"),
+        (["--max-new-tokens", "0"], "max_new_tokens: Input should be greater than or equal to 1"),
+        (["--images", "absent"], "is not a directory"),
+        ([], "the registration names no folder of images; give the folder of its images by --images"),
+    ],
+)
+def test_what_cannot_be_registered_is_one_line_and_leaves_nothing(copied, tmp_path, words, message):
+    given = write_pope(tmp_path, images=["a.png"], n_questions=2)
+    before = sorted(copied.glob("benchmarks/*"))
+    assert message in xmas(copied, "benchmark", "add", "new", *given, *words).message
+    assert sorted(copied.glob("benchmarks/*")) == before
+
+
+def test_a_new_benchmark_asks_its_own_questions_and_a_new_prompt_only_its_own_again(copied, pictures, tmp_path):
+    images, names = pictures
+    for name in ("balls", "boxes"):
+        words = write_pope(tmp_path, images=names, n_questions=8, words=name)
+        assert xmas(copied, "benchmark", "add", name, *words, "--images", images).code == 0
+    assert xmas(copied, *SCORED).code == 0
+    trained = n_materializations(open_platform(copied), "target_model")
+    own = shards(copied)
+
+    registration = Home.open(copied).registration_path("shapes")
+    registration.write_text("# a person's own line\n" + registration.read_text(encoding="utf-8"), encoding="utf-8")
+    first = xmas(copied, *SCORED, "--benchmark", "balls")
+    assert first.code == 0 and "is scored on balls from now on" in first.err
+    assert registration.read_text(encoding="utf-8").startswith("# a person's own line\n")
+    with_balls = shards(copied)
+    assert {path: with_balls[path] for path in own} == own
+    assert len(with_balls) == len(own) + 1
+    assert xmas(copied, *SCORED, "--benchmark", "boxes").code == 0
+    with_boxes = shards(copied)
+    assert {path: with_boxes[path] for path in with_balls} == with_balls
+
+    answers = Home.open(copied).stored("benchmark_scores", "shapes|random_b0.20_s0")["benchmark_answers"].frame()
+    assert answers.group_by("benchmark").len().sort("benchmark").rows() == [("balls", 8), ("boxes", 8)]
+    assert answers["answer"].null_count() == 0
+    said_no = pl.col("answer").str.split(".").list.first().str.replace_all(",", "").str.split(" ")
+    is_no = said_no.list.eval(pl.element().is_in(["no", "No", "not"])).list.any()
+    expected = answers.select((is_no == (pl.col("item_id").str.extract(r"(\d+)$").cast(int) % 2 == 0)).cast(float))
+    assert answers["score"].to_list() == expected.to_series().to_list()
+
+    path = Home.open(copied).benchmarks.registration_path("boxes")
+    path.write_text(path.read_text(encoding="utf-8").replace("'{prompt}'", "'Look. {prompt}'"), encoding="utf-8")
+    assert xmas(copied, *SCORED).code == 0
+    again = shards(copied)
+    assert {file: again[file] for file in with_balls} == with_balls
+    assert len(again.keys() - with_balls.keys()) == 2  # the answers to either prompt
+    assert n_materializations(open_platform(copied), "target_model") == trained
+    assert "scores shapes; take it out of 'benchmarks'" in xmas(copied, "benchmark", "remove", "boxes", "--yes").message
