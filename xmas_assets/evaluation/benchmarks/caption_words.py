@@ -43,8 +43,9 @@ _RUN = re.compile(r"-{2,}|\.{2,}|\.\s\.\s\.")  # dashes and ellipses
 def caption_words(caption: str) -> list[str]:
     """A caption's words in lower case, without punctuation marks.
 
-    "The man's hat (red)." gives "the man 's hat -lrb- red -rrb-". Other than officially may come out addresses of web
-    pages, smileys, "C++", "2.5e." and a single letter before a period, which there depends on the next caption.
+    "The man's hat (red)." gives "the man 's hat -lrb- red -rrb-". A few rare texts give other words than officially:
+    addresses of web pages, smileys, "C++", "2.5e.", and a single letter before a period, which there depends on the
+    next caption.
 
     Source:
         ``PTBTokenizer -preserveLines -lowerCase`` of Stanford CoreNLP 3.4.1, and the marks that ``ptbtokenizer.py`` of
