@@ -7,7 +7,8 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -123,11 +124,22 @@ def _is_section(info: FieldInfo) -> bool:
 
 
 def _field(name: str, info: FieldInfo) -> str:
-    kind = info.annotation.__name__ if inspect.isclass(info.annotation) else str(info.annotation)
-    kind = kind.replace("typing.", "").replace(f"{Section.__module__.rpartition('.')[0]}.settings.", "")
+    kind = _kind(info.annotation)
     default = info.get_default(call_default_factory=True)
     shown = default.model_dump() if isinstance(default, BaseModel) else default
-    return _row(f"`{name}`", f"`{kind}`{bounds(info)}", _shown(shown), info.description)
+    return _row(f"`{name}`", f"`{kind}`{bounds(info.metadata)}", _shown(shown), info.description)
+
+
+def _kind(annotation: Any) -> str:
+    """A type as it is written; with its bounds, where it is one of several."""
+    parts = get_args(annotation)
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(map(_kind, parts))
+    if get_origin(annotation) is Annotated:
+        return f"{_kind(parts[0])}{bounds(parts[1].metadata)}"
+    if annotation is NoneType:
+        return "None"
+    return annotation.__name__ if inspect.isclass(annotation) else str(annotation).replace("typing.", "")
 
 
 def _shown(default: object) -> str:

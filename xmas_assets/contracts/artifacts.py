@@ -170,6 +170,7 @@ class TrainingRecord:
         cpu_seconds: Processor time.
         wall_seconds: Time on the clock; None in records of before it was kept.
         peak_memory_bytes: Most memory held at once on the device that trained; None as above.
+        micro_batch_size: Rows per forward pass, given or found; None as above.
         n_features_read: Images, counting each pass, that did not run through the vision tower, since what it makes of
             them was kept.
     """
@@ -185,6 +186,7 @@ class TrainingRecord:
     cpu_seconds: float
     wall_seconds: float | None = None
     peak_memory_bytes: int | None = None
+    micro_batch_size: int | None = None
     n_features_read: int = 0
 
     @property

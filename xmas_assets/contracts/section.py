@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
-from pydantic.fields import FieldInfo
 
 
 class _Everything:
@@ -43,10 +42,8 @@ class Section(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def bounds(info: FieldInfo) -> str:
-    """Numeric bounds of a field, such as `` (>= 0, < 1)``; empty if it has none."""
+def bounds(rules: Iterable[Any]) -> str:
+    """Numeric bounds of a field, out of its ``metadata``, such as `` (>= 0, < 1)``; empty if it has none."""
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    found = [
-        f"{sign} {getattr(rule, name)}" for rule in info.metadata for name, sign in signs.items() if hasattr(rule, name)
-    ]
+    found = [f"{sign} {getattr(rule, name)}" for rule in rules for name, sign in signs.items() if hasattr(rule, name)]
     return f" ({', '.join(found)})" if found else ""

@@ -5,7 +5,7 @@ and nothing before it. A profile is one ``Settings``; a dataset's registration m
 """
 
 from collections.abc import Container, Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -90,7 +90,11 @@ class TrainingSettings(Section):
     batch_size: int = Field(
         default=32, ge=1, description="Rows per optimiser step (the last step of an epoch may have fewer)."
     )
-    micro_batch_size: int = Field(default=32, ge=1, description="Rows per forward pass; gradients add up to a batch.")
+    micro_batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        default=32,
+        description="Rows per forward pass; gradients add up to a batch. 'auto' tries batch_size, then half of it, and "
+        "so on, until the memory holds the longest rows; a run that is resumed goes on with what it found.",
+    )
     learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate of AdamW.")
     optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = Field(
         default="adamw",
@@ -152,7 +156,8 @@ class DifficultySettings(TrainingSettings):
     """How a score net is trained together with the model (METHODS: Self-Filter)."""
 
     batch_size: int = Field(default=32, ge=2, description="Rows per optimiser step.")
-    micro_batch_size: int = Field(
+    # A number, since the scores depend on it.
+    micro_batch_size: int = Field(  # pyright: ignore[reportIncompatibleVariableOverride] frozen
         default=8, ge=2, description="Rows per forward pass, over which the score net's outputs are a softmax."
     )
     seed: int = Field(default=0, ge=0, description="Seed of the training's data order.")

@@ -68,6 +68,7 @@ def describe_training(record: TrainingRecord) -> dict[str, object]:
         "seconds on the clock": "unknown" if record.wall_seconds is None else round(record.wall_seconds, 1),
         "peak memory (MiB)": "unknown" if record.peak_memory_bytes is None else record.peak_memory_bytes >> 20,
         "images not computed again": record.n_features_read,
+        "rows per forward pass": record.micro_batch_size or "unknown",
         "rows cut to the longest length": record.n_cut,
         "rows left out": _frame_table(left_out.head(20)) if len(left_out) else "none",
     }

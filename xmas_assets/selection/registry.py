@@ -107,7 +107,8 @@ def method_table(methods: Mapping[str, type[Method]] = METHODS) -> str:
 def parameters_of(method: type[Method]) -> list[str]:
     """The method's hyperparameters, each with default, bounds, and what it is in which unit, from which source."""
     return [
-        f"`{name}` = {info.default}{bounds(info)}: {info.description}" for name, info in method.model_fields.items()
+        f"`{name}` = {info.default}{bounds(info.metadata)}: {info.description}"
+        for name, info in method.model_fields.items()
     ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ OBJECTIVE = "objective"
 """Name under which an ``Objective`` is trained as a part of the model; a saved model is without it."""
 
 
-def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
+def prepare_training(vlm: Vlm, lora: LoraSettings | None, *, recompute_layers: bool = False) -> Any:
     """Freeze the vision tower and open the rest for training: all of it, or the connector plus LoRA adapters.
 
     Trained weights are held in float32, since steps of 2e-5 would be lost in bfloat16.
@@ -38,28 +39,25 @@ def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
     Args:
         vlm: The model; it is changed.
         lora: Adapters on the linear layers of the language model, or None to train that as a whole.
+        recompute_layers: Keep a layer's input only, and run the layer again for its gradients.
 
     Returns:
         The model to train: ``vlm.model`` itself, or a ``PeftModel`` around it.
 
     Raises:
-        ModelError: If the model has no vision tower of its own, or quantised weights would have to be trained.
+        ModelError: If the model has no vision tower of its own, cannot recompute its layers, or quantised weights would
+            have to be trained.
     """
     model = vlm.model
+    if recompute_layers and not model.supports_gradient_checkpointing:
+        raise ModelError(f"{model.config.model_type} cannot recompute its layers; set gradient_checkpointing to false")
     if is_quantized(model) and lora is None:
         raise ModelError(f"{vlm.directory}: quantised weights are trained with adapters only; set lora")
     tower = model.get_encoder(modality="image")
     if tower is model.base_model or tower is model:
         raise ModelError(f"{vlm.directory}: no vision tower was found in {type(model).__name__}; use another model")
-    for weight in model.parameters():
-        weight.requires_grad_(weight.is_floating_point())  # not those that are quantised
-    for module in model.base_model.children():
-        if isinstance(module, PreTrainedModel) and module is not model.get_decoder():
-            module.requires_grad_(False)
-    tower.requires_grad_(False)
     connectors = _connectors(model, tower)
-    for module in connectors.values():
-        module.requires_grad_(True)
+    _freeze_towers(model, tower, connectors.values())
     if lora is not None:
         with quiet_peft():
             model = get_peft_model(model, _lora_config(model, list(connectors), lora))
@@ -67,7 +65,22 @@ def prepare_training(vlm: Vlm, lora: LoraSettings | None) -> Any:
             weight.requires_grad_(True)
     for _, weight in trained_weights(model):
         weight.data = weight.data.float()
+    if recompute_layers:
+        # Reentrant, it would need inputs with gradients.
+        vlm.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     return model
+
+
+def _freeze_towers(model: Any, tower: nn.Module, connectors: Iterable[nn.Module]) -> None:
+    """Open all weights but those of towers and those that are quantised."""
+    for weight in model.parameters():
+        weight.requires_grad_(weight.is_floating_point())
+    for module in model.base_model.children():
+        if isinstance(module, PreTrainedModel) and module is not model.get_decoder():
+            module.requires_grad_(False)
+    tower.requires_grad_(False)
+    for module in connectors:  # some are parts of the tower
+        module.requires_grad_(True)
 
 
 def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, base_digest: str) -> None:

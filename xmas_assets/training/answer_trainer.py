@@ -40,11 +40,6 @@ class AnswerTrainer(Trainer):
         order: Sampler[int] | None = None,
         **options: Any,
     ) -> None:
-        model, arguments = options["model"], options["args"]
-        if arguments.activation_checkpointing and not model.supports_gradient_checkpointing:
-            raise ModelError(
-                f"{model.config.model_type} cannot recompute its layers; set gradient_checkpointing to false"
-            )
         # Rows come as they are; ``get_batch_samples`` makes batches of them.
         super().__init__(data_collator=list, **options)  # pyright: ignore[reportArgumentType]
         self._loss = objective or answer_loss

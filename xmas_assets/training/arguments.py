@@ -28,11 +28,16 @@ class OneDevice(TrainingArguments):
         """GPUs in use: one, or none."""
         return min(super().n_gpu, 1)
 
+    def use_micro_batches(self, size: int) -> None:
+        """Make optimiser steps of as many rows as before in forward passes of ``size`` rows."""
+        batch_size = self.per_device_train_batch_size * self.gradient_accumulation_steps
+        self.per_device_train_batch_size, self.gradient_accumulation_steps = size, batch_size // size
+
 
 def training_arguments(
     settings: TrainingSettings, base_settings: BaseModelSettings, *, seed: int, state: Path
 ) -> OneDevice:
-    """Translate our settings into the Trainer's.
+    """Translate our settings into the Trainer's; a micro batch that is to be found is the whole batch.
 
     Args:
         settings: How to train.
@@ -46,7 +51,8 @@ def training_arguments(
     """
     if settings.optimizer != "adamw":
         require_bitsandbytes(f"optimizer {settings.optimizer!r}")
-    micro_batch_size = min(settings.micro_batch_size, settings.batch_size)
+    given = settings.micro_batch_size
+    micro_batch_size = settings.batch_size if given == "auto" else min(given, settings.batch_size)
     if settings.batch_size % micro_batch_size:
         raise SettingsError(
             f"batch_size {settings.batch_size} is no multiple of micro_batch_size {micro_batch_size}; make it one"
@@ -71,8 +77,6 @@ def training_arguments(
         use_cpu=base_settings.device == "cpu",
         bf16=base_settings.dtype == "bfloat16",
         dataloader_pin_memory=False,  # rows have nothing to pin
-        activation_checkpointing=settings.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False},  # which takes inputs that need no gradient
         remove_unused_columns=False,
         disable_tqdm=not sys.stderr.isatty(),
     )

@@ -56,7 +56,7 @@ def estimate_memory(config: PreTrainedConfig, base: BaseModelSettings, training:
     Args:
         config: Of a vision-language model.
         base: Type of the weights, quantisation, attention, and longest row.
-        training: Adapters, micro batch, optimiser, checkpointing.
+        training: Adapters, micro batch ('auto' counts as the one row that it goes down to), optimiser, checkpointing.
 
     Raises:
         ModelError: If the model has no vision tower of its own.
@@ -64,9 +64,11 @@ def estimate_memory(config: PreTrainedConfig, base: BaseModelSettings, training:
     model = _build(config, base, training)
     n_trained = sum(weight.numel() for _, weight in trained_weights(model))
     text = config.get_text_config()
-    n_tokens = min(training.micro_batch_size, training.batch_size) * base.max_tokens
+    given = training.micro_batch_size
+    n_rows = 1 if given == "auto" else min(given, training.batch_size)
+    n_tokens = n_rows * base.max_tokens
     logits = int(_LOGIT * _ANSWER_SHARE * n_tokens * text.vocab_size)
-    layers = _kept_by_layers(model, n_tokens // base.max_tokens, base)
+    layers = _kept_by_layers(model, n_rows, base)
     activations, transient = layers, logits
     if training.gradient_checkpointing:
         width = getattr(torch, base.dtype).itemsize

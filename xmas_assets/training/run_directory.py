@@ -1,7 +1,8 @@
 """A fine-tuning run on disk: what it is, its resumable states, its committed checkpoints and its final record.
 
-``run.json`` says what the run is; ``state/checkpoint-N`` are Trainer states, good once ``committed.json`` is in them;
-``checkpoint-N`` are results, complete because they appear by rename; ``done.json`` is written last.
+``run.json`` says what the run is, and what it found out when it began; ``state/checkpoint-N`` are Trainer states, good
+once ``committed.json`` is in them; ``checkpoint-N`` are results, complete because they appear by rename; ``done.json``
+is written last.
 """
 
 import json
@@ -78,6 +79,15 @@ class RunDirectory:
         for leftover in remove_unfinished(path):
             _LOG.warning("%s was not finished when its run stopped; it is removed and made again", leftover)
 
+    def found_once(self, name: str, find: Callable[[], int]) -> int:
+        """Return what this run found out when it began, wherever it is resumed; ``find`` is called the first time."""
+        path = self.path / "run.json"
+        known = _read(path)
+        if name not in known:
+            known[name] = find()
+            _write(path, known)
+        return known[name]
+
     def finished(self) -> list[Checkpoint] | None:
         """Return the checkpoints of a finished run, or None if there is work left.
 
@@ -125,7 +135,14 @@ class RunDirectory:
         return last, cost
 
     def finish(
-        self, cost: Cost, *, n_steps: int, n_samples: int, n_cut: int, left_out: dict[str, str]
+        self,
+        cost: Cost,
+        *,
+        n_steps: int,
+        n_samples: int,
+        n_cut: int,
+        left_out: dict[str, str],
+        micro_batch_size: int,
     ) -> list[Checkpoint]:
         """Write the final record, then drop the resumable states; the arguments are fields of ``TrainingRecord``."""
         checkpoints = self.checkpoints()
@@ -142,6 +159,7 @@ class RunDirectory:
             wall_seconds=cost.wall_seconds,
             peak_memory_bytes=cost.peak_memory_bytes,
             n_features_read=cost.n_features_read,
+            micro_batch_size=micro_batch_size,
         )
         _write(self.path / "done.json", asdict(record))
         shutil.rmtree(self.state, ignore_errors=True)

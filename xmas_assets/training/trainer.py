@@ -28,6 +28,7 @@ from xmas_assets.training.adapters import OBJECTIVE, prepare_training, save_trai
 from xmas_assets.training.answer_trainer import AnswerTrainer
 from xmas_assets.training.arguments import OneDevice, training_arguments
 from xmas_assets.training.like_lengths import LikeLengths
+from xmas_assets.training.micro_batches import find_micro_batch_size
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
 from xmas_assets.training.tower_features import Pixels, keep_tower_features
@@ -101,7 +102,7 @@ def fine_tune(
         state, cost = run.last_state()
         trainer = _trainer(
             vlm, rows, pictures, arguments=arguments, base_settings=base_settings, settings=settings,
-            objective=objective, feature_folder=feature_folder, cost=cost,
+            objective=objective, feature_folder=feature_folder, run=run, cost=cost,
         )  # fmt: skip
         dtype = getattr(torch, base_settings.dtype)
         save = partial(_save, trainer, vlm=vlm, dtype=dtype, base_digest=base_digest, beside=save_beside)
@@ -114,6 +115,7 @@ def fine_tune(
         n_samples=len(rows),
         n_cut=sum(row.is_cut for row in rows),
         left_out=left_out,
+        micro_batch_size=arguments.per_device_train_batch_size,
     )
 
 
@@ -137,10 +139,11 @@ def _trainer(
     settings: TrainingSettings,
     objective: Objective | None,
     feature_folder: Path | None,
+    run: RunDirectory,
     cost: Cost,
 ) -> AnswerTrainer:
     """A trainer of the model on rows."""
-    model = prepare_training(vlm, settings.lora)
+    model = prepare_training(vlm, settings.lora, recompute_layers=settings.gradient_checkpointing)
     images = Pixels(pictures)
     limit_bytes = int(base_settings.feature_cache_gb * 1e9)
     most_images = arguments.per_device_train_batch_size * max(len(row.units) for row in rows)
@@ -151,7 +154,13 @@ def _trainer(
             )
     if objective is not None:
         model.add_module(OBJECTIVE, objective.to(base_settings.device))  # so that its weights are trained and kept
-    collated = partial(collate, pictures=images, pad_id=pad_token_id(vlm.processor.tokenizer), padding_side="right")
+    pad_id = pad_token_id(vlm.processor.tokenizer)
+    if settings.micro_batch_size == "auto":
+        # From pixels, which take more memory than what is kept of a tower.
+        make_batch = partial(collate, pictures=pictures, pad_id=pad_id, padding_side="right")
+        find = partial(find_micro_batch_size, model, rows, make_batch, settings=settings, base_settings=base_settings)
+        arguments.use_micro_batches(run.found_once("micro_batch_size", find))
+    collated = partial(collate, pictures=images, pad_id=pad_id, padding_side="right")
     trainer = AnswerTrainer(
         cost,
         objective,

@@ -13,7 +13,7 @@ def save(directory: Path) -> None:
 
 
 def finish(run: RunDirectory) -> None:
-    run.finish(Cost(1.5, [2.0, 1.0, 1.5, 1.5], 8), n_steps=4, n_samples=8, n_cut=0, left_out={})
+    run.finish(Cost(1.5, [2.0, 1.0, 1.5, 1.5], 8), n_steps=4, n_samples=8, n_cut=0, left_out={}, micro_batch_size=2)
 
 
 def test_checkpoints_are_ordered_by_number(tmp_path):
