@@ -42,9 +42,13 @@ def target_base(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home])
 
 
 def _found(context: dg.AssetExecutionContext, home: Home, asset: str) -> dg.Output:
-    settings = getattr(home.settings(context.partition_key), asset)
+    chosen = home.settings(context.partition_key)
+    settings, training = {
+        "base_model": (chosen.base_model, chosen.proxy),
+        "target_base": (chosen.target_base, chosen.target),
+    }[asset]
     with home.stage(asset, context.partition_key, key=settings.digest()) as workspace:
-        model = base_table(settings, section=asset)
+        model = base_table(settings, training, section=asset)
         staged = stage(workspace, {"model": model})
     found = {"directory": Path(model["directory"][0]), "digest": model["digest"][0]}
     return emit(staged, found | {"source": settings.source})

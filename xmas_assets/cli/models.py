@@ -17,20 +17,31 @@ def check(
     directory: Annotated[Path, typer.Argument(help="Directory of the model.")],
     dtype: Annotated[str, typer.Option(help="Type of the weights: float32 or bfloat16.")] = "float32",
     device: Annotated[str, typer.Option(help="Where it runs: cpu or cuda.")] = "cpu",
+    attention: Annotated[str, typer.Option(help="auto, eager, sdpa or flash_attention_2.")] = "auto",
+    quantization: Annotated[str, typer.Option(help="Bits of the language model: none, int8 or nf4.")] = "none",
+    optimizer: Annotated[str, typer.Option(help="adamw, adamw_8bit or paged_adamw_8bit.")] = "adamw",
+    full: Annotated[bool, typer.Option("--full", help="Train all weights, where LoRA is tried else.")] = False,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Compute layers again for their gradients.")
+    ] = False,
 ) -> None:
     """Try a model on a few rows, as every run does before it trains; exit code 2 if it cannot be used.
+
+    A run tries what its settings say; the options say the same here.
 
     Example: xmas model check models/my-model
     """
     from xmas_assets.data.profiles import load_settings
 
-    chosen = {"source": str(directory), "dtype": dtype, "device": device}
-    settings = load_settings("toy", {"base_model": chosen}).base_model
+    base = {"source": str(directory), "dtype": dtype, "device": device, "attention": attention}
+    training = {"optimizer": optimizer, "gradient_checkpointing": gradient_checkpointing, "lora": None if full else {}}
+    chosen = {"target_base": base | {"quantization": quantization}, "target": training}
+    settings = load_settings("toy", chosen)
     from xmas_assets.training.model_check import check_model
 
     note(f"trying {directory}; a small model takes seconds, a large one minutes")
     steps = []
-    for step in check_model(directory, settings):
+    for step in check_model(directory, settings.target_base, settings.target):
         note(f"{step.name}: {'passed' if step.passed else 'failed'} in {step.seconds:.1f} s")
         steps.append(step)
     print_table(

@@ -2,14 +2,15 @@
 
 import polars as pl
 
-from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
 
 
-def base_table(settings: BaseModelSettings, *, section: str) -> pl.DataFrame:
+def base_table(settings: BaseModelSettings, training: TrainingSettings, *, section: str) -> pl.DataFrame:
     """One row: the model's ``directory``, the ``digest`` of its files, and that of its ``settings``.
 
     The settings too, since another precision or longest sample makes what is trained and read from it stale. The model
-    is tried first, so that nothing is trained for hours to fail at something that shows in a minute.
+    is tried first, as it will be trained, so that nothing is trained for hours to fail at something that shows in a
+    minute.
 
     Raises:
         ModelError: If there is no such model, or it does not go through ``check_model``; it names the section of the
@@ -21,6 +22,6 @@ def base_table(settings: BaseModelSettings, *, section: str) -> pl.DataFrame:
 
     directory = resolve_base(settings, section=section)
     if directory != SHIPPED_BASE:
-        require_usable(directory, settings, section=section)
+        require_usable(directory, settings, training, section=section)
     row = {"directory": str(directory), "digest": known_digest(directory), "settings": settings.digest()}
     return pl.DataFrame([row])

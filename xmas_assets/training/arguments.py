@@ -1,9 +1,12 @@
 """Our settings of a training as the Trainer of transformers takes them."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from transformers import TrainingArguments
+import torch
+from torch import nn
+from transformers import Trainer, TrainingArguments
 
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
@@ -49,8 +52,7 @@ def training_arguments(
         SettingsError: If the batch size is no multiple of the micro batch size.
         ModelError: If the optimiser needs bitsandbytes, which is not installed.
     """
-    if settings.optimizer != "adamw":
-        require_bitsandbytes(f"optimizer {settings.optimizer!r}")
+    require_optimizer(settings.optimizer)
     given = settings.micro_batch_size
     micro_batch_size = settings.batch_size if given == "auto" else min(given, settings.batch_size)
     if settings.batch_size % micro_batch_size:
@@ -80,3 +82,16 @@ def training_arguments(
         remove_unused_columns=False,
         disable_tqdm=not sys.stderr.isatty(),
     )
+
+
+def require_optimizer(name: str) -> None:
+    """Refuse an optimiser of the settings whose library is not installed, with a ``ModelError``."""
+    if name != "adamw":
+        require_bitsandbytes(f"optimizer {name!r}")
+
+
+def new_optimizer(weights: Sequence[nn.Parameter], name: str, *, learning_rate: float) -> torch.optim.Optimizer:
+    """The optimiser of that name in the settings, as the Trainer makes it."""
+    arguments = TrainingArguments(optim=_OPTIMIZERS[name], use_cpu=not weights[0].is_cuda, report_to=[])
+    kind, options = Trainer.get_optimizer_cls_and_kwargs(arguments)
+    return kind(weights, **options | {"lr": learning_rate})

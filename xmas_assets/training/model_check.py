@@ -1,8 +1,10 @@
 """Whether a model goes through what the platform does with one, tried on a few rows before any work.
 
-The trial trains LoRA, one row at a time, so that it needs no more memory than the smallest training run.
+The trial trains as the settings say, whole or by adapters, but by small ones and one row at a time, so that it needs no
+more memory than the training.
 """
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -16,8 +18,10 @@ from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError, XmasError
 from xmas_assets.contracts.messages import one_line
-from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings
+from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings, TrainingSettings
 from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained, trained_weights
+from xmas_assets.training.arguments import new_optimizer, require_optimizer
+from xmas_assets.training.own_code import compare_with_processor, eager_attention
 from xmas_assets.training.score_net import row_losses
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.capture import CaptureSpec
@@ -33,6 +37,7 @@ from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets.vlm.templates import ChatTemplate
 from xmas_assets.vlm.vision_features import feature_inputs, placed
 
+_BY_ADAPTERS = TrainingSettings(lora=LoraSettings())
 _N_STEPS = 6
 _MAX_NEW_TOKENS = 6
 
@@ -53,17 +58,20 @@ class Step(NamedTuple):
     seconds: float
 
 
-def check_model(directory: Path, settings: BaseModelSettings) -> Iterator[Step]:
+def check_model(
+    directory: Path, settings: BaseModelSettings, training: TrainingSettings = _BY_ADAPTERS
+) -> Iterator[Step]:
     """Try a model: its files, rows, loss, attention, short cuts, generation, training, and what training saves.
 
     Args:
         directory: Of a whole model.
-        settings: Type of the weights and device.
+        settings: Type of the weights, device, attention and quantisation.
+        training: How it is to be trained: whole or by adapters, with which optimiser, and whether it recomputes layers.
 
     Yields:
         Each step when it is done, up to the first that fails.
     """
-    trial = _Trial(directory, settings)
+    trial = _Trial(directory, settings, training)
     for name, try_it in (
         ("files", trial.files),
         ("loading", trial.loading),
@@ -86,31 +94,48 @@ def check_model(directory: Path, settings: BaseModelSettings) -> Iterator[Step]:
             return
 
 
-def require_usable(directory: Path, settings: BaseModelSettings, *, section: str) -> None:
+def require_usable(
+    directory: Path, settings: BaseModelSettings, training: TrainingSettings = _BY_ADAPTERS, *, section: str
+) -> None:
     """Refuse a model that does not go through ``check_model``.
 
     Args:
         directory: Of a whole model.
-        settings: Type of the weights and device.
+        settings: As of ``check_model``.
+        training: As of ``check_model``.
         section: Of the settings that name it; for the message.
 
     Raises:
         ModelError: It names the step that failed, and why.
     """
-    for step in check_model(directory, settings):
+    for step in check_model(directory, settings, training):
         if not step.passed:
+            command = " ".join(["xmas model check", str(directory), *_options(settings, training)])
             raise ModelError(
-                f"{section} {directory} cannot be used: its {step.name} failed: {step.seen}; look at it with: "
-                f"xmas model check {directory}"
+                f"{section} {directory} cannot be used: its {step.name} failed: {step.seen}; look at it with: {command}"
             )
+
+
+def _options(settings: BaseModelSettings, training: TrainingSettings) -> Iterator[str]:
+    """What tells ``xmas model check`` to try the same."""
+    for name in ("dtype", "device", "attention", "quantization"):
+        if getattr(settings, name) != BaseModelSettings.model_fields[name].default:
+            yield f"--{name} {getattr(settings, name)}"
+    if training.optimizer != "adamw":
+        yield f"--optimizer {training.optimizer}"
+    if training.lora is None:
+        yield "--full"
+    if training.gradient_checkpointing:
+        yield "--gradient-checkpointing"
 
 
 class _Trial:
     """The steps of a check; each builds on those before."""
 
-    def __init__(self, directory: Path, settings: BaseModelSettings) -> None:
+    def __init__(self, directory: Path, settings: BaseModelSettings, training: TrainingSettings) -> None:
         self._directory = directory
         self._settings = settings
+        self._training = training
         self._vlm: Vlm
         self._pictures: Pictures
         self._rows: list[Encoded]
@@ -120,6 +145,7 @@ class _Trial:
 
     def files(self) -> str:
         check_device(self._settings.device)
+        require_optimizer(self._training.optimizer)
         config = read_config(self._directory)
         return f"{config.model_type}, {known_digest(self._directory)[:12]}"
 
@@ -142,7 +168,7 @@ class _Trial:
                 raise ModelError(f"of a row that answers 'Yes.' the tokens {learned!r} would be learned")
         # A family without a template of its own has a processor that writes the prompt its own way.
         if family_of(vlm.model.config.model_type).chat_template is None:
-            _compare_with_processor(vlm, self._rows, self._encoder)
+            compare_with_processor(vlm, self._rows, self._encoder)
         lengths = [len(row.input_ids) for row in self._rows]
         images = [sum(row.n_image_tokens) for row in self._rows]
         return f"{len(lengths)} rows of {min(lengths)} to {max(lengths)} tokens, up to {max(images)} of images"
@@ -163,7 +189,7 @@ class _Trial:
         spec = CaptureSpec("causal", ("sum",) if self._is_exact else (first,))
         found = capture(vlm, [row], spec, self._pictures.inputs, is_packed=False).attention
         assert found is not None
-        expected = _eager_attention(vlm, row, self._pictures)
+        expected = eager_attention(vlm, row, self._pictures)
         text, image = found.rows[0], found.columns[0]
         own = (expected.sum(0) if self._is_exact else expected[0])[text][:, image]
         apart = float((found.layers[spec.attention_layers[0]][0] - own).norm() / own.norm())
@@ -193,11 +219,13 @@ class _Trial:
         return f"{len(together)} questions are answered, in a batch and alone"
 
     def training(self) -> str:
-        lora = LoraSettings(rank=4, alpha=8, dropout=0)
+        chosen = self._training
+        lora = None if chosen.lora is None else LoraSettings(rank=4, alpha=8, dropout=0)
         with _seeded():  # adapters begin at random
-            self._trained = prepare_training(self._vlm, lora).train()
+            again = chosen.gradient_checkpointing
+            self._trained = prepare_training(self._vlm, lora, recompute_layers=again).train()
         weights = [weight for _, weight in trained_weights(self._trained)]
-        optimizer = torch.optim.AdamW(weights, lr=3e-4)
+        optimizer = new_optimizer(weights, chosen.optimizer, learning_rate=3e-4)
         n_answer_tokens = sum(int(row.is_answer.sum()) for row in self._rows)
         losses = []
         with torch.enable_grad():
@@ -211,27 +239,32 @@ class _Trial:
                 optimizer.step()
                 optimizer.zero_grad()
         self._trained.eval()
-        least = min(losses[1:])
+        least, way = min(losses[1:]), "full fine-tuning" if lora is None else "LoRA"
         if not least < losses[0]:
             raise ModelError(
-                f"the loss went from {losses[0]:.4f} to no less than {least:.4f} in {_N_STEPS} steps of LoRA"
+                f"the loss went from {losses[0]:.4f} to no less than {least:.4f} in {_N_STEPS} steps of {way}"
             )
         n_weights = sum(weight.numel() for weight in weights)
-        return f"{n_weights / 1e6:,.1f} million weights; loss {losses[0]:.3f} to {least:.3f} in {_N_STEPS} steps"
+        return f"{way}, {n_weights / 1e6:,.1f} million weights; loss {losses[0]:.3f} to {least:.3f} in {_N_STEPS} steps"
 
     def saving(self) -> str:
         expected = self._losses(self._rows)
-        digest = known_digest(self._directory)
+        digest, dtype = known_digest(self._directory), getattr(torch, self._settings.dtype)
+        what, n_bytes = "a saved adapter", 0
+        if self._training.lora is None:
+            what, n_bytes = "a saved model", self._vlm.model.num_parameters() * dtype.itemsize
+        n_free = shutil.disk_usage(tempfile.gettempdir()).free
+        if n_bytes > n_free:
+            return f"not tried: a model of {n_bytes / 1e9:.1f} GB, and {n_free / 1e9:.1f} GB free for temporary files"
         with tempfile.TemporaryDirectory() as folder:
-            adapter = Path(folder)
-            dtype = getattr(torch, self._settings.dtype)
-            save_trained(self._trained, adapter, vlm=self._vlm, dtype=dtype, base_digest=digest)
+            saved = Path(folder)
+            save_trained(self._trained, saved, vlm=self._vlm, dtype=dtype, base_digest=digest)
             del self._trained, self._vlm  # two models at once may be more than the memory holds
-            self._vlm = load_vlm(adapter, self._settings, base=self._directory)
+            self._vlm = load_vlm(saved, self._settings, base=self._directory)
         apart = float((self._losses(self._rows) - expected).abs().max())
         if apart > self._tolerance * max(1.0, float(expected.abs().max())):
-            raise ModelError(f"a saved adapter, loaded again, gives losses that differ by {apart:.2g}")
-        return f"a saved adapter, loaded again, gives the same losses within {apart:.1g}"
+            raise ModelError(f"{what}, loaded again, gives losses that differ by {apart:.2g}")
+        return f"{what}, loaded again, gives the same losses within {apart:.1g}"
 
     def _autocast(self) -> torch.autocast:
         """What training computes in: trained weights are float32, also among bfloat16 ones."""
@@ -246,33 +279,6 @@ class _Trial:
     def _inputs(self, rows: Sequence[Encoded]) -> dict[str, Any]:
         pad_id = pad_token_id(self._vlm.processor.tokenizer)
         return placed(collate(rows, self._pictures, pad_id=pad_id, padding_side="right"), self._vlm.model)
-
-
-def _compare_with_processor(vlm: Vlm, rows: Sequence[Encoded], encoder: Encoder) -> None:
-    """Hold rows against one call of the processor each."""
-    for row, sample in zip(rows, probe_samples(), strict=True):
-        images = [[draw_probe(name, name) for name in sample.images]] if sample.images else None
-        text = encoder.template.render(sample.turns).text
-        made = vlm.processor(text=[text], images=images, add_special_tokens=False, return_tensors="pt")
-        expected, found = made["input_ids"][0].tolist(), row.input_ids.tolist()
-        if found[-len(expected) :] != expected or len(found) > len(expected) + 1:  # one more is the begin token
-            raise ModelError(f"a row of {len(found)} tokens is not what its processor makes of it ({len(expected)})")
-
-
-@torch.inference_mode()
-def _eager_attention(vlm: Vlm, row: Encoded, pictures: Pictures) -> Tensor:
-    """The model's own attention, mean over heads, shape (n_layers, n_tokens, n_tokens)."""
-    inputs = placed(collate([row], pictures, pad_id=0, padding_side="right"), vlm.model)
-    config = vlm.model.config
-    parts = {name: getattr(config, name) for name in config.sub_configs if getattr(config, name) is not None}
-    before = {name: part._attn_implementation for name, part in parts.items()} | {"": config._attn_implementation}
-    vlm.model.set_attn_implementation("eager")
-    try:
-        features = {name: value for name, value in inputs.items() if name != "labels"}
-        layers = vlm.model.base_model(**features, use_cache=False, output_attentions=True).attentions
-    finally:
-        vlm.model.set_attn_implementation(before)
-    return torch.stack([layer[0].float().mean(0) for layer in layers if layer is not None])
 
 
 @contextmanager

@@ -1,16 +1,20 @@
 """``xmas model check``: what it passes, what it refuses and why, and that it guards a run before any work."""
 
 import json
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import Qwen2VLForConditionalGeneration
 
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings, TrainingSettings
 from xmas_assets.training import model_check
 from xmas_assets.training.model_check import check_model, require_usable
 from xmas_assets.vlm import attention
@@ -19,6 +23,7 @@ from xmas_assets.vlm.prompts import Encoded
 from xmas_assets_tests.families import FAMILIES, REFUSED, WITH_TORCHVISION
 
 STEPS = ["files", "loading", "rows", "loss", "attention", "sharing", "generation", "training", "saving"]
+MOST_USED = ("llava", "qwen2_5_vl", "gemma3", "internvl")
 WHY = {
     "blip2_t5": ("files", "encoder-decoder"),
     "blip2_opt": ("rows", "no chat template"),
@@ -27,9 +32,10 @@ WHY = {
 }
 
 
-def outcome(directory: Path, settings: BaseModelSettings | None = None) -> tuple[str, bool, str]:
+def outcome(directory: Path, settings: BaseModelSettings | None = None, **training: Any) -> tuple[str, bool, str]:
     """The last step, whether it passed, and what was seen."""
-    steps = list(check_model(directory, settings or BaseModelSettings()))
+    chosen = TrainingSettings(**{"lora": LoraSettings()} | training)
+    steps = list(check_model(directory, settings or BaseModelSettings(), chosen))
     assert [step.name for step in steps] == STEPS[: len(steps)]
     return steps[-1].name, steps[-1].passed, steps[-1].seen
 
@@ -44,6 +50,13 @@ def test_every_family_goes_through_every_step(name: str, tmp_path: Path):
 def test_families_go_through_in_bfloat16(name: str, tmp_path: Path):
     last, passed, seen = outcome(FAMILIES[name](tmp_path), BaseModelSettings(dtype="bfloat16"))
     assert (last, passed) == ("saving", True), seen
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in MOST_USED)) for n in FAMILIES])
+def test_families_go_through_when_all_weights_are_trained_and_layers_recomputed(name: str, tmp_path: Path):
+    last, passed, seen = outcome(FAMILIES[name](tmp_path), lora=None, gradient_checkpointing=True)
+    assert (last, passed) == ("saving", True), seen
+    assert seen.startswith("a saved model, loaded again, gives the same losses")
 
 
 @pytest.mark.parametrize("name", WHY)
@@ -111,6 +124,48 @@ def test_attention_that_is_read_wrongly_is_found(qwen: Path, monkeypatch: pytest
     last, passed, seen = outcome(qwen)
     assert (last, passed) == ("attention", False)
     assert "differs from the model's own" in seen
+
+
+def test_a_model_that_cannot_recompute_its_layers_is_refused_where_the_settings_ask_for_it(
+    qwen: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Qwen2VLForConditionalGeneration, "supports_gradient_checkpointing", False)
+    assert outcome(qwen)[:2] == ("saving", True)
+    last, passed, seen = outcome(qwen, gradient_checkpointing=True)
+    assert (last, passed) == ("training", False)
+    assert seen == "qwen2_vl cannot recompute its layers; set gradient_checkpointing to false"
+
+
+def test_attention_that_the_settings_name_and_this_machine_lacks_is_found_first(qwen: Path):
+    last, passed, seen = outcome(qwen, BaseModelSettings(attention="flash_attention_2"))
+    assert (last, passed) == ("loading", False)
+    assert "needs a library that is missing: FlashAttention2" in seen
+
+
+@pytest.mark.parametrize("name", ["adamw_8bit", "paged_adamw_8bit"])
+def test_an_optimiser_whose_library_is_missing_is_found_first(qwen: Path, name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    last, passed, seen = outcome(qwen, optimizer=name)
+    assert (last, passed) == ("files", False)
+    assert "run: pip install 'xmas-assets[gpu]'" in seen
+
+
+def test_a_whole_model_for_which_there_is_no_room_is_not_saved_for_the_trial(
+    qwen: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    last, passed, seen = outcome(qwen, lora=None)
+    assert (last, passed) == ("saving", True)
+    assert seen.startswith("not tried: a model of 0.0 GB, and 0.0 GB free")
+
+
+def test_the_command_that_a_refusal_names_tries_the_same(qwen: Path):
+    with_another_models_tokens(qwen)
+    base = BaseModelSettings(dtype="bfloat16", attention="eager")
+    with pytest.raises(ModelError) as caught:
+        require_usable(qwen, base, TrainingSettings(gradient_checkpointing=True), section="target_base")
+    options = "--dtype bfloat16 --attention eager --full --gradient-checkpointing"
+    assert str(caught.value).endswith(f"xmas model check {qwen} {options}")
 
 
 def test_a_run_is_refused_in_one_line_that_names_the_step_and_the_command(qwen: Path):

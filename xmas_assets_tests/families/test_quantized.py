@@ -19,6 +19,7 @@ from xmas_assets.contracts.settings import (
     GradientSettings,
     LoraSettings,
     Settings,
+    TrainingSettings,
     TrajectorySettings,
 )
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
@@ -27,6 +28,7 @@ from xmas_assets.extraction.gradients import extract_gradients
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.signal_makers import make_signals
 from xmas_assets.training.adapters import prepare_training
+from xmas_assets.training.model_check import check_model
 from xmas_assets.training.run_directory import read_record
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.exporting import write_merged
@@ -230,6 +232,15 @@ def _autograd(base: Path, adapter: Path, name: str) -> dict[str, Tensor]:
         name: torch.cat([part["default"].weight.grad.flatten() for part in (layer.lora_A, layer.lora_B)])
         for name, layer in layers.items()
     }
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("family", SOME)
+def test_it_goes_through_every_step_of_the_gate(bases: dict[str, Path], family: str, bits: str):
+    training = TrainingSettings(lora=LoraSettings(), optimizer="adamw_8bit", gradient_checkpointing=True)
+    steps = list(check_model(bases[family], BITS[bits], training))
+    assert (steps[-1].name, steps[-1].passed) == ("saving", True), steps[-1].seen
+    assert f", {bits} and float32, " in steps[1].seen
 
 
 def test_full_training_of_it_is_refused_before_anything_is_read(tmp_path: Path):
