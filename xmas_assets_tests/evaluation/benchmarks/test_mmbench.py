@@ -6,7 +6,7 @@ import pytest
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.evaluation.benchmarks.base import Files, Item
-from xmas_assets.evaluation.benchmarks.mmbench import MmbenchEn
+from xmas_assets.evaluation.benchmarks.mmbench import MmbenchEn, read_option
 
 HEAD = "index\tquestion\thint\tA\tB\tC\tD\tanswer\tcategory\timage\tl2-category"
 FIRST = "7\tWhich?\t\tcat\tdog\t\tfish\tA\tocr\taW1hZ2U=\tcoarse_perception"
@@ -43,3 +43,24 @@ def test_a_row_that_is_not_official_is_one_line(tmp_path: Path, old: str, new: s
     with pytest.raises(DatasetError, match="row 1") as refused:
         _read(tmp_path, FIRST.replace(old, new, 1))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "read"),
+    [
+        ("B as I say", "B"),
+        ("B as I said before", None),
+        ("The answer is B as I said before", "B"),
+        ("the answer is blue", "B"),  # a slip of the official pattern
+        ("the answer is d", None),
+        ("A or B", None),
+        ("A B A", None),
+        ("Z", "Z"),
+        ("I'm sorry, but without the image provided, no. B", "Z"),
+        ("It shows a Tabby Cat", "A"),
+        ("It shows a tabby cat, and no dog at all", None),
+        ("It shows a tabby cat, as everyone who has eyes can see", None),  # too long
+    ],
+)
+def test_answers_are_read_by_letter_then_by_text(answer: str, read: str | None):
+    assert read_option(answer, {"A": "tabby cat", "B": "dog"}) == read
