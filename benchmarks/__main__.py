@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-TABLES = ("choices_clusters", "choices_features", "kmeans_engines", "xmas_scale", "extraction")
+TABLES = ("choices_clusters", "choices_features", "kmeans_engines", "xmas_scale", "extraction", "training")
 LARGE = ("choices_clusters", "choices_features", "xmas_scale")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
 
