@@ -41,6 +41,8 @@ def verdict(leaderboard: pl.DataFrame) -> list[str]:
 
 def _nothing(leaderboard: pl.DataFrame, guesses: pl.DataFrame) -> str:
     full = leaderboard.filter(method="full").row(0, named=True)
+    if full["vs_blind"] is None:
+        return "Nothing can be compared: no answer of full data was scored, so Rel % is not shown."
     best = guesses.sort("score", descending=True, maintain_order=True).row(0, named=True)
     return (
         f"Nothing can be compared: full data scores {100 * full['score']:.1f} %{_one_seed(full)}, which is not above a "

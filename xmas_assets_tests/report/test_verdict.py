@@ -84,6 +84,13 @@ def test_full_data_that_is_worse_than_a_guess_is_called_that_too():
     assert "Worse than a blind guess: full at 100 %." in verdict(table)
 
 
+def test_full_data_without_any_answer_compares_nothing():
+    frame = pl.concat([experiment().filter(pl.col("method") != "full"), answers("full", "1.00", 0, [None] * 8)])
+    assert verdict(build_leaderboard(frame, _BLIND, costs=costs(), n_resamples=50))[0] == (
+        "Nothing can be compared: no answer of full data was scored, so Rel % is not shown."
+    )
+
+
 def test_without_full_data_and_random_it_speaks_of_the_score():
     lone = experiment().filter(pl.col("method") == "xmas")
     table = build_leaderboard(lone, {}, costs=costs(), n_resamples=50).with_columns(score_low=0.7, score_high=0.8)
