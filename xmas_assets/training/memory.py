@@ -91,7 +91,8 @@ def _build(config: PreTrainedConfig, base: BaseModelSettings, training: Training
         model = AutoModelForImageTextToText.from_config(
             config,
             dtype=getattr(torch, base.dtype),
-            attn_implementation=None if base.attention == "auto" else base.attention,
+            # The others take alike, and need packages or devices that may not be here.
+            attn_implementation="eager" if base.attention == "eager" else None,
         )
         vlm = Vlm(model, None, config.image_token_id, Path())
         return prepare_training(vlm, training.lora).train()

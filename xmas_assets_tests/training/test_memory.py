@@ -75,6 +75,23 @@ def test_a_base_in_four_bits_and_averages_in_eight_take_what_is_worked_by_hand()
     assert small.gradients == plain.gradients
 
 
+def test_eager_attention_takes_more_and_flash_attention_needs_no_package_to_be_estimated():
+    """A row of 2048 tokens, 15 heads: the probabilities of each of 32 layers take 15 x 2048 x 2048 x 4 bytes."""
+    config, training = REAL_SHAPES["HuggingFaceTB/SmolVLM-500M-Instruct"](), TrainingSettings(micro_batch_size=1)
+    eager, flash, auto = (
+        estimate_memory(config, BaseModelSettings(attention=attention), training)
+        for attention in ("eager", "flash_attention_2", "auto")
+    )
+    assert flash == auto
+    assert eager.activations > auto.activations + 32 * 15 * 2048 * 2048 * 4 / 2
+
+
+def test_a_micro_batch_that_is_found_by_trial_is_estimated_as_the_single_row_that_it_needs():
+    config, base = AutoConfig.from_pretrained(TOY_BASE), BaseModelSettings(max_tokens=64)
+    found, one = (estimate_memory(config, base, TrainingSettings(micro_batch_size=size)) for size in ("auto", 1))
+    assert found == one
+
+
 @pytest.mark.parametrize("is_checkpointed", [False, True], ids=["kept", "run again"])
 @pytest.mark.parametrize("lora", [None, LoraSettings(rank=8, alpha=8, dropout=0.1)], ids=["full", "lora"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
