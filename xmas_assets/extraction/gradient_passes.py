@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,18 +14,18 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
 from xmas_assets.core.arrays import FloatArray
-from xmas_assets.extraction.batching import images_of
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
+from xmas_assets.extraction.image_feed import ImageFeed
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.sample_gradients import GradientReader
 from xmas_assets.extraction.shard_arrays import MARKS
 from xmas_assets.vlm.adapters import read_adam_state, read_lora
-from xmas_assets.vlm.batches import collate, collate_text
+from xmas_assets.vlm.batches import collate_text
+from xmas_assets.vlm.forward import ImageInputs
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import Vlm, load_vlm
-from xmas_assets.vlm.probes import draw_probe, probe_rows
+from xmas_assets.vlm.probes import Kept, draw_probe, kept_of_images, probe_rows
 from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
-from xmas_assets.vlm.vision_features import ImageFeatures, has_separate_tower
 
 _LOG = logging.getLogger(__name__)
 Direction = Literal["last_gradient", "gradient", "adam"]
@@ -52,9 +52,14 @@ class WarmupModels(ModelsInTurn[_Model]):
         self.base_settings, self.settings = base_settings, settings
         self._base, self._direction = base, direction
         self._projection = Projection(settings.n_projected, seed=settings.seed, device=base_settings.device)
-        #: What a person should know about how the gradients were read.
-        self.notices: set[str] = set()
         super().__init__([partial(self._load, checkpoint.path) for checkpoint in checkpoints])
+
+    @cached_property
+    def kept(self) -> Kept:
+        """What of an image can be kept, tried at the checkpoint in memory: all are adapters of one base."""
+        vlm = self[self.order()[0]].vlm
+        pictures = Pictures(vlm.processor, draw_probe)
+        return kept_of_images(vlm, probe_rows(vlm, pictures), pictures)
 
     def _load(self, directory: Path) -> _Model:
         device = self.base_settings.device
@@ -83,34 +88,30 @@ def read_gradients(
     """
     # The checkpoint in memory comes first: all have the base's processor and vision tower, so that no value changes.
     order = models.order()
-    processor, batch_size = models[order[0]].vlm.processor, models.settings.batch_size
-    pictures = Pictures(processor, open_image)
-    first = models[order[0]].vlm
+    first, batch_size = models[order[0]].vlm, models.settings.batch_size
+    pictures = Pictures(first.processor, open_image)
     encoded, left_out = Encoder.of(first, pictures, max_tokens=models.base_settings.max_tokens).encode(samples)
     encoded.sort(key=lambda row: len(row.input_ids))  # so that a batch has little padding
     batches = [encoded[start : start + batch_size] for start in range(0, len(encoded), batch_size)]
-    features = _tower_features(first, encoded, pictures)
-    if features is None:
-        models.notices.add("this model's vision tower is not separate, so images run through it at every checkpoint")
+    feed = ImageFeed(pictures, kept=models.kept)
     advance(len(left_out))
     places = {sample.sample_id: place for place, sample in enumerate(samples)}
     values = np.full((len(samples), len(models), 1 + models.settings.n_projected), np.nan, dtype=np.float32)
     for sample_id, reason in left_out.items():
         values[places[sample_id], :, 0] = MARKS[reason]
     for number in order:
-        for batch in batches:
+        model = models[number]
+        for batch, images in feed.feed(model.vlm, batches):
             rows = [places[row.sample_id] for row in batch]
-            values[rows, number] = _read_batch(models[number], batch, pictures, features)
+            values[rows, number] = _read_batch(model, batch, images)
             advance(len(batch) / len(models))
     return values
 
 
-def _read_batch(
-    model: _Model, batch: Sequence[Encoded], pictures: Pictures, features: ImageFeatures | None
-) -> FloatArray:
+def _read_batch(model: _Model, batch: Sequence[Encoded], images: ImageInputs) -> FloatArray:
     """Norms and projected gradients of a batch, shape (batch, 1 + n_projected); in halves where memory is short."""
     try:
-        read = model.reader.read(_inputs(model.vlm, batch, pictures, features))
+        read = model.reader.read(_inputs(model.vlm, batch, images))
         values = torch.cat([read.norms[:, None], read.projected], dim=1).cpu().numpy()
     except torch.OutOfMemoryError as error:
         if len(batch) == 1:
@@ -125,21 +126,11 @@ def _read_batch(
         return values
     half = len(batch) // 2
     _LOG.warning("the device's memory did not hold %d samples; reading them in halves", len(batch))
-    return np.concatenate([_read_batch(model, part, pictures, features) for part in (batch[:half], batch[half:])])
+    return np.concatenate([_read_batch(model, part, images) for part in (batch[:half], batch[half:])])
 
 
-def _tower_features(vlm: Vlm, encoded: Sequence[Encoded], pictures: Pictures) -> ImageFeatures | None:
-    """The tower's output for each distinct image, or None if this model's tower cannot be run on its own."""
-    probes = Pictures(vlm.processor, draw_probe)
-    if not has_separate_tower(vlm, [probes.half(unit) for unit in images_of(probe_rows(vlm, probes))]):
-        return None
-    return ImageFeatures(of_tower=True).add_all(vlm, images_of(encoded), pictures)
-
-
-def _inputs(vlm: Vlm, batch: Sequence[Encoded], pictures: Pictures, features: ImageFeatures | None) -> dict[str, Any]:
-    """Model inputs of a batch, from the tower's features where there are some, else from pixels."""
-    pad_id = pad_token_id(vlm.processor.tokenizer)
+def _inputs(vlm: Vlm, batch: Sequence[Encoded], images: ImageInputs) -> dict[str, Any]:
+    """Model inputs of a batch."""
+    text = collate_text(batch, pad_id=pad_token_id(vlm.processor.tokenizer), padding_side="right")
     units = [unit for row in batch for unit in row.units]
-    if features is None or not units:
-        return collate(batch, pictures, pad_id=pad_id, padding_side="right")
-    return collate_text(batch, pad_id=pad_id, padding_side="right") | features.inputs(vlm, units)
+    return text | (images(units) if units else {})

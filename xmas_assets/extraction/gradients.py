@@ -19,6 +19,7 @@ from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import note_left_out
 from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read_gradients
+from xmas_assets.extraction.image_feed import NOTICES
 from xmas_assets.extraction.shard_arrays import ShardArray, bytes_to_come, in_dataset_order, save_array
 from xmas_assets.files.space import require_space
 from xmas_assets.scale.row_tables import samples_digest
@@ -124,8 +125,8 @@ def extract_gradients(
 
     with model_work(settings.threads):
         paths = run_shards(workspace, shards, compute_and_write, key=key, progress=counter)
+        notices = [NOTICES[models.kept]] if models.kept in NOTICES else []
     shard_arrays = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
     marks = ((own, np.load(path, mmap_mode="r")[:, 0, 0]) for own, path in shard_arrays)
-    left_out = note_left_out(samples, marks, "gradient", max_tokens=base_settings.max_tokens)
-    notices = (*sorted(models.notices), *left_out)
-    return Gradients(samples, len(ordered), settings.n_projected, shard_arrays, notices)
+    notices += note_left_out(samples, marks, "gradient", max_tokens=base_settings.max_tokens)
+    return Gradients(samples, len(ordered), settings.n_projected, shard_arrays, tuple(notices))

@@ -1,9 +1,8 @@
 """One pass over some samples: encode once, run the vision tower once per image, then every checkpoint over them."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -12,18 +11,17 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.base import Signal
-from xmas_assets.extraction.batching import batches_of, images_of, new_images
+from xmas_assets.extraction.batching import batches_of
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
+from xmas_assets.extraction.image_feed import NOTICES, ImageFeed
 from xmas_assets.extraction.shard_arrays import MARKS, split_columns
-from xmas_assets.vlm.ahead import ahead
 from xmas_assets.vlm.capture import CaptureSpec, Layer
 from xmas_assets.vlm.forward import ImageInputs, capture
-from xmas_assets.vlm.image_inputs import OpenImage, Pictures, Unit, join_images
-from xmas_assets.vlm.image_preparer import ImageHalf
+from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import Vlm
-from xmas_assets.vlm.probes import draw_probe, gives_the_same, probe_rows
+from xmas_assets.vlm.probes import Kept, draw_probe, gives_the_same, kept_of_images, probe_rows
 from xmas_assets.vlm.prompts import Encoded, Encoder
-from xmas_assets.vlm.vision_features import ImageFeatures, feature_inputs, has_separate_tower, tower_digest
+from xmas_assets.vlm.vision_features import tower_digest
 
 Columns = Mapping[str, FloatArray]
 Store = Callable[[Sequence[Encoded], Signal, Columns], None]
@@ -55,11 +53,9 @@ class SignalReader:
         """
         self._models = ModelsInTurn(checkpoints)
         self._batch_size = batch_size
-        self._features: ImageFeatures | None = None
         looks = [_look_at(self._models[number]) for number in range(len(checkpoints))]
-        self._takes_features = all(look.takes_features for look in looks)
-        self._is_tower_separate = all(look.has_separate_tower for look in looks)
-        self._is_tower_shared = self._is_tower_separate and len({look.tower_digest for look in looks}) == 1
+        self._kept: Kept = _kept(looks)
+        self._is_tower_shared = len({look.tower_digest for look in looks}) == 1
         self._is_packed = all(look.can_pack for look in looks)
         #: What a person should know about how the signals were read.
         self.notices = _what_is_not_shared(looks)
@@ -102,7 +98,7 @@ class SignalReader:
         batches = batches_of(encoded, self._batch_size)
         values = {s.name: np.full((len(samples), self.width(s.name)), np.nan, dtype=np.float32) for s in signals}
         columns = {name: split_columns(own, self.shapes[name]) for name, own in values.items()}
-        self._features = None
+        feed = ImageFeed(self._pictures, kept=self._kept, is_tower_shared=self._is_tower_shared)
         numbers = [number for number in self._models.order() if self._at(number, signals)]
         for number in numbers:
 
@@ -114,7 +110,9 @@ class SignalReader:
                         column = np.split(column, len(self._models), axis=1)[number]
                     column[chosen] = found.reshape(len(chosen), -1)
 
-            for batch in self._read_checkpoint(number, self._at(number, signals), batches, store):
+            vlm = self._models[number]
+            for batch, images in feed.feed(vlm, batches):
+                self._read_rows(vlm, self._at(number, signals), batch, images, store)
                 advance(len(batch) / len(numbers))
         advance(len(left_out))
         marks = [MARKS[left_out[s.sample_id]] if s.sample_id in left_out else 1 for s in samples]
@@ -126,23 +124,6 @@ class SignalReader:
         """Those of the signals that are read at a checkpoint."""
         is_last = number == len(self._models) - 1
         return [signal for signal in signals if is_last or signal.every_checkpoint]
-
-    def _read_checkpoint(
-        self, number: int, signals: Sequence[Signal], batches: Sequence[Sequence[Encoded]], store: Store
-    ) -> Iterator[Sequence[Encoded]]:
-        """Read all batches at one checkpoint; gives each when it is done."""
-        vlm = self._models[number]
-        wanted: list[list[Unit]] = [[]] * len(batches)
-        if not self._takes_features:
-            wanted = [images_of(batch) for batch in batches]
-        elif self._features is None or not self._is_tower_shared:
-            self._features = ImageFeatures(of_tower=self._is_tower_separate)
-            wanted = new_images(batches)
-        for batch, halves in zip(batches, ahead(self._halves, wanted), strict=True):
-            if self._features is not None:
-                self._features.add(vlm, halves)
-            self._read_rows(vlm, signals, batch, self._image_inputs(vlm, halves), store)
-            yield batch
 
     def _read_rows(
         self, vlm: Vlm, signals: Sequence[Signal], rows: Sequence[Encoded], images: ImageInputs, store: Store
@@ -197,17 +178,6 @@ class SignalReader:
             if party
         ]
 
-    def _image_inputs(self, vlm: Vlm, halves: Mapping[Unit, ImageHalf]) -> ImageInputs:
-        """Give images to the model as features where it takes them, else as pixels."""
-        if self._features is not None:
-            return partial(self._features.inputs, vlm)
-        tensors = {unit.hashes: half.tensors for unit, half in halves.items()}
-        return lambda units: join_images([tensors[unit.hashes] for unit in units])
-
-    def _halves(self, units: Sequence[Unit]) -> dict[Unit, ImageHalf]:
-        """What the processor makes of images."""
-        return {unit: self._pictures.half(unit) for unit in units}
-
 
 class _Look(NamedTuple):
     """What is kept of a checkpoint between looking at it and reading it."""
@@ -216,33 +186,30 @@ class _Look(NamedTuple):
     image_token_id: int
     language_config: Any
     tower_digest: str
-    takes_features: bool
-    has_separate_tower: bool
+    kept: Kept
     can_pack: bool
 
 
 def _look_at(vlm: Vlm) -> _Look:
     pictures = Pictures(vlm.processor, draw_probe)
     rows = probe_rows(vlm, pictures)
-    is_separate = has_separate_tower(vlm, [pictures.half(unit) for unit in images_of(rows)])
-    takes_features = gives_the_same(
-        vlm, rows, pictures.inputs, lambda chosen: feature_inputs(vlm, chosen, pictures, of_tower=is_separate)
-    )
-    is_separate = is_separate and takes_features
+    kept = kept_of_images(vlm, rows, pictures)
     packs = gives_the_same(vlm, rows, pictures.inputs, pictures.inputs, is_packed=True)
     config = vlm.model.get_decoder().config
-    digest = tower_digest(vlm) if is_separate else ""
-    return _Look(vlm.processor, vlm.image_token_id, config, digest, takes_features, is_separate, packs)
+    digest = tower_digest(vlm) if kept == "tower" else ""
+    return _Look(vlm.processor, vlm.image_token_id, config, digest, kept, packs)
+
+
+def _kept(looks: Sequence[_Look]) -> Kept:
+    """What of an image can be kept at all checkpoints."""
+    kinds: list[Kept] = [look.kept for look in looks]
+    return min(kinds, key=get_args(Kept).index)
 
 
 def _what_is_not_shared(looks: Sequence[_Look]) -> list[str]:
     """Why work is done more than once, if it is."""
-    notices = []
-    if not all(look.takes_features for look in looks):
-        notices.append("this model takes no features of images, so they run through it with every batch")
-    elif not all(look.has_separate_tower for look in looks):
-        notices.append("this model's vision tower is not separate, so images run through it at every checkpoint")
-    elif len({look.tower_digest for look in looks}) > 1:
+    notices = [NOTICES[_kept(looks)]] if _kept(looks) in NOTICES else []
+    if not notices and len({look.tower_digest for look in looks}) > 1:
         notices.append("the vision tower differs between checkpoints, so images run through it at every checkpoint")
     if not all(look.can_pack for look in looks):
         notices.append(

@@ -1,6 +1,7 @@
 """Trying a model on a few rows, to see which short cuts give what its own plain pass gives."""
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 from PIL import Image
@@ -9,9 +10,13 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.vlm.capture import CaptureSpec
 from xmas_assets.vlm.forward import ImageInputs, capture
-from xmas_assets.vlm.image_inputs import Pictures
+from xmas_assets.vlm.image_inputs import Pictures, Unit
 from xmas_assets.vlm.loading import Vlm
 from xmas_assets.vlm.prompts import Encoded, Encoder
+from xmas_assets.vlm.vision_features import feature_inputs, has_separate_tower
+
+Kept = Literal["nothing", "features", "tower"]
+"""What of an image can be kept for later batches, ever more: its features for one checkpoint, the tower's for any."""
 
 _SIZES = {"wide": (96, 64), "tall": (40, 104)}
 # Two questions on one image, one on an image of another shape, one on both, and one on none.
@@ -47,6 +52,25 @@ def draw_probe(name: str, _content_hash: str) -> Image.Image:
     red = Image.linear_gradient("L").resize((width, height))
     green = Image.radial_gradient("L").resize((width, height))
     return Image.merge("RGB", (red, green, red.transpose(Image.Transpose.ROTATE_180)))
+
+
+def kept_of_images(vlm: Vlm, rows: Sequence[Encoded], pictures: Pictures) -> Kept:
+    """What of an image can be kept.
+
+    Args:
+        vlm: The model.
+        rows: What it is tried on.
+        pictures: Of the rows.
+    """
+    units = list(dict.fromkeys(unit for row in rows for unit in row.units))
+    of_tower = has_separate_tower(vlm, [pictures.half(unit) for unit in units])
+
+    def features(chosen: Sequence[Unit]) -> dict[str, Any]:
+        return feature_inputs(vlm, chosen, pictures, of_tower=of_tower)
+
+    if not gives_the_same(vlm, rows, pictures.inputs, features):
+        return "nothing"
+    return "tower" if of_tower else "features"
 
 
 def gives_the_same(

@@ -26,6 +26,7 @@ from xmas_assets.extraction.signal_makers import make_signals
 from xmas_assets.extraction.trajectories import AttentionSpectra
 from xmas_assets.files import space
 from xmas_assets.vlm.capture import Captured, CaptureSpec
+from xmas_assets.vlm.probes import Kept
 from xmas_assets_tests.extraction.worlds import (
     N_SAMPLES,
     TEXT_ONLY_ROWS,
@@ -326,25 +327,24 @@ def test_a_row_that_memory_does_not_hold_is_refused_by_name(
 
 
 @pytest.mark.parametrize("is_packed", [True, False])
-@pytest.mark.parametrize(("is_separate", "takes_features"), [(True, True), (False, True), (False, False)])
+@pytest.mark.parametrize("kept", ["tower", "features", "nothing"])
 def test_models_that_share_less_give_the_same_and_say_so(
     models: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     is_packed: bool,
-    is_separate: bool,
-    takes_features: bool,
+    kept: Kept,
 ):
     expected = extract(models, tmp_path / "plain", [AttentionSpectra("causal", 3)])["attention_trajectories"]
     whole = passes._look_at
 
     def look(vlm: Any) -> Any:
-        return whole(vlm)._replace(can_pack=is_packed, has_separate_tower=is_separate, takes_features=takes_features)
+        return whole(vlm)._replace(can_pack=is_packed, kept=kept)
 
     monkeypatch.setattr(passes, "_look_at", look)
     found = extract(models, tmp_path / "other", [AttentionSpectra("causal", 3)])["attention_trajectories"]
     np.testing.assert_allclose(values_of(found)["values"], values_of(expected)["values"], rtol=1e-4)
     assert any("each runs whole" in notice for notice in found.notices) == (not is_packed)
     notices = " ".join(found.notices)
-    assert ("vision tower is not separate" in notices) == (takes_features and not is_separate)
-    assert ("takes no features" in notices) == (not takes_features)
+    assert ("vision tower is not separate" in notices) == (kept == "features")
+    assert ("takes no features" in notices) == (kept == "nothing")

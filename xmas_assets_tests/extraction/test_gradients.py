@@ -18,6 +18,7 @@ from xmas_assets.extraction.gradients import Gradients, extract_gradients
 from xmas_assets.extraction.sample_gradients import GradientReader
 from xmas_assets.files import space
 from xmas_assets.training.warmup import warm_up
+from xmas_assets.vlm.probes import Kept
 from xmas_assets_tests.extraction.worlds import CountingImages, draw, find_checkpoints, make_adapters, make_samples
 from xmas_assets_tests.toy.untrained import build_untrained
 
@@ -141,8 +142,15 @@ def test_each_image_is_opened_once_in_a_shard_of_those_that_share_it(world, tmp_
 
 
 def test_a_tower_that_cannot_run_apart_gives_the_same_and_it_is_said(world, plain, tmp_path, monkeypatch):
-    monkeypatch.setattr(gradient_passes, "has_separate_tower", lambda *_: False)
+    n_tries = Counter()
+
+    def features_only(*_) -> Kept:
+        n_tries["tried"] += 1
+        return "features"
+
+    monkeypatch.setattr(gradient_passes, "kept_of_images", features_only)
     extracted = extract(world, tmp_path)
+    assert n_tries["tried"] == 1  # for all of three shards
     assert_same(arrays(extracted), plain)
     assert extracted.notices == (
         "this model's vision tower is not separate, so images run through it at every checkpoint",

@@ -20,12 +20,14 @@ from xmas_assets.contracts.settings import (
     TrajectorySettings,
 )
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
+from xmas_assets.extraction import gradient_passes
 from xmas_assets.extraction.extracting import extract_signals
 from xmas_assets.extraction.gradients import extract_gradients
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.signal_makers import make_signals
 from xmas_assets.training.adapters import prepare_training, save_trained, trained_weights
 from xmas_assets.vlm.loading import load_vlm, model_digest
+from xmas_assets.vlm.probes import kept_of_images
 from xmas_assets_tests.extraction.worlds import values_of
 from xmas_assets_tests.families.worlds import CONVERSATIONS, World, draw, own_call
 
@@ -97,6 +99,43 @@ def test_gradients_are_autograds_of_each_row_alone(world: World, adapted: Adapte
         assert norms[number, 0] == pytest.approx(whole.norm().item(), rel=1e-3)
         wanted = torch.stack([projection.project(layer, values[None])[0] for layer, values in expected.items()]).sum(0)
         assert (torch.from_numpy(projected[number, 0]) - wanted).norm() < 1e-3 * wanted.norm()
+
+
+def test_gradients_are_the_same_bytes_with_fewer_runs_of_the_tower_where_features_are_kept(
+    world: World, adapted: Adapted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Three pictures in four batches of one row: run at each of two checkpoints, or once where the tower is apart."""
+    n_runs: list[int] = []
+
+    def read(folder: str) -> bytes:
+        n_runs.append(0)
+        gradients = extract_gradients(
+            samples=[CONVERSATIONS[name] for name in ("one", "talk", "wide", "tall")],
+            open_image=draw,
+            checkpoints=adapted.checkpoints,
+            base=world.directory,
+            base_settings=BaseModelSettings(max_tokens=4096),
+            settings=GradientSettings(n_projected=8, batch_size=1, shard_size=4),
+            direction="gradient",
+            workspace=tmp_path / folder,
+        )
+        return b"".join(path.read_bytes() for _, path in gradients.shard_arrays)
+
+    kept = kept_of_images(world.vlm, list(world.rows.values()), world.pictures)
+    kind = type(world.vlm.model.base_model)
+    plain = kind.get_image_features
+
+    def counting(*arguments: Any, **options: Any) -> Any:
+        n_runs[-1] += 1
+        return plain(*arguments, **options)
+
+    monkeypatch.setattr(kind, "get_image_features", counting)
+    monkeypatch.setattr(gradient_passes, "kept_of_images", lambda *_: kept)
+    found = read("kept")
+    monkeypatch.setattr(gradient_passes, "kept_of_images", lambda *_: "nothing")
+    assert found == read("pixels")
+    assert kept != "nothing"
+    assert n_runs == [3 if kept == "tower" else 6, 8]
 
 
 def autograd(world: World, model: Any, name: str) -> dict[str, Tensor]:

@@ -183,10 +183,10 @@ def test_neither_batch_mates_nor_order_change_what_is_seen(world: World, seen: C
 
 def test_short_cuts_that_the_probe_allows_give_the_same(world: World, seen: Captured):
     look = _look_at(world.vlm)
-    assert look.takes_features
+    assert look.kept != "nothing"
     assert look.can_pack == (world.family in CAUSAL)
     units = [unit for row in world.rows.values() for unit in row.units]
-    for of_tower in {False, look.has_separate_tower}:
+    for of_tower in {False, look.kept == "tower"}:
         features = ImageFeatures(of_tower=of_tower).add_all(world.vlm, units, world.pictures)
         for is_packed in {False, look.can_pack}:
             found = see(world, images=partial(features.inputs, world.vlm), is_packed=is_packed)
