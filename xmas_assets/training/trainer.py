@@ -144,14 +144,6 @@ def _trainer(
 ) -> AnswerTrainer:
     """A trainer of the model on rows."""
     model = prepare_training(vlm, settings.lora, recompute_layers=settings.gradient_checkpointing)
-    images = Pixels(pictures)
-    limit_bytes = int(base_settings.feature_cache_gb * 1e9)
-    most_images = arguments.per_device_train_batch_size * max(len(row.units) for row in rows)
-    if feature_folder is not None and limit_bytes and most_images:
-        with torch.autocast(base_settings.device, torch.bfloat16, enabled=arguments.bf16):  # as the Trainer has it
-            images = keep_tower_features(
-                vlm, model, pictures, folder=feature_folder, limit_bytes=limit_bytes, most_images=most_images, cost=cost
-            )
     if objective is not None:
         model.add_module(OBJECTIVE, objective.to(base_settings.device))  # so that its weights are trained and kept
     pad_id = pad_token_id(vlm.processor.tokenizer)
@@ -160,6 +152,9 @@ def _trainer(
         make_batch = partial(collate, pictures=pictures, pad_id=pad_id, padding_side="right")
         find = partial(find_micro_batch_size, model, rows, make_batch, settings=settings, base_settings=base_settings)
         arguments.use_micro_batches(run.found_once("micro_batch_size", find))
+    images = _images(
+        vlm, model, rows, pictures, arguments=arguments, base_settings=base_settings, folder=feature_folder, cost=cost
+    )
     collated = partial(collate, pictures=images, pad_id=pad_id, padding_side="right")
     trainer = AnswerTrainer(
         cost,
@@ -173,6 +168,28 @@ def _trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _images(
+    vlm: Vlm,
+    model: Any,
+    rows: Sequence[Encoded],
+    pictures: Pictures,
+    *,
+    arguments: OneDevice,
+    base_settings: BaseModelSettings,
+    folder: Path | None,
+    cost: Cost,
+) -> Pixels:
+    """What gives images to the model, in passes of the size that was settled."""
+    most_images = arguments.per_device_train_batch_size * max(len(row.units) for row in rows)
+    limit_bytes = int(base_settings.feature_cache_gb * 1e9)
+    if folder is None or not limit_bytes or not most_images:
+        return Pixels(pictures)
+    with torch.autocast(base_settings.device, torch.bfloat16, enabled=arguments.bf16):  # as the Trainer has it
+        return keep_tower_features(
+            vlm, model, pictures, folder=folder, limit_bytes=limit_bytes, most_images=most_images, cost=cost
+        )
 
 
 def _save(

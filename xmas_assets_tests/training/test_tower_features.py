@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.training import tower_features, trainer
 from xmas_assets.training.run_directory import read_record
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets_tests.training.small import COLOURS, LORA, draw, make_samples, settings, stopping_at, train, weights
@@ -136,6 +137,17 @@ def test_features_beyond_the_limit_are_computed_every_time_to_the_same_bytes(bas
     assert size <= kept <= 3.5 * size
     assert 0 < read_record(tmp_path / "second").n_features_read < N_SHOWN
     assert len(COLOURS) > 3
+
+
+def test_passes_whose_size_is_found_by_trial_are_tried_at_that_size(base, tmp_path, monkeypatch):
+    sizes = []
+    plain = tower_features._are_independent
+    monkeypatch.setattr(tower_features, "_are_independent", lambda *given: sizes.append(given[-1]) or plain(*given))
+    chosen = settings(micro_batch_size="auto", batch_size=8)
+    monkeypatch.setattr(trainer, "find_micro_batch_size", lambda *_, **__: 2)
+    kept = train(base, tmp_path / "kept", settings=chosen, feature_folder=tmp_path / "f")
+    assert sizes == [2]
+    assert weights(kept) == weights(train(base, tmp_path / "plain", settings=chosen))
 
 
 def test_a_limit_of_zero_keeps_none(base, tmp_path):
