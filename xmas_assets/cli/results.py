@@ -10,6 +10,7 @@ from xmas_assets.cli.output import draw, is_drawn, note, print_frame, print_tabl
 
 if TYPE_CHECKING:
     from xmas_assets.home.home import Home
+    from xmas_assets.home.stored_tables import StoredTables
 
 app = typer.Typer()
 
@@ -179,8 +180,27 @@ def print_leaderboard(home: "Home", dataset: str) -> None:
             note(line)
     for line in task_notes(tables["per_task"].frame()):
         note(line)
+    _print_benchmarks(tables)
     note(f"Report: {home.report(dataset)}")
     note("Open the UI: xmas ui")
+
+
+def _print_benchmarks(tables: "StoredTables") -> None:
+    """Print what the targets reach on benchmarks, if they were asked any."""
+    from xmas_assets.report.comparison import benchmark_sentences, benchmark_tables
+    from xmas_assets.stages.comparison import COMPARED
+
+    compared = {name: tables[name].frame() for name in COMPARED if name in tables}
+    for sentence in benchmark_sentences(compared):
+        note(sentence)
+    if not is_drawn():
+        for name in compared:
+            print("")
+            print_frame(compared[name])
+        return
+    for title, (headings, *rows) in benchmark_tables(compared).items():
+        note(title)
+        print_table(headings, rows)
 
 
 def _print_published(home: "Home", dataset: str) -> None:

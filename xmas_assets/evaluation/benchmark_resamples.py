@@ -34,6 +34,7 @@ class Scored:
         images: Image of each item by its id, such as a hash; items of one image are resampled together. An item that
             is not in it has an image of its own.
         n_items: Items of the benchmark, with and without answers.
+        name: What it is registered as; default the benchmark's own name.
     """
 
     benchmark: Benchmark
@@ -41,6 +42,7 @@ class Scored:
     baselines: Mapping[str, Sequence[Unit]]
     images: Mapping[str, str]
     n_items: int
+    name: str = ""
 
 
 class Headlines:
@@ -64,7 +66,7 @@ class Headlines:
     """
 
     def __init__(self, scored: Scored, *, n_resamples: int = 2000) -> None:
-        self.name, self.maximum = scored.benchmark.name, scored.benchmark.maximum
+        self.name, self.maximum = scored.name or scored.benchmark.name, scored.benchmark.maximum
         self.n_resamples = n_resamples
         sides = {**scored.models, **scored.baselines}
         if not scored.models:

@@ -1,11 +1,57 @@
 """What a comparison over benchmarks says, in plain words."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from xmas_assets.report.tables import budget_percent
 from xmas_assets.report.text import visible
+
+
+def benchmark_sentences(compared: Mapping[str, pl.DataFrame]) -> list[str]:
+    """The verdict and the notes of a stored comparison, as ``stages.comparison`` names its tables; none of none."""
+    if not compared:
+        return []
+    overall = compared["benchmark_overall"]
+    found = comparison_verdict(
+        compared["benchmarks"],
+        compared["benchmark_selections"],
+        overall=overall,
+        data_saved=compared["data_saved"],
+    )
+    return [*found, *comparison_notes(overall)]
+
+
+def benchmark_tables(compared: Mapping[str, pl.DataFrame]) -> dict[str, list[list[str]]]:
+    """A stored comparison as rows of text, the first the headings: each benchmark, and all of them together."""
+    if not compared:
+        return {}
+    shown = {
+        "Each benchmark": (compared["benchmark_selections"], ("headline", "rel", "vs_random", "vs_blind")),
+        "All benchmarks": (compared["benchmark_overall"], ("rel", "vs_random")),
+    }
+    headings = {"headline": "Score", "rel": "Rel %", "vs_random": "vs random", "vs_blind": "vs blind"}
+    tables = {}
+    for title, (frame, measures) in shown.items():
+        names = [name for name in ("benchmark", "budget", "method") if name in frame.columns]
+        counts = [name for name in ("wins", "ties", "losses") if name in frame.columns]
+        rows = [[*(name.capitalize() for name in names), *(headings[name] for name in measures), *counts]]
+        for row in frame.iter_rows(named=True):
+            own = [budget_percent(row[name]) if name == "budget" else visible(row[name], 40) for name in names]
+            rows.append([*own, *(_cell(row, name) for name in measures), *(str(row[name]) for name in counts)])
+        tables[title] = rows
+    return tables
+
+
+def _cell(row: dict[str, Any], name: str) -> str:
+    """A measure with its interval."""
+    if row[name] is None:
+        return "-"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    seeds = row.get("n_seeds", row.get("rel_n_seeds"))
+    one = ", one seed" if seeds == 1 else ""
+    return f"{row[name]:.1f}" + ("" if low is None else f" ({low:.1f}..{high:.1f}{one})")
 
 
 def comparison_verdict(

@@ -8,6 +8,7 @@ import polars as pl
 
 from xmas_assets.files.whole import replacing
 from xmas_assets.report.canvas import data_uri
+from xmas_assets.report.comparison import benchmark_sentences, benchmark_tables
 from xmas_assets.report.tables import HEADINGS, budget_percent, leaderboard_cells, leaderboard_notes, task_notes
 from xmas_assets.report.text import visible
 from xmas_assets.report.verdict import verdict
@@ -22,6 +23,7 @@ def write_report(
     figures: Sequence[tuple[str, bytes, str]],
     provenance: Mapping[str, str],
     quarantine: pl.DataFrame,
+    compared: Mapping[str, pl.DataFrame] | None = None,
     notes: Sequence[str] = (),
 ) -> None:
     """Write ``report.html``; the old one stays until the new one is complete. Same inputs, same bytes.
@@ -34,6 +36,7 @@ def write_report(
         figures: Title, PNG bytes and caption of each picture, in order.
         provenance: What made this: hashes, versions, settings.
         quarantine: The dataset's refused records, one row each: ``split``, ``source_row``, ``reason``, ``detail``.
+        compared: The tables of a comparison over benchmarks, if there is one.
         notes: Remarks shown below the leaderboard.
     """
     headline, *details = verdict(leaderboard)
@@ -54,6 +57,8 @@ def write_report(
         notes=[*leaderboard_notes(leaderboard), *notes],
         tasks=_task_table(per_task),
         task_notes=task_notes(per_task),
+        benchmarks=benchmark_tables(compared or {}),
+        benchmark_sentences=benchmark_sentences(compared or {}),
         figures=[(title, data_uri(png), caption) for title, png, caption in figures],
         provenance=provenance,
         n_quarantined=len(quarantine),

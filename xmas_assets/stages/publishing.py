@@ -25,6 +25,7 @@ from xmas_assets.report.figures import (
 from xmas_assets.report.html import write_report
 from xmas_assets.report.sheets import task_composition_figure
 from xmas_assets.selection.registry import METHODS
+from xmas_assets.stages.comparison import compare_benchmarks
 from xmas_assets.stages.prepared import PREPARED, partition_of
 
 Figure = tuple[str, bytes, str]
@@ -36,7 +37,7 @@ class Published:
     """What is published about a dataset.
 
     Attributes:
-        tables: ``leaderboard``, ``per_task`` and ``baselines``.
+        tables: ``leaderboard``, ``per_task``, ``baselines``, and those of ``compare_benchmarks``.
         scored_models: Selection, content digest and Rel% of every scored model that is still stored.
         report: The HTML report.
     """
@@ -56,6 +57,7 @@ def publish(home: Home, dataset: str, raw: StoredTables, scores: Mapping[str, St
     baselines = blind_scores(training_samples(raw), held_out_questions(raw), answers.select("question_id").unique())
     leaderboard = build_leaderboard(answers, baselines, costs=_costs(home, scores))
     per_task = build_per_task(answers, baselines)
+    compared = compare_benchmarks(home, dataset, raw, scores)
     report = home.report(dataset)
     write_report(
         report,
@@ -65,9 +67,10 @@ def publish(home: Home, dataset: str, raw: StoredTables, scores: Mapping[str, St
         figures=_figures(home, dataset, raw, scores=scores, leaderboard=leaderboard),
         provenance=_made_by(dataset, scores, leaderboard) | _provenance(home, dataset, raw),
         quarantine=raw["quarantine"].scan().select("split", "source_row", "reason", "detail").collect(),
+        compared=compared,
     )
     gathered = pl.concat([frame.with_columns(baseline=pl.lit(name)) for name, frame in baselines.items()])
-    tables = {"leaderboard": leaderboard, "per_task": per_task, "baselines": gathered}
+    tables = {"leaderboard": leaderboard, "per_task": per_task, "baselines": gathered, **compared}
     return Published(tables, _scored_models(home, scores, leaderboard), report)
 
 

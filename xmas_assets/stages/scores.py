@@ -74,13 +74,11 @@ class Target:
 def own_answers(
     home: Home, dataset: str, raw_dataset: StoredTables, target: Target, *, progress: ProgressCallback
 ) -> list[Answer]:
-    """The target's answers to the dataset's own test questions; none if it has no test records but benchmarks.
+    """The target's answers to the dataset's own test questions.
 
     Raises:
-        DatasetError: If it has neither.
+        DatasetError: If it has no test records.
     """
-    if home.registration(dataset).benchmarks and not home.registration(dataset).test:
-        return []
     from xmas_assets.evaluation.runner import chosen_questions, scored_answers
 
     samples, settings = held_out_questions(raw_dataset), home.settings(dataset).benchmark
@@ -120,8 +118,7 @@ def benchmark_answers(home: Home, dataset: str, target: Target, *, progress_of: 
         items = items_of(tables)
         given = {item.item_id: reply[0] for item, reply in zip(items, replies, strict=True)}
         answered = {name: reply for name, reply in given.items() if reply is not None}
-        is_scored = not benchmark.judged and all(item.references for item in items)
-        scores = benchmark.score_all(items, answered) if is_scored else {}
+        scores = {} if benchmark.judged else benchmark.score_all(items, answered)
         rows = [
             (name, item.item_id, first_hash(sample), item.question, given[item.item_id], scores.get(item.item_id))
             for item, sample in zip(items, samples, strict=True)

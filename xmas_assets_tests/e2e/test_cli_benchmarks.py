@@ -112,3 +112,30 @@ def test_a_new_benchmark_asks_its_own_questions_and_a_new_prompt_only_its_own_ag
     assert len(again.keys() - with_balls.keys()) == 2  # the answers to either prompt
     assert n_materializations(open_platform(copied), "target_model") == trained
     assert "scores shapes; take it out of 'benchmarks'" in xmas(copied, "benchmark", "remove", "boxes", "--yes").message
+
+
+def test_the_leaderboard_and_the_report_compare_methods_on_the_benchmarks(copied, pictures, tmp_path):
+    images, names = pictures
+    for name in ("rings", "stars"):
+        words = write_pope(tmp_path, images=names, n_questions=10, words=name)
+        assert xmas(copied, "benchmark", "add", name, *words, "--images", images).code == 0
+    done = xmas(copied, *SCORED, "--method", "full", "--benchmark", "rings", "--benchmark", "stars")
+    assert done.code == 0, done.err
+    stored = Home.open(copied).stored("leaderboard", "shapes")
+    scored = stored["benchmark_selections"].frame().filter(pl.col("benchmark").is_in(["rings", "stars"]))
+    assert sorted(set(scored["method"])) == ["full", "majority", "question_prior", "random"]
+    # All labels of a benchmark half yes, half no: to say always "no", its first in the alphabet, finds no object.
+    assert scored.filter(method="majority")["headline"].to_list() == [0.0, 0.0]
+    answers = Home.open(copied).stored("benchmark_scores", "shapes|full_b1.00_s0")["benchmark_answers"].frame()
+    rings = answers.filter(benchmark="rings")
+    says_yes = [
+        not {"no", "No", "not"} & set(text.split(".")[0].replace(",", "").split(" ")) for text in rings["answer"]
+    ]
+    is_yes = [int(item.rsplit("_", 1)[1]) % 2 == 1 for item in rings["item_id"]]
+    hits = sum(said and truth for said, truth in zip(says_yes, is_yes, strict=True))
+    f1 = 2 * hits / (sum(says_yes) + sum(is_yes))
+    assert scored.filter(method="full", benchmark="rings")["headline"].item() == pytest.approx(100 * f1)
+    said = xmas(copied, "leaderboard", "shapes")
+    assert said.code == 0 and "rings" in said.out
+    report = Home.open(copied).report("shapes").read_text(encoding="utf-8")
+    assert "<h2>Benchmarks</h2>" in report and "rings" in report
