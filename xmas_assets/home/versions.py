@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from xmas_assets.contracts.libraries import library_versions
 from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.profiles import profile_path
 from xmas_assets.data.registration import Registration
@@ -62,7 +62,7 @@ def code_version() -> str:
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         digest.update(f"{path.relative_to(package).as_posix()}\n".encode() + path.read_bytes())
-    return f"xmas-assets {version('xmas-assets')}, sources {digest.hexdigest()[:12]}"
+    return f"xmas-assets {library_versions(('xmas-assets',))['xmas-assets']}, sources {digest.hexdigest()[:12]}"
 
 
 def files_fingerprint(paths: Iterable[Path]) -> str:
