@@ -59,7 +59,10 @@ class WarmupModels(ModelsInTurn[_Model]):
         """What of an image can be kept, tried at the checkpoint in memory: all are adapters of one base."""
         vlm = self[self.order()[0]].vlm
         pictures = Pictures(vlm.processor, draw_probe)
-        return kept_of_images(vlm, probe_rows(vlm, pictures), pictures)
+        try:
+            return kept_of_images(vlm, probe_rows(vlm, pictures), pictures)
+        except ModelError:  # not finite: refused with the samples that show it, and with what helps
+            return "nothing"
 
     def _load(self, directory: Path) -> _Model:
         device = self.base_settings.device
