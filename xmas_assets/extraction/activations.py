@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from xmas_assets.contracts.settings import AttendedFeatureSettings, BlockActivationSettings
+from xmas_assets.contracts.signal_settings import AttendedFeatureSettings, BlockActivationSettings
 from xmas_assets.core.activations import activation_features
 from xmas_assets.core.token_scores import spectrum_of
 from xmas_assets.vlm.capture import Captured, CaptureSpec, attention_layers

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, pad
 
-from xmas_assets.contracts.settings import AttentionMapSettings
+from xmas_assets.contracts.signal_settings import AttentionMapSettings
 from xmas_assets.vlm.capture import Attention, Captured, CaptureSpec, attention_layers
 from xmas_assets.vlm.grids import Layout
 

@@ -12,7 +12,8 @@ import torch
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
+from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.contracts.signal_settings import GradientSettings
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.checkpoint_loader import ModelsInTurn
 from xmas_assets.extraction.image_feed import ImageFeed

@@ -14,7 +14,8 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings
+from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.contracts.signal_settings import GradientSettings
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import note_left_out

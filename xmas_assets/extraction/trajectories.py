@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xmas_assets.contracts.settings import TrajectorySettings
+from xmas_assets.contracts.signal_settings import TrajectorySettings
 from xmas_assets.vlm.capture import Captured, CaptureSpec, Definition
 from xmas_assets.vlm.spectra import leading_singular_values
 

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import entropy
 from transformers import LlamaConfig
 
-from xmas_assets.contracts.settings import AttendedFeatureSettings, BlockActivationSettings
+from xmas_assets.contracts.signal_settings import AttendedFeatureSettings, BlockActivationSettings
 from xmas_assets.extraction.activations import (
     AttendedFeatures,
     BlockActivations,

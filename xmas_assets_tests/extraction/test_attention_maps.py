@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
-from xmas_assets.contracts.settings import AttentionMapSettings
+from xmas_assets.contracts.signal_settings import AttentionMapSettings
 from xmas_assets.extraction.attention_maps import AttentionMaps
 from xmas_assets.vlm.capture import Captured
 from xmas_assets.vlm.grids import Layout, View

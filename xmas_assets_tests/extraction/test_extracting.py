@@ -15,7 +15,8 @@ from transformers.models.llama.modeling_llama import LlamaMLP
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import DatasetError, ModelError, StoreError
 from xmas_assets.contracts.samples import Turn
-from xmas_assets.contracts.settings import AttentionMapSettings, BaseModelSettings, Settings, TrajectorySettings
+from xmas_assets.contracts.settings import BaseModelSettings, Settings
+from xmas_assets.contracts.signal_settings import AttentionMapSettings, TrajectorySettings
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 from xmas_assets.extraction import passes
 from xmas_assets.extraction.attention_maps import AttentionMaps

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from xmas_assets.contracts.errors import ModelError, StoreError
 from xmas_assets.contracts.samples import Turn
-from xmas_assets.contracts.settings import BaseModelSettings, GradientSettings, LoraSettings, WarmupSettings
+from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings, WarmupSettings
+from xmas_assets.contracts.signal_settings import GradientSettings
 from xmas_assets.extraction import gradient_passes
 from xmas_assets.extraction.gradients import Gradients, extract_gradients
 from xmas_assets.extraction.sample_gradients import GradientReader

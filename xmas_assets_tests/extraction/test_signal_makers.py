@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig
 
-from xmas_assets.contracts.settings import AttentionMapSettings, Settings, SignalSettings
+from xmas_assets.contracts.settings import Settings
+from xmas_assets.contracts.signal_settings import AttentionMapSettings, SignalSettings
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS, SIGNALS
 from xmas_assets.extraction.signal_makers import make_signals
 from xmas_assets.vlm import forward

@@ -11,7 +11,8 @@ import torch
 
 from xmas_assets.contracts.errors import DatasetError, ModelError
 from xmas_assets.contracts.samples import Sample, Turn
-from xmas_assets.contracts.settings import BaseModelSettings, TrajectorySettings
+from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.contracts.signal_settings import TrajectorySettings
 from xmas_assets.extraction.extracted import Extracted
 from xmas_assets.extraction.extracting import extract_signals
 from xmas_assets.extraction.trajectories import AttentionSpectra

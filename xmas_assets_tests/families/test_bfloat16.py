@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from xmas_assets.contracts.artifacts import Checkpoint
-from xmas_assets.contracts.settings import BaseModelSettings, Settings, TrajectorySettings
+from xmas_assets.contracts.settings import BaseModelSettings, Settings
+from xmas_assets.contracts.signal_settings import TrajectorySettings
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 from xmas_assets.extraction.extracting import extract_signals
 from xmas_assets.extraction.signal_makers import make_signals

@@ -10,12 +10,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from xmas_assets.contracts.artifacts import Checkpoint
-from xmas_assets.contracts.settings import (
+from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings, Settings
+from xmas_assets.contracts.signal_settings import (
     AttentionMapSettings,
-    BaseModelSettings,
     GradientSettings,
-    LoraSettings,
-    Settings,
     SignalSettings,
     TrajectorySettings,
 )

@@ -14,14 +14,8 @@ from torch.nn.functional import cross_entropy
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError, SettingsError
-from xmas_assets.contracts.settings import (
-    BaseModelSettings,
-    GradientSettings,
-    LoraSettings,
-    Settings,
-    TrainingSettings,
-    TrajectorySettings,
-)
+from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings, Settings, TrainingSettings
+from xmas_assets.contracts.signal_settings import GradientSettings, TrajectorySettings
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 from xmas_assets.extraction.extracting import extract_signals
 from xmas_assets.extraction.gradients import extract_gradients

@@ -14,11 +14,10 @@ from xmas_assets.contracts.settings import (
     BaseModelSettings,
     BenchmarkSettings,
     ClipSettings,
-    GradientSettings,
     LoraSettings,
     TrainingSettings,
-    TrajectorySettings,
 )
+from xmas_assets.contracts.signal_settings import GradientSettings, TrajectorySettings
 from xmas_assets.evaluation.runner import answer_questions, coverage
 from xmas_assets.extraction.answer_scores import AnswerScores
 from xmas_assets.extraction.embeddings import embed_dataset

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from transformers import LlamaConfig
 
-from xmas_assets.contracts.settings import AttendedFeatureSettings, BlockActivationSettings
+from xmas_assets.contracts.signal_settings import AttendedFeatureSettings, BlockActivationSettings
 from xmas_assets.extraction.activations import AttendedFeatures, BlockActivations, TokenSpectra
 from xmas_assets.extraction.answer_scores import AnswerScores
 from xmas_assets.vlm.capture import Captured
