@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.samples import IMAGE_MARK
 from xmas_assets.data.registration_file import RegistrationFile, absolute, check_absolute
 from xmas_assets.files.whole import check_readable
 
@@ -41,6 +42,8 @@ class BenchmarkRegistration(RegistrationFile):
     def _prompt_has_its_place(cls, value: str) -> str:
         if value.count(PROMPT) != 1:
             raise ValueError("write '{prompt}' once, where the benchmark's own prompt stands")
+        if IMAGE_MARK in value:
+            raise ValueError(f"leave out {IMAGE_MARK!r}; a question's images are put before the prompt")
         return value
 
     @classmethod

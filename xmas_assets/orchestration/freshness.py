@@ -85,19 +85,22 @@ class Freshness:
 
     def _has_the_same_inputs(self, asset: str, partition: str, note: EventNote) -> bool:
         """Whether every input that concerns this partition is there, and has the version that it was made from."""
-        unread = self._unread(asset, partition)
+        unread = self._unread(asset, partition, note)
         parents = set(self.links.parents[asset])
         if (note.inputs.keys() ^ parents) - unread:
             return False
         return not any(self._is_updated(parent, partition, note) for parent in sorted(parents - unread))
 
-    def _unread(self, asset: str, partition: str) -> set[str]:
-        """Inputs of a selection that its method does not read; benchmarks, where its dataset names none."""
+    def _unread(self, asset: str, partition: str, note: EventNote) -> set[str]:
+        """Inputs of a selection that its method does not read.
+
+        So are benchmarks of scores that were made before there were any, as long as the dataset names none.
+        """
         if asset not in self.links.by_selection:
             return set()
         dataset, selection = parse_partition(partition)
         if asset == "benchmark_scores" and not self._names_benchmarks(dataset):
-            return {f"settings/{BENCHMARKS}"}
+            return {f"settings/{BENCHMARKS}"} - note.inputs.keys()
         if asset != "selected_subset" or selection.method not in METHODS:
             return set()
         return SIGNAL_ASSETS.keys() - assets_read([selection.method])

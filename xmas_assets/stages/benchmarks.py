@@ -19,8 +19,9 @@ from xmas_assets.evaluation.benchmarks.base import Files, Item
 from xmas_assets.evaluation.benchmarks.registry import benchmark_named
 from xmas_assets.home.benchmarks import partition_of
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, stage
+from xmas_assets.home.stored_tables import StoredTables, combine, stage
 
+_VERSION = "1"  # raised when the same files would give other items
 _AT_ONCE = 1024
 _TEXT = pa.string()
 ITEMS_SCHEMA = pa.schema(
@@ -49,7 +50,7 @@ def benchmark_items(home: Home, name: str, *, progress: ProgressCallback | None 
         DatasetError: If its files are not in the official form, or no item can be asked.
     """
     registration = home.benchmarks.registration(name)
-    key = home.benchmarks.version([name])
+    key = combine(home.benchmarks.version([name]), _VERSION)
     with home.shared_work("benchmark_items", partition_of(name), key) as workspace:
         if not any((workspace / "tables").glob("*.parquet")):
             return _read(workspace, home, registration, progress=progress)

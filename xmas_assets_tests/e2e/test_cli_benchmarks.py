@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from xmas_assets.data.registration_file import replace_line
 from xmas_assets.home.home import Home
 from xmas_assets_tests.e2e.platforms import n_materializations, open_platform, xmas
 
@@ -63,6 +64,7 @@ def test_a_benchmark_is_added_listed_shown_and_removed(copied, pictures, tmp_pat
     [
         (["--form", "popee"], "benchmark 'popee' is not known; use one of vqav2"),
         (["--prompt", "no place"], "write '{prompt}' once"),
+        (["--prompt", "<image>\n{prompt}"], "leave out '<image>'; a question's images are put before the prompt"),
         (["--max-new-tokens", "0"], "max_new_tokens: Input should be greater than or equal to 1"),
         (["--images", "absent"], "is not a directory"),
         ([], "the registration names no folder of images; give the folder of its images by --images"),
@@ -139,3 +141,15 @@ def test_the_leaderboard_and_the_report_compare_methods_on_the_benchmarks(copied
     assert said.code == 0 and "rings" in said.out
     report = Home.open(copied).report("shapes").read_text(encoding="utf-8")
     assert "<h2>Benchmarks</h2>" in report and "rings" in report
+
+
+def test_what_a_dataset_is_no_longer_scored_on_makes_its_scores_stale(copied, pictures, tmp_path):
+    images, names = pictures
+    words = write_pope(tmp_path, images=names, n_questions=6, words="cubes")
+    assert xmas(copied, "benchmark", "add", "cubes", *words, "--images", images).code == 0
+    registration = Home.open(copied).registration_path("shapes")
+    assert xmas(copied, *SCORED, "--benchmark", "cubes").code == 0
+    assert "benchmark_answers" in Home.open(copied).stored("benchmark_scores", "shapes|random_b0.20_s0")
+    replace_line(registration, "benchmarks", [])
+    assert xmas(copied, *SCORED).code == 0
+    assert "benchmark_answers" not in Home.open(copied).stored("benchmark_scores", "shapes|random_b0.20_s0")
