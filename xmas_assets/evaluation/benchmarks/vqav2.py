@@ -36,7 +36,8 @@ class Vqav2(Benchmark):
         path = one_question_file(files)
         content = mapping(read_json(path), str(path))
         annotations = _annotations(files)
-        prefix = f"COCO_{content.get('data_subtype', 'val2014')}_"
+        # The questions of "test-dev2015" are on images of "test2015".
+        prefix = f"COCO_{content.get('data_subtype', 'val2014')}_".replace("-dev", "")
         items = []
         for where, row in rows_of(content.get("questions"), f"{path}: questions"):
             number = entry(row, "question_id", where, kind=int)
