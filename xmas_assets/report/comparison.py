@@ -112,7 +112,7 @@ def saved_sentence(row: dict[str, Any]) -> str:
         return f"{said}."
     if row["saved"] < 0:
         return f"{said}, more than random does."
-    bound = "at least " if row["saved_bound"] == ">=" else ""
+    bound = {">=": "at least ", "<=": "at most "}.get(row["saved_bound"], "")
     return f"{said}, {bound}{100 * row['saved']:.0f} % less than random{_ends(row, 'saved', '')}."
 
 

@@ -1,3 +1,5 @@
+import pytest
+
 from xmas_assets.evaluation.benchmark_resamples import Model, Scored
 from xmas_assets.evaluation.benchmarks.base import Unit
 from xmas_assets.evaluation.benchmarks.vqav2 import Vqav2
@@ -72,6 +74,16 @@ def test_comparisons_are_counted():
     (note,) = [line for line in _said(_SCORES) if "comparisons with random:" in line]
     assert note.startswith("3 comparisons with random: of so many, 0.15 intervals")
     assert note.endswith("differ from random: xmas at 10 %, xmas at 20 %.")
+
+
+@pytest.mark.parametrize(("bound", "words"), [("", ""), (">=", "at least "), ("<=", "at most ")])
+def test_a_bound_of_what_is_saved_is_said(bound, words):
+    row = {"method": "xmas", "level": 95.0, "reached": True, "at_most": False, "n_seeds": 3, "budget": 0.08}
+    row |= {"budget_low": 0.07, "budget_high": 0.09, "saved": 0.2, "saved_low": 0.1, "saved_high": 0.3}
+    assert saved_sentence(row | {"saved_bound": bound}) == (
+        "For 95 % of full data's score xmas needs 8.0 % of the data (95 % interval 7.0..9.0), "
+        f"{words}20 % less than random (95 % interval 10.0..30.0)."
+    )
 
 
 def test_an_end_beyond_the_budgets_is_unknown_and_more_data_than_random_is_no_saving():
