@@ -103,14 +103,21 @@ class FeatureStore:
             with self._changing, FileLock(self._root / ".lock"):
                 self._folder.mkdir(exist_ok=True)  # another run may have needed its room
                 remove_unfinished(self._folder)  # all that write here hold the lock
-                if self._has_room():
+                self._packs = _Packs(self._folder)
+                self._leave_out_known()
+                if self._new and self._has_room():
                     self._write()
                     self._packs = _Packs(self._folder)
-                else:
+                elif self._new:
                     self._take_no_more(f"they may take {self._limit_bytes / 1e9:.1f} GB, and the disk must not fill up")
         except OSError as error:
             self._take_no_more(str(error))
         self._new, self._new_bytes = {}, 0
+
+    def _leave_out_known(self) -> None:
+        """Leave out what another run has kept in the meantime: side by side, all see the same images."""
+        self._new = {key: features for key, features in self._new.items() if self._packs.find(key) is None}
+        self._new_bytes = sum(features.nbytes for features in self._new.values())
 
     def _write(self) -> None:
         keys = b"".join(self._new)

@@ -74,6 +74,18 @@ def test_a_run_sees_what_another_kept_meanwhile_once_it_keeps_something_itself(t
     assert torch.equal(other.get(key(1)), features(1))
 
 
+def test_runs_side_by_side_keep_an_image_once(tmp_path):
+    stores = [store_in(tmp_path) for _ in range(3)]
+    for store in stores:
+        for number in range(200):
+            store.add(key(number), features(number))
+    for store in stores:
+        store.commit()
+    of_one = kept(tmp_path, range(200), tower="other")
+    assert [path.stat().st_size for path in packs(tmp_path)] == [packs(tmp_path, "other")[0].stat().st_size]
+    assert all(torch.equal(store.get(key(7)), of_one.get(key(7))) for store in stores)
+
+
 def test_what_is_not_committed_is_not_there_after_a_kill(tmp_path):
     program = (
         "import os, signal, sys; from pathlib import Path\n"
