@@ -70,7 +70,9 @@ class Headlines:
         self.n_resamples = n_resamples
         sides = {**scored.models, **scored.baselines}
         if not scored.models:
-            raise StoreError(f"no model was scored on {self.name}; run: xmas run DATASET --benchmark {self.name}")
+            raise StoreError(
+                f"no model was scored on {self.name}; run: xmas run DATASET --method METHOD --benchmark {self.name}"
+            )
         by_items = {side: {unit.item_ids: unit for unit in units} for side, units in sides.items()}
         first, *others = by_items.values()
         common = sorted(items for items in first if all(items in other for other in others))
