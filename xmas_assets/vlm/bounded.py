@@ -1,58 +1,99 @@
 """Bounds around code that a model's directory brings along: its chat template is a program."""
 
+import gc
+import os
 import resource
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import RLock
-from types import FrameType
-from typing import Any
+import signal
+import warnings
+from collections.abc import Callable
+from typing import NoReturn
 
-_ONE_AT_A_TIME = RLock()  # the limit on memory is the whole process's
-_MAX_LINES = 2_000_000
-_MAX_BYTES = 2 << 30
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.messages import one_line
 
-
-class TooMuchWorkError(Exception):
-    """Code inside ``bounded_work`` ran for too long."""
+_CPU_SECONDS = 2
+_SECONDS = 60  # of waiting, should the child get stuck
+_MAX_BYTES = 256 << 20
+_WRITTEN, _TOO_MUCH, _REFUSED = range(3)
 
 
-@contextmanager
-def bounded_work(*, max_lines: int = _MAX_LINES, max_bytes: int = _MAX_BYTES) -> Iterator[None]:
-    """Let functions called inside the block run so many lines, and the process grow so much, but no more.
+class RefusedWorkError(Exception):
+    """Work in ``bounded_text`` raised an error; the message is that error in one line."""
+
+
+def bounded_text(work: Callable[[], str]) -> str:
+    """Return the text that a chat template writes in a child process, which is stopped at a bound of time or memory.
+
+    One operation of a template, such as ``9**(9**9)``, may run for hours without a line of Python in between: only a
+    process can be stopped there. The child is a fork: it needs no time to start, and has the processor already.
+
+    Args:
+        work: Runs the template.
 
     Raises:
-        TooMuchWorkError: Inside the block, at the first line too many.
-        MemoryError: Inside the block, where more memory is asked for (not on macOS, which keeps no such limit).
+        ModelError: After 2 seconds of CPU, or beyond 256 MiB more than the process has (macOS bounds only time).
+        RefusedWorkError: If ``work`` raises.
     """
-    left = max_lines
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        # Python warns of locks that other threads hold; the child takes none but Python's own, which are made anew.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:
+        _work_and_exit(work, writer)
+    os.close(writer)
+    try:
+        with os.fdopen(reader, "rb") as stream:
+            said = stream.read().decode(errors="surrogatepass")
+    finally:
+        _, status = os.waitpid(child, 0)
+    end = os.waitstatus_to_exitcode(status)
+    if end == _REFUSED:
+        raise RefusedWorkError(said)
+    if end != _WRITTEN:
+        raise ModelError(
+            "the chat template runs for too long or takes too much memory; use another model, or fix its "
+            "chat_template.jinja"
+        )
+    return said
 
-    def count(_frame: FrameType, event: str, _argument: Any) -> Any:
-        nonlocal left
-        left -= event == "line"
-        if left < 0:
-            raise TooMuchWorkError
-        return count
 
-    with _ONE_AT_A_TIME:
-        traced, limits = sys.gettrace(), resource.getrlimit(resource.RLIMIT_AS)
-        _limit_memory(max_bytes, limits)
-        sys.settrace(count)
+def _work_and_exit(work: Callable[[], str], writer: int) -> NoReturn:
+    """Write the text or the error to the pipe; the process ends here, without any clean-up of its parent's things."""
+    end = _TOO_MUCH
+    try:
+        gc.disable()  # the parent's garbage, such as tensors on a GPU, is not to be freed here
+        _set_bounds()
         try:
-            yield
-        finally:
-            sys.settrace(traced)
-            resource.setrlimit(resource.RLIMIT_AS, limits)
+            said, end = work(), _WRITTEN
+        except (MemoryError, RecursionError):
+            said = ""
+        except Exception as error:  # it may raise anything
+            said, end = one_line(error), _REFUSED
+        with os.fdopen(writer, "wb") as stream:
+            stream.write(said.encode(errors="surrogatepass"))
+    except BaseException:
+        end = _TOO_MUCH
+    finally:
+        os._exit(end)
 
 
-def _limit_memory(more: int, limits: tuple[int, int]) -> None:
-    """Lower the soft limit to what is in use and ``more``; a lower one stays."""
+def _set_bounds() -> None:
+    for number in (signal.SIGXCPU, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)  # ends the process, also inside an operation
+    signal.alarm(_SECONDS)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_CPU, _CPU_SECONDS)
     try:
         with open("/proc/self/statm") as file:  # noqa: PTH123 not a file of ours
             used = int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:
+    except OSError:  # macOS keeps no such limit
         return
-    soft, hard = limits
-    wanted = used + more
+    _lower(resource.RLIMIT_AS, used + _MAX_BYTES)
+
+
+def _lower(kind: int, wanted: int) -> None:
+    """Lower a soft limit; a lower one stays."""
+    soft, hard = resource.getrlimit(kind)
     if soft == resource.RLIM_INFINITY or wanted < soft:
-        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+        resource.setrlimit(kind, (wanted, hard))

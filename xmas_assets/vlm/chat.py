@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.vlm.bounded import bounded_text
 from xmas_assets.vlm.devices import check_device
 from xmas_assets.vlm.generation import greedy
 from xmas_assets.vlm.loading import check_files, load_processor, readable
@@ -52,8 +53,9 @@ class LocalChat:
         has_eyes = self._processor is not self._tokenizer
         content = [{"type": "text", "text": prompt}] if has_eyes else prompt
         with readable(Path(self._tokenizer.name_or_path)):
-            text = self._processor.apply_chat_template(
-                [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+            messages = [{"role": "user", "content": content}]
+            text = bounded_text(
+                lambda: self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
             )
         # A template that writes the first token itself must not get it a second time.
         starts = bool(self._tokenizer.bos_token) and text.startswith(self._tokenizer.bos_token)

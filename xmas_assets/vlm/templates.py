@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 from transformers import ProcessorMixin
 
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.samples import IMAGE_MARK, Turn
-from xmas_assets.vlm.bounded import TooMuchWorkError, bounded_work
+from xmas_assets.vlm.bounded import RefusedWorkError, bounded_text
 
-# Stands for one text while the template runs; private-use characters, which no template writes itself.
 _MAX_CHARACTERS = 1_000_000
+# Stands for one text while the template runs; private-use characters, which no template writes itself.
 _SLOT = "\ue000{}\ue001"
 _SLOTS = re.compile("\ue000(\\d+)\ue001")
 
@@ -110,21 +109,13 @@ class ChatTemplate:
         names = iter(_SLOT.format(number) for number in range(len(roles)))
         messages = [{"role": role, "content": [_part(kind, names) for kind in kinds]} for role, *kinds in shape]
         try:
-            with bounded_work():
-                # The base class's: SmolVLM's own asks its video half, which is not loaded.
-                text = ProcessorMixin.apply_chat_template(self._processor, messages, tokenize=False)
-        except (TooMuchWorkError, MemoryError, RecursionError) as error:
-            raise ModelError(
-                "the chat template runs for too long or takes too much memory; use another model, or fix its "
-                "chat_template.jinja"
-            ) from error
-        except Exception as error:  # the template is a program, which may raise anything
-            raise ModelError(
-                f"the chat template refuses the roles {[role for role, *_ in shape]}: {one_line(error)}"
-            ) from error
+            text = bounded_text(lambda: self._written(messages))
+        except RefusedWorkError as error:
+            raise ModelError(f"the chat template refuses the roles {[role for role, *_ in shape]}: {error}") from error
         if len(text) > _MAX_CHARACTERS:
             raise ModelError(
-                f"the chat template writes {len(text):,} characters around a few messages; use another model"
+                f"the chat template writes more than {_MAX_CHARACTERS:,} characters around a few messages; use another "
+                "model"
             )
         n_images = sum(kind == "image" for _, *kinds in shape for kind in kinds)
         in_order = _SLOTS.findall(text) == [str(number) for number in range(len(roles))]
@@ -142,6 +133,11 @@ class ChatTemplate:
                 tail, literals[number + 1] = self._cut_tail(literals[number + 1])
             slots.append(_Slot(before, lead, tail, role == "assistant"))
         return tuple(slots), literals[-1]
+
+    def _written(self, messages: list[dict[str, Any]]) -> str:
+        # The base class's: SmolVLM's own asks its video half, which is not loaded.
+        text = ProcessorMixin.apply_chat_template(self._processor, messages, tokenize=False)
+        return text[: _MAX_CHARACTERS + 1]
 
     def _cut_tail(self, after: str) -> tuple[str, str]:
         """Split what follows an answer into its end, one special token or all up to the end token, and the rest."""

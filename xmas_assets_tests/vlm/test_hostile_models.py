@@ -1,10 +1,12 @@
 """A model's directory is not trusted: anything wrong in it is one line, soon and in bounded memory."""
 
 import json
+import os
+import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ import pytest
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Turn
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.vlm.bounded import TooMuchWorkError, bounded_work
+from xmas_assets.toy.model import build_processor
+from xmas_assets.vlm.bounded import RefusedWorkError, bounded_text
+from xmas_assets.vlm.chat import LocalChat
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.model_files import SHIPPED_BASE
 from xmas_assets.vlm.templates import ChatTemplate
@@ -89,21 +93,79 @@ def test_a_whole_directory_is_loaded(tmp_path: Path):
     assert rendered.text.startswith("USER: hi")
 
 
-def test_bounds_are_lifted_behind_the_work():
-    def work(n: int) -> None:
-        for _ in range(n):
-            pass
+# One operation each: no line of Python runs in between, so only the end of the process stops it.
+OPERATIONS = {
+    "power": "{{ 9**(9**9) }}",
+    "power that is not written": "{% if 9**(9**9) %}{% endif %}",
+    "power of a variable": "{% set n = messages|length + 9 %}{{ n**(n**n) }}",
+    "squares": "{% set n = namespace(x=9) %}{% for i in range(40) %}{% set n.x = n.x * n.x %}{% endfor %}",
+    "repeated text": "{{ 'x' * 10**10 }}",
+    "repeated list": "{% for x in [0] * 10**10 %}{% endfor %}",
+    "doubled text": "{% set n = namespace(x='x') %}{% for i in range(40) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+    "long range": "{{ range(10**9)|join }}",
+    "width with %": "{{ '%1000000000d' % 1 }}",
+    "width with format": "{{ '{:1000000000}'.format(1) }}",
+    "text filled up": "{{ 'x'.ljust(10**10) }}",
+    "filter center": "{{ 'x'|center(10**9) }}",
+    "filter indent": "{{ ('x\n' * 10**6)|indent(10**6) }}",
+    "filter wordwrap": "{{ ('xy' * 10**6)|wordwrap(1) }}",
+    "filter batch": "{{ [0]|batch(10**9, 0)|list }}",
+    "filter slice": "{{ [0]|slice(10**9)|list }}",
+    "filter join": "{{ ([0] * 10**6)|join('x' * 10**6) }}",
+    "filter replace": "{{ ('x' * 10**6)|replace('x', 'y' * 10**6) }}",
+    "filter tojson": "{{ [[0]]|tojson(indent=10**9) }}",
+    "comparisons": "{{ (['x' * 10**6 ~ 'y'] * 10**6).count('x' * 10**6 ~ 'z') }}",
+    "macros": "{% macro a() %}{{ a() }}{{ a() }}{% endmacro %}{{ a() }}",
+    "macros of some depth": "{% macro a(n) %}{% if n %}{{ a(n-1) }}{{ a(n-1) }}{% endif %}{% endmacro %}{{ a(40) }}",
+    "deep brackets": "{{ " + "(" * 50_000 + "1" + ")" * 50_000 + " }}",
+}
 
-    with bounded_work(max_lines=1000):
-        work(400)
-    with pytest.raises(TooMuchWorkError), bounded_work(max_lines=1000):
-        work(600)
-    work(600)
-    assert sys.gettrace() is None
-    assert len(bytes(1 << 20)) == 1 << 20
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_template_of_one_huge_operation_is_refused_in_one_line_within_seconds(operation: str):
+    processor = build_processor()
+    processor.chat_template = OPERATIONS[operation] + _TEMPLATE
+    before = sum(os.times()[:4])  # CPU seconds of this process and its children
+    with pytest.raises(ModelError, match="chat template") as refused:
+        ChatTemplate(processor).render((Turn("user", "hi"),))
+    assert "\n" not in str(refused.value)
+    assert sum(os.times()[:4]) - before < 5
 
 
-def test_memory_that_is_asked_for_beyond_the_bound_is_refused():
-    with pytest.raises(MemoryError), bounded_work(max_bytes=1 << 28):
-        bytearray(1 << 30)
-    assert len(bytearray(1 << 30)) == 1 << 30
+def test_a_template_may_use_what_those_on_the_hub_use():
+    processor = build_processor()
+    processor.chat_template = (
+        "{%- set ns = namespace(n=0) -%}{%- macro shout(x) -%}{{ x|upper }}{%- endmacro -%}"
+        "{%- if strftime_now('%Y')|int < 2000 -%}{{ raise_exception('too early') }}{%- endif -%}"
+        "{%- for m in messages -%}{%- set ns.n = ns.n + loop.index * 2 ** 3 -%}"
+        "{{ shout(m.role) }} {{ '%03d|{:>4}'.format(ns.n) % ns.n }} {{ {'b': [1], 'a': 'é'}|tojson(indent=2) }}: "
+        "{%- for part in m.content -%}{{ '<image>' if part.type == 'image' else part.text|trim }}{%- endfor -%}"
+        "{{ '-' * 8 }}{%- endfor -%}"
+    )
+    rendered = ChatTemplate(processor).render((Turn("user", "<image>\nhi"),))
+    assert rendered.text == 'USER 008|   8 {\n  "b": [\n    1\n  ],\n  "a": "é"\n}:<image>hi--------'
+
+
+def test_memory_and_time_are_bounded_in_any_thread_and_nowhere_else():
+    before = resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(resource.RLIMIT_CPU)
+    with ThreadPoolExecutor(2) as threads:
+        assert threads.submit(bounded_text, lambda: str(len(bytes(100 << 20)))).result() == "104857600"
+        for work in (lambda: str(len(bytes(300 << 20))), lambda: str(sum(iter(int, 1)))):
+            with pytest.raises(ModelError, match="too long or takes too much memory"):
+                threads.submit(bounded_text, work).result()
+    assert (resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(resource.RLIMIT_CPU)) == before
+
+
+def test_an_error_of_bounded_work_is_one_line():
+    def work() -> str:
+        raise ValueError("first\n  second")
+
+    with pytest.raises(RefusedWorkError, match="^first second$"):
+        bounded_text(work)
+
+
+def test_a_chat_is_bounded_too(tmp_path: Path):
+    model = Path(shutil.copytree(SHIPPED_BASE, tmp_path / "model"))
+    template("{{ 9**(9**9) }}")(model)
+    with pytest.raises(ModelError, match="the chat template runs for too long"):
+        LocalChat(model, BaseModelSettings(), max_new_tokens=1).reply("hi")
