@@ -41,7 +41,7 @@ _TYPES = {
 _ON_SETTINGS = """\
 A profile is a YAML file of these; `overrides` in `XMAS_HOME/datasets/NAME.yaml` replaces single values."""
 _ON_PROFILES = """\
-`xmas profiles` lists what is packaged; `xmas dataset add --profile NAME` takes one. Their files, in
+`xmas profiles` lists what is packaged; `--profile NAME` of `xmas dataset add` takes one. Their files, in
 `xmas_assets/profiles`, say what each value comes from. Memory is the most that any of their trainings takes on rows of
 `max_tokens` tokens, as `xmas model memory` estimates it for any model; no such run was measured on a GPU."""
 
