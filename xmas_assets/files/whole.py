@@ -4,14 +4,17 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from xmas_assets.contracts.errors import DatasetError
 
 UNFINISHED = ".unfinished"
 """Ending of what is being written, and of what a killed process has left."""
+
+_DAY = 24 * 60 * 60
 
 
 def file_sha256(path: Path) -> str:
@@ -115,6 +118,18 @@ def remove_unfinished(directory: Path) -> list[str]:
     for leftover in leftovers:
         _remove(leftover)
     return [leftover.name for leftover in leftovers]
+
+
+def remove_old(notes: Iterable[Path]) -> None:
+    """Remove unfinished notes that are a day old, where others may be writing: nobody takes so long over a small file.
+
+    Age needs neither locks nor process ids, which a network file system or another container may not share. What may
+    not be removed stays.
+    """
+    for note in notes:
+        with suppress(OSError):
+            if time.time() - note.stat().st_mtime > _DAY:
+                note.unlink()
 
 
 def sync(path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote
@@ -18,13 +19,16 @@ from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.profiles import load_settings
 from xmas_assets.data.registration import Registration
 from xmas_assets.data.registration_file import replace_line
-from xmas_assets.files.whole import remove_unfinished
+from xmas_assets.files.whole import UNFINISHED, remove_old, remove_unfinished
 from xmas_assets.home.benchmarks import Benchmarks
 from xmas_assets.home.costs import StageCosts
 from xmas_assets.home.locks import StageLocks
 from xmas_assets.home.stored_tables import StoredTables
 from xmas_assets.store.reading import SUFFIX
 from xmas_assets.store.tables import partition_directory
+
+# Where small files are written without a lock; elsewhere the next holder of the lock tidies up.
+_NOTES = ("", "datasets/", "benchmarks/", "dagster/", "mlflow/outbox/", "costs/*/", "reports/*/")
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Home:
 
     @classmethod
     def open(cls, root: str | Path = "") -> Self:
-        """Open a home, and make it if it is not there.
+        """Open a home, and make it if it is not there; notes that killed processes left unfinished go after a day.
 
         Args:
             root: Its folder; empty for the environment's ``XMAS_HOME``, or ``.xmas`` where that is not set.
@@ -53,6 +57,10 @@ class Home:
                 f"{home.root} holds '?' or '%', which the addresses of SQLite files cannot; set another XMAS_HOME"
             )
         home.path()
+        for folder in _NOTES:
+            # Path.glob fails where another process removes a folder meanwhile.
+            found = glob(f"{folder}*{UNFINISHED}", root_dir=home.root, include_hidden=True)  # noqa: PTH207
+            remove_old(home.root / name for name in found)
         return home
 
     @classmethod

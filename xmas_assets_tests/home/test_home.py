@@ -1,5 +1,6 @@
 """The home: folders, locks of stages, costs."""
 
+import os
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from xmas_assets.contracts.errors import StoreError
+from xmas_assets.files.whole import UNFINISHED
 from xmas_assets.home.home import Home
 
 HOLD = """
@@ -17,6 +19,24 @@ with Home.open(sys.argv[1]).stage("clusters", "ds|a b", "k"):
     print("held", flush=True)
     sys.stdin.read()
 """
+WRITE = """
+import sys
+from pathlib import Path
+from xmas_assets.files.whole import replacing
+with replacing(Path(sys.argv[1])) as unfinished:
+    unfinished.write_text("half")
+    print(unfinished, flush=True)
+    sys.stdin.read()
+"""
+NOTES = (
+    "ui.json",
+    "datasets/a.yaml",
+    "benchmarks/b.yaml",
+    "dagster/latest_events.json",
+    "mlflow/outbox/0_run.json",
+    "costs/clusters/a.json",
+    "reports/a/report.html",
+)
 
 
 @pytest.fixture
@@ -149,3 +169,28 @@ def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path):
     with pytest.raises(StoreError, match=r"holds '\?' or '%'"):
         Home.open(tmp_path / "50%").path()
     assert not Path(tmp_path / "50%").exists()
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_what_a_killed_writer_left_goes_after_a_day_and_what_is_being_written_stays(tmp_path, note):
+    command = [sys.executable, "-c", WRITE, str(tmp_path / note)]
+    writers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    left, written = (Path(writer.stdout.readline().strip()) for writer in writers if writer.stdout)
+    writers[0].kill()  # SIGKILL
+    writers[0].communicate()
+    Home.open(tmp_path)
+    assert left.exists() and written.exists()
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(left, (two_days_ago, two_days_ago))
+    Home.open(tmp_path)
+    assert not left.exists() and written.exists()
+    writers[1].communicate()
+    assert [path.name for path in (tmp_path / note).parent.iterdir()] == [Path(note).name]
+
+
+def test_an_old_leftover_that_may_not_be_removed_does_not_stop_anyone(tmp_path):
+    left = tmp_path / f".ui.json.0{UNFINISHED}"
+    left.mkdir()  # as unlink refuses it to any user
+    os.utime(left, (0, 0))
+    Home.open(tmp_path)
+    assert left.exists()
