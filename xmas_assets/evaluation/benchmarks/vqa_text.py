@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 # In the order of the official script, whose edits add up.
 _MARKS = ';/[]"{}()=+\\_-><@`,?!'
@@ -17,6 +18,8 @@ _CONTRACTED = """
     what've when's where'd where's where've who'd who'd've who'll who's who've why'll why're why's won't would've
     wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've you'll you're you've
 """
+CACHED_TEXTS = 1 << 16
+"""Texts whose normal form is remembered: a few make up most answers, and all references are read for every model."""
 _PERIOD_LIMIT = 32  # the official script passes re.UNICODE, which is 32, where ``re.sub`` takes a count
 
 
@@ -45,12 +48,13 @@ def plain_words(text: str, contractions: Mapping[str, str] = CONTRACTIONS) -> st
 
     Example:
         >>> plain_words("The two dogs, dont!")
-        '2 dogs don't'
+        "2 dogs don't"
     """
     text = text.replace("\n", " ").replace("\t", " ").strip()
     return _digits_and_articles(_without_marks(text), contractions)
 
 
+@lru_cache(maxsize=CACHED_TEXTS)
 def evalai_words(text: str) -> str:
     """An answer as LLaVA and TextVQA prepare it: ``plain_words`` after commas, question marks and ``'s``.
 

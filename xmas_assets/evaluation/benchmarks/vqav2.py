@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 from xmas_assets.evaluation.benchmarks.base import SHORT_ANSWER, Benchmark, Files, Item
@@ -14,7 +15,9 @@ from xmas_assets.evaluation.benchmarks.official_files import (
     rows_of,
     with_unique_ids,
 )
-from xmas_assets.evaluation.benchmarks.vqa_text import evalai_words, plain_words, soft_accuracy
+from xmas_assets.evaluation.benchmarks.vqa_text import CACHED_TEXTS, evalai_words, plain_words, soft_accuracy
+
+_words = lru_cache(maxsize=CACHED_TEXTS)(plain_words)
 
 
 class Vqav2(Benchmark):
@@ -64,7 +67,7 @@ class Vqav2(Benchmark):
         answer = answer.replace("\n", " ").replace("\t", " ").strip()
         references = [text.replace("\n", " ").replace("\t", " ").strip() for text in item.references]
         if len(set(references)) > 1:
-            answer, references = plain_words(answer), [plain_words(text) for text in references]
+            answer, references = _words(answer), [_words(text) for text in references]
         return soft_accuracy(answer, references)
 
     def submission(self, items: Sequence[Item], answers: Mapping[str, str]) -> tuple[str, bytes]:
