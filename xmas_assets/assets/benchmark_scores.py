@@ -5,14 +5,14 @@ import dagster as dg
 from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints, stage_answers
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
 from xmas_assets.home.versions import BENCHMARKS, current_versions
 from xmas_assets.report.describe import describe_answers
 from xmas_assets.resources.lineage import scores_record
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.resources.tracking import Tracking
-from xmas_assets.stages.scores import Target, benchmark_answers, own_answers
+from xmas_assets.stages.scores import Target, stage_answers
 
 
 @dg.asset(
@@ -42,8 +42,6 @@ def benchmark_scores(
         return ProgressBar(what, context.log, unit="question")
 
     with home.stage("benchmark_scores", context.partition_key, key=key) as workspace:
-        own = own_answers(home, dataset, raw_dataset, target, progress=progress_of("questions"))
-        others = benchmark_answers(home, dataset, target, progress_of=progress_of)
-        staged = stage_answers(workspace, own, others)
+        staged = stage_answers(workspace, home, dataset, raw_dataset, target=target, progress_of=progress_of)
     run = scores_record(context, answers=staged["answers"].scan().collect(), trained=trained)
     return emit(staged, describe_answers(staged["answers"]) | tracking.record(run, log=context.log.warning))

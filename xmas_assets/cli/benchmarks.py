@@ -66,13 +66,19 @@ def list_all() -> None:
 
     Example: xmas benchmark list
     """
+    from xmas_assets.contracts.errors import XmasError
     from xmas_assets.evaluation.benchmarks.registry import BENCHMARKS
     from xmas_assets.stages.benchmarks import benchmark_items
 
     home = open_home()
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for name in home.benchmarks.names():
-        items, benchmark = benchmark_items(home, name), BENCHMARKS[home.benchmarks.registration(name).form]
+        try:
+            items, benchmark = benchmark_items(home, name), BENCHMARKS[home.benchmarks.registration(name).form]
+        except XmasError as error:  # which hides no other
+            rows.append((name, "-", "-", "-", "-"))
+            note(f"{name} cannot be used: {error}")
+            continue
         rows.append((name, benchmark.name, items["items"].n_rows, items["refused"].n_rows, benchmark.metric))
     print_table(("benchmark", "form", "questions", "refused", "metric"), rows)
     if not rows:

@@ -17,7 +17,6 @@ from xmas_assets.contracts.manifest import SourceFile
 from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.data.registration import Registration
-from xmas_assets.evaluation.answers import Answer
 from xmas_assets.store.reading import Table, open_tables, remedy_for
 from xmas_assets.store.tables import Frame, write_tables
 
@@ -118,14 +117,6 @@ def stage_checkpoints(
     schema = {"step": pl.Int64, "path": pl.String, "digest": pl.String}
     more = [pl.Series(name, values, dtype=pl.Float64) for name, values in columns.items()]
     return stage(workspace, {"checkpoints": pl.DataFrame(rows, schema=schema, orient="row").with_columns(more)})
-
-
-def stage_answers(workspace: Path, answers: Sequence[Answer], benchmark_answers: pl.DataFrame) -> StoredTables:
-    """Stage a model's answers to test questions, one row each, and those to benchmarks where there are any."""
-    schema = dict.fromkeys(Answer._fields, pl.String) | {"score": pl.Float64}
-    tables = {"answers": pl.DataFrame(answers, schema=schema, orient="row")}
-    # No empty table: what was made before there were benchmarks keeps its content, and so its version.
-    return stage(workspace, tables | ({"benchmark_answers": benchmark_answers} if len(benchmark_answers) else {}))
 
 
 def read_checkpoints(table: Table, home: Path) -> Sequence[Checkpoint]:

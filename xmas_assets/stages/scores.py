@@ -19,7 +19,7 @@ from xmas_assets.evaluation.benchmarks.registry import benchmark_named
 from xmas_assets.home.benchmarks import partition_of
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import held_out_questions
-from xmas_assets.home.stored_tables import StoredTables, combine
+from xmas_assets.home.stored_tables import StoredTables, combine, stage
 from xmas_assets.scale.row_tables import make_row_table, samples_digest
 from xmas_assets.stages.benchmarks import benchmark_items, items_of, samples_of
 
@@ -69,6 +69,36 @@ class Target:
             return load_vlm(checkpoint.path, settings, base=base)
 
         return cls(checkpoint, settings, load)
+
+
+def stage_answers(
+    workspace: Path,
+    home: Home,
+    dataset: str,
+    raw_dataset: StoredTables,
+    *,
+    target: Target,
+    progress_of: ProgressOf,
+) -> StoredTables:
+    """Ask a target, and stage ``answers`` to test questions and, where the dataset names any, to benchmarks.
+
+    Args:
+        workspace: Of the stage.
+        home: The platform's folder.
+        dataset: Dataset name.
+        raw_dataset: Its tables.
+        target: Who is asked.
+        progress_of: Gives the progress of one piece of work, by name.
+
+    Raises:
+        DatasetError: If the dataset has no test records.
+    """
+    own = own_answers(home, dataset, raw_dataset, target, progress=progress_of("questions"))
+    others = benchmark_answers(home, dataset, target, progress_of=progress_of)
+    schema = dict.fromkeys(Answer._fields, pl.String) | {"score": pl.Float64}
+    tables = {"answers": pl.DataFrame(own, schema=schema, orient="row")}
+    # No empty table: what was made before there were benchmarks keeps its content, and so its version.
+    return stage(workspace, tables | ({"benchmark_answers": others} if len(others) else {}))
 
 
 def own_answers(
@@ -148,6 +178,8 @@ def _replies(
     asked = "all" if chosen is None else sorted(chosen)
     how: dict[str, object] = {"tokens": settings.max_new_tokens, "threads": settings.threads, "asked": asked}
     model = target.settings.effective_values() | {"source": None, "revision": None}
+    if target.settings.quantization == "int8":  # whose rounding depends on what is asked together
+        how["batch"] = settings.batch_size
     how |= {"model": model, "libraries": library_versions(READING), "version": _VERSION}
     key = combine(target.checkpoint.digest, samples_digest(samples), repr(how))
 

@@ -53,6 +53,11 @@ def test_a_benchmark_is_added_listed_shown_and_removed(copied, pictures, tmp_pat
     assert listed[1].split("\t")[:4] == ["balls", "pope", "10", "2"]
     shown = xmas(copied, "benchmark", "show", "balls", "--items", "1").out
     assert "form: pope" in shown and "Is there a circle 0?" in shown and "image_missing\t2" in shown
+    path = tmp_path / "coco_pope_random_circle.json"
+    kept = path.rename(tmp_path / "away")
+    away = xmas(copied, "benchmark", "list")
+    assert away.code == 0 and away.out.splitlines()[1].startswith("balls\t-") and "does not exist" in away.err
+    kept.rename(path)
     assert "is there already" in xmas(copied, "benchmark", "add", "balls", *words, "--images", images).message
     assert xmas(copied, "benchmark", "remove", "balls", "--yes").code == 0
     assert xmas(copied, "benchmark", "list").out.splitlines()[-1].startswith("forms: vqav2, ")
