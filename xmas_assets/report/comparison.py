@@ -70,7 +70,8 @@ def comparison_verdict(
             f"({_names(silent)}), so Rel % is not shown."
         ]
     chosen = overall.filter(~pl.col("method").is_in(["full", "random"])).drop_nulls("rel")
-    chosen = chosen.sort(pl.col("budget").cast(pl.Float64), "rel", "method", descending=[True, True, False])
+    order = (pl.col("budget").cast(pl.Float64), "rel", "method")
+    chosen = chosen.sort(*order, descending=[True, True, False], maintain_order=True)
     sentences = []
     for _, rows in chosen.group_by("budget", maintain_order=True):
         row = rows.row(0, named=True)

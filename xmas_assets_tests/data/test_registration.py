@@ -44,6 +44,7 @@ def test_the_file_is_plain_yaml_that_a_person_can_edit(tmp_path, source):
         "format": None,
         "profile": "toy",
         "overrides": {},
+        "benchmarks": [],
         "duplicates": "keep",
     }
 
