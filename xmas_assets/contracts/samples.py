@@ -38,6 +38,11 @@ class Sample:
     image_hashes: tuple[str, ...] = ()
     task: str | None = None
 
+    @property
+    def first_image_hash(self) -> str:
+        """SHA-256 (hex) of the first image, "" without one."""
+        return self.image_hashes[0] if self.image_hashes else ""
+
 
 class Reason(StrEnum):
     """Why a record was quarantined, or left out by a model. The value is the code in tables and records."""

@@ -25,7 +25,7 @@ class BenchmarkRegistration(RegistrationFile):
     prompt: str = Field(
         default=PROMPT,
         max_length=10_000,
-        description="What a model is told; '{prompt}' stands for the benchmark's own prompt.",
+        description="The prompt of a model; '{prompt}' stands for the benchmark's own prompt.",
     )
     max_new_tokens: int | None = Field(
         default=None, ge=1, le=8192, description="Longest answer, tokens; null: as the benchmark needs."

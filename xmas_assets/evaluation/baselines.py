@@ -25,7 +25,7 @@ def blind_scores(train: Sequence[Sample], test: Sequence[Sample], asked: pl.Data
         By name (``majority``, ``question_prior``): ``question_id``, ``image_hash``, ``task``, ``score``.
     """
     rows = [
-        (question_id(sample, turn), sample.image_hashes[0] if sample.image_hashes else "", sample.task, answer.text)
+        (question_id(sample, turn), sample.first_image_hash, sample.task, answer.text)
         for sample in test
         for turn, answer in enumerate(sample.turns)
         if answer.role == "assistant"

@@ -15,7 +15,7 @@ from xmas_assets.core.statistics import Interval, can_be_compared, holm, interva
 from xmas_assets.evaluation.benchmark_resamples import Headlines, Scored
 
 LEVELS = (90.0, 95.0, 99.0)
-"""Percent of full data's score at which the data that is saved is told."""
+"""Percent of full data's score at which the saved data is reported."""
 ALL = "(all)"
 """Stands for the mean over benchmarks in the column ``benchmark``."""
 

@@ -20,37 +20,6 @@ from xmas_assets.vlm.prompts import Encoder
 _LOG = logging.getLogger(__name__)
 
 
-def answer_questions(
-    vlm: Vlm,
-    samples: Sequence[Sample],
-    open_image: OpenImage,
-    settings: BenchmarkSettings,
-    *,
-    max_tokens: int,
-    progress: ProgressCallback | None = None,
-) -> list[Answer]:
-    """Ask each assistant turn as a question, with the true answers to the earlier ones before it.
-
-    Args:
-        vlm: The model.
-        samples: The test set.
-        open_image: Gives the picture of a reference and content hash.
-        settings: Longest answer, batch size, how many questions.
-        max_tokens: Longest prompt, tokens; longer ones are not asked, which their ``answer`` None shows.
-        progress: Called after each batch of questions.
-
-    Returns:
-        One row per question, in the order of samples and turns.
-
-    Raises:
-        DatasetError: If two questions have one id.
-        ImageError: If ``open_image`` refuses a picture.
-    """
-    chosen = chosen_questions(samples, settings.max_questions)
-    replies = ask(vlm, samples, open_image, settings, max_tokens=max_tokens, chosen=chosen, progress=progress)
-    return scored_answers(samples, replies, chosen=chosen)
-
-
 def ask(
     vlm: Vlm,
     samples: Sequence[Sample],
@@ -61,11 +30,23 @@ def ask(
     chosen: Container[str] | None,
     progress: ProgressCallback | None = None,
 ) -> list[list[str | None]]:
-    """Ask the chosen questions of some samples, or all for None; see ``answer_questions``.
+    """Ask each chosen assistant turn as a question, with the true answers to the earlier ones before it.
+
+    Args:
+        vlm: The model.
+        samples: The test set, or some of it.
+        open_image: Gives the picture of a reference and content hash.
+        settings: Longest answer and batch size.
+        max_tokens: Longest prompt, tokens.
+        chosen: Ids of the questions to ask; None for all.
+        progress: Called after each batch of questions.
 
     Returns:
         By sample, the replies to those of its questions that are chosen, in order of turns; None where one was not
-        asked.
+        asked, for it is longer than ``max_tokens``, or the processor refuses an image of it.
+
+    Raises:
+        ImageError: If ``open_image`` refuses a picture.
     """
     pictures = Pictures(vlm.processor, open_image)
     encoder = Encoder.of(vlm, pictures, max_tokens=max_tokens)
@@ -137,7 +118,7 @@ def _answer(sample: Sample, turn: int, reply: str | None) -> Answer:
     return Answer(
         question_id=question_id(sample, turn),
         sample_id=sample.sample_id,
-        image_hash=sample.image_hashes[0] if sample.image_hashes else "",
+        image_hash=sample.first_image_hash,
         task=sample.task,
         question=question_of(sample, turn),
         reference=reference,

@@ -1,8 +1,7 @@
 """The benchmarks that are registered in a home."""
 
-import hashlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -70,20 +69,6 @@ class Benchmarks:
     def open_image(self, name: str) -> Callable[..., Image.Image]:
         """Opener of a benchmark's images, confined to their folder."""
         return ImageRoot(self.registration(name).images, self.root / "images").open
-
-    def version(self, names: Iterable[str]) -> str:
-        """Version of some benchmarks: hex SHA-256 of their registrations and of the names, sizes and times of files."""
-        digest = hashlib.sha256()
-        for name in sorted(names):
-            registration = self.registration(name)
-            digest.update(registration.model_dump_json().encode())
-            for path in registration.files():
-                try:
-                    status = path.stat()
-                    digest.update(f"\n{status.st_size}:{status.st_mtime_ns}".encode())
-                except OSError:
-                    digest.update(b"\nmissing")
-        return digest.hexdigest()
 
 
 def partition_of(name: str) -> str:

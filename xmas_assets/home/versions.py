@@ -24,9 +24,16 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
         described = registration.model_dump_json(include={*fields, *_READ_FIELDS})
         paths = [path for field in fields for path in getattr(registration, field)]
         sections[section] = _files_version(described, paths)
-    sections[BENCHMARKS] = home.benchmarks.version(registration.benchmarks)
+    sections[BENCHMARKS] = benchmarks_version(home, registration.benchmarks)
     ratings = settings.quality.ratings
     return sections | ({"quality": _files_version(sections["quality"], [Path(ratings)])} if ratings else {})
+
+
+def benchmarks_version(home: Home, names: Iterable[str]) -> str:
+    """Version of some benchmarks' registrations and files; raises as ``Benchmarks.registration``."""
+    registrations = [home.benchmarks.registration(name) for name in sorted(names)]
+    described = "\n".join(registration.model_dump_json() for registration in registrations)
+    return _files_version(described, [path for registration in registrations for path in registration.files()])
 
 
 def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ from xmas_assets.evaluation.benchmarks.registry import benchmark_named
 from xmas_assets.home.benchmarks import partition_of
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, combine, stage
+from xmas_assets.home.versions import benchmarks_version
 
 _VERSION = "1"  # raised when the same files would give other items
 _AT_ONCE = 1024
@@ -50,7 +51,7 @@ def benchmark_items(home: Home, name: str, *, progress: ProgressCallback | None 
         DatasetError: If its files are not in the official form, or no item can be asked.
     """
     registration = home.benchmarks.registration(name)
-    key = combine(home.benchmarks.version([name]), _VERSION)
+    key = combine(benchmarks_version(home, [name]), _VERSION)
     with home.shared_work("benchmark_items", partition_of(name), key) as workspace:
         if not any((workspace / "tables").glob("*.parquet")):
             return _read(workspace, home, registration, progress=progress)

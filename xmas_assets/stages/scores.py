@@ -150,17 +150,12 @@ def benchmark_answers(home: Home, dataset: str, target: Target, *, progress_of: 
         answered = {name: reply for name, reply in given.items() if reply is not None}
         scores = {} if benchmark.judged else benchmark.score_all(items, answered)
         rows = [
-            (name, item.item_id, first_hash(sample), item.question, given[item.item_id], scores.get(item.item_id))
+            (name, item.item_id, sample.first_image_hash, item.question, given[item.item_id], scores.get(item.item_id))
             for item, sample in zip(items, samples, strict=True)
         ]
         refused = [(name, item_id, "", "", None, None) for item_id in tables["refused"].column("item_id")]
         frames.append(pl.DataFrame(rows + refused, schema=BENCHMARK_ANSWERS_SCHEMA, orient="row"))
     return pl.concat(frames)
-
-
-def first_hash(sample: Sample) -> str:
-    """SHA-256 (hex) of a sample's first image, "" without one."""
-    return sample.image_hashes[0] if sample.image_hashes else ""
 
 
 def _replies(

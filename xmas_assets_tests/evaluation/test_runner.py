@@ -10,10 +10,11 @@ from xmas_assets.contracts.progress import Progress
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings, BenchmarkSettings
 from xmas_assets.evaluation.answers import Answer
-from xmas_assets.evaluation.runner import answer_questions, coverage, generate, stop_token_ids
+from xmas_assets.evaluation.runner import coverage, generate, stop_token_ids
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.prompts import Encoder
+from xmas_assets_tests.evaluation.asking import answer_questions
 from xmas_assets_tests.toy.untrained import build_untrained
 
 COLOURS = ("red", "green", "blue", "black", "white", "pink")

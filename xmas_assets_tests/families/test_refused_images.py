@@ -18,7 +18,7 @@ from xmas_assets.contracts.settings import (
     TrainingSettings,
 )
 from xmas_assets.contracts.signal_settings import GradientSettings, TrajectorySettings
-from xmas_assets.evaluation.runner import answer_questions, coverage
+from xmas_assets.evaluation.runner import coverage
 from xmas_assets.extraction.answer_scores import AnswerScores
 from xmas_assets.extraction.embeddings import embed_dataset
 from xmas_assets.extraction.extracted import Extracted
@@ -30,6 +30,7 @@ from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.image_preparer import preparer_of
 from xmas_assets.vlm.loading import load_processor, load_vlm
 from xmas_assets.vlm.prompts import Encoder
+from xmas_assets_tests.evaluation.asking import answer_questions
 from xmas_assets_tests.extraction.worlds import values_of
 from xmas_assets_tests.families import FAMILIES
 from xmas_assets_tests.families.worlds import conversation
