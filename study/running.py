@@ -16,7 +16,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.records import held_out_questions, training_samples
 from xmas_assets.orchestration.platform import Platform, RunFailedError
 from xmas_assets.orchestration.selection_runs import run_selections
-from xmas_assets.stages.publishing import scored_answers
+from xmas_assets.stages.publishing import stored_answers
 
 RESULTS = Path(__file__).parents[1] / "docs" / "study" / "results"
 
@@ -99,7 +99,7 @@ def register(experiment: Experiment, unit: int, home: Home) -> None:
 
 def _collect(home: Home, experiment: Experiment, unit: int) -> None:
     dataset = experiment.registration(unit)
-    answers = scored_answers(home, dataset)
+    answers = stored_answers(home, dataset)
     board = home.stored("leaderboard", dataset)["leaderboard"].scan().collect()
     path = result_path(experiment, unit)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from xmas_assets.orchestration.selection_runs import run_selections
     from xmas_assets.selection.arrays import select
     from xmas_assets.selection.base import Method
-    from xmas_assets.selection.ranking import RankedMethod, by_score
+    from xmas_assets.selection.ranking import RankedMethod, Ranking, by_score
     from xmas_assets.selection.registry import (
         METHODS,
         BalancedRandom,
@@ -83,7 +83,7 @@ _MODULES = {
     "orchestration.selection_runs": ("run_selections",),
     "selection.arrays": ("select",),
     "selection.base": ("Method",),
-    "selection.ranking": ("RankedMethod", "by_score"),
+    "selection.ranking": ("RankedMethod", "Ranking", "by_score"),
     "selection.registry": (
         "METHODS",
         "BalancedRandom",
@@ -144,6 +144,7 @@ __all__ = [
     "Platform",
     "Random",
     "RankedMethod",
+    "Ranking",
     "Registration",
     "RunFailedError",
     "SIGNALS",

@@ -95,7 +95,7 @@ def test_a_method_with_parameters_of_its_own_and_plain_lists():
         ("instag", {"tags": [["a"], ["b", "c"]]}, r"^signal 'tags' has 0 dimensions, not 1; .*dtype object where"),
         ("random", {}, r"^no array says how many rows there are; give sample_ids"),
         ("random", {"sample_ids": ["a", "a"]}, "sample_id 'a' names more than one row"),
-        ("xmass", {}, r"^method 'xmass' is not known; use one of xmas, "),
+        ("xmass", {}, r"^method 'xmass' is not known; did you mean 'xmas'. use one of xmas, "),
     ],
 )
 def test_arrays_that_cannot_be_used_are_refused_in_one_line(method, signals, message):
@@ -135,7 +135,7 @@ def test_a_dataset_is_read_without_a_home_and_every_record_is_accounted_for(tmp_
     ("fields", "error", "message"),
     [
         ({"format": "csv"}, xmas_assets.SettingsError, "format 'csv' is not known; use one of llava_json, "),
-        ({"images": "/not/there"}, xmas_assets.DatasetError, "images folder '/not/there' is not a directory"),
+        ({"images": "/not/there"}, xmas_assets.DatasetError, "images '/not/there' is neither a folder nor"),
         ({"annotations": "/not/there.json"}, xmas_assets.DatasetError, "/not/there.json"),
     ],
 )

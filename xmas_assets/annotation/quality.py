@@ -19,6 +19,7 @@ from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.signals import requirement_of
 from xmas_assets.core.arrays import FloatArray, IntArray
+from xmas_assets.files.notes import note_bytes
 
 _COLUMNS = ("subset", "rating")
 
@@ -160,8 +161,8 @@ def _read_subset(path: Path, *, where: str) -> tuple[str, ...]:
     if path.suffix == ".json":
         return Manifest.read(path).sample_ids
     try:
-        sample_ids = tuple(line for line in path.read_text(encoding="utf-8").split("\n") if line)
-    except (OSError, UnicodeDecodeError) as error:
+        sample_ids = tuple(line for line in note_bytes(path).decode().split("\n") if line)
+    except (OSError, ValueError) as error:
         raise SettingsError(
             f"{where}: subset {str(path)!r} cannot be read ({error}); give a *.manifest.json, or a text file with one "
             "sample_id per line"

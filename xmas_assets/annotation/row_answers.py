@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from xmas_assets.annotation.chat_endpoint import Answer
+from xmas_assets.annotation.chat_endpoint import Answer, Say
 from xmas_assets.contracts.annotation import AnnotationSettings
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import IMAGE_MARK, Sample
+from xmas_assets.files.notes import json_value
 from xmas_assets.scale.row_tables import RowTable, make_row_table
 
 _N_SHOWN = 3  # ids named in a message
@@ -29,6 +30,10 @@ class ChatModel(Protocol):
 
     def ask_all(self, prompts: Sequence[str], read: Callable[[str], Any]) -> Iterator[Answer[Any]]:
         """Give an answer per prompt, in their order; ``read`` raises ValueError for what it cannot read."""
+        ...
+
+    def talk_all(self, subjects: Sequence[Any], talk: Callable[[Say, Any], Any]) -> Iterator[Any]:
+        """Give what came of a talk about each subject, in their order; a talk asks as often as it likes."""
         ...
 
 
@@ -127,7 +132,7 @@ def json_in(text: str, first: str, last: str) -> Any:
         ValueError: If it is not JSON.
     """
     try:
-        return json.loads(text[text.index(first) : text.rindex(last) + 1])
+        return json_value(text[text.index(first) : text.rindex(last) + 1])
     except ValueError:
         raise ValueError(f"the reply holds no JSON between {first} and {last}") from None
 
@@ -136,5 +141,5 @@ def _read(table: RowTable) -> list[Answer[Any]]:
     answers: list[Answer[Any]] = []
     for batch in table.batches():
         pairs = zip(batch["value"].to_pylist(), batch["failure"].to_pylist(), strict=True)
-        answers += [Answer(json.loads(value), failure) for value, failure in pairs]
+        answers += [Answer(json_value(value), failure) for value, failure in pairs]
     return answers

@@ -12,7 +12,9 @@ from xmas_assets.resources.lineage import scores_record
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.resources.tracking import Tracking
-from xmas_assets.stages.scores import Target, stage_answers
+from xmas_assets.stages.answering import answering_metrics
+from xmas_assets.stages.asking import Target
+from xmas_assets.stages.scores import stage_answers
 
 
 @dg.asset(
@@ -43,5 +45,6 @@ def benchmark_scores(
 
     with home.stage("benchmark_scores", context.partition_key, key=key) as workspace:
         staged = stage_answers(workspace, home, dataset, raw_dataset, target=target, progress_of=progress_of)
-    run = scores_record(context, answers=staged["answers"].scan().collect(), trained=trained)
+    answers, more = staged["answers"].scan().collect(), answering_metrics(staged)
+    run = scores_record(context, answers=answers, trained=trained, more=more)
     return emit(staged, describe_answers(staged["answers"]) | tracking.record(run, log=context.log.warning))

@@ -18,6 +18,7 @@ from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, read_values
+from xmas_assets.stages.subsets import read_exclusion
 
 # Partitioned checks are a preview feature of the pinned Dagster; what they must do is covered by our tests.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -111,9 +112,10 @@ def label_range(clusters: StoredTables) -> dg.AssetCheckResult:
 def exact_budget(context: dg.AssetCheckExecutionContext, home: dg.ResourceParam[Home]) -> dg.AssetCheckResult:
     """Exactly as many rows as the budget buys, ascending, unique, and from this dataset."""
     dataset, key = parse_partition(context.partition_key)
-    subset = home.stored("selected_subset", context.partition_key)["subset"]
-    samples = home.stored("raw_dataset", dataset)["samples"]
-    return _result(verifying.check_subset(subset, samples, key.budget))
+    stored = home.stored("selected_subset", context.partition_key)
+    samples, excluded = home.stored("raw_dataset", dataset)["samples"], read_exclusion(stored)
+    n_excluded = excluded.n_rows if excluded else 0
+    return _result(verifying.check_subset(stored["subset"], samples, key.budget, n_excluded=n_excluded))
 
 
 @dg.asset_check(asset="benchmark_scores", blocking=True, partitions_def=SELECTIONS)

@@ -6,9 +6,11 @@ from xmas_assets.assets.partitions import DATASETS, OWNERS
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, combine, stage
 from xmas_assets.report.describe import describe_leaderboard
-from xmas_assets.resources.lineage import rel_records
+from xmas_assets.resources.lineage import comparison_records
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.tracking import Tracking
+from xmas_assets.stages.comparison import COMPARED
+from xmas_assets.stages.contamination import CONTAMINATION
 from xmas_assets.stages.publishing import publish
 
 
@@ -31,6 +33,14 @@ def leaderboard(
     with home.stage("leaderboard", context.partition_key, key=key) as workspace:
         published = publish(home, context.partition_key, raw_dataset, benchmark_scores)
         staged = stage(workspace, published.tables)
-    tracking.record_all(rel_records(context.partition_key, published.scored_models), log=context.log.warning)
-    described = describe_leaderboard(published.tables["leaderboard"], published.tables["per_task"])
+    tables = published.tables
+    records = comparison_records(context.partition_key, tables, published.scored_models)
+    tracking.record_all(records, log=context.log.warning)
+    described = describe_leaderboard(
+        tables["leaderboard"],
+        tables["per_task"],
+        notes=published.notes,
+        contamination=tables.get(CONTAMINATION),
+        compared={name: tables[name] for name in COMPARED if name in tables},
+    )
     return emit(staged, described | {"report": published.report})

@@ -8,9 +8,10 @@ from xmas_assets.contracts.signals import SIGNAL_ASSETS
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import combine
 from xmas_assets.report.describe import describe_subset, subset_pictures
-from xmas_assets.resources.lineage import selection_record
+from xmas_assets.resources.lineage import runs_above, selection_record
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.tracking import Tracking
+from xmas_assets.stages.contamination import excluded_rows
 from xmas_assets.stages.prepared import prepared_arrays
 from xmas_assets.stages.subsets import make_subset, resolve_method, stage_subset
 
@@ -29,12 +30,15 @@ def selected_subset(context: dg.AssetExecutionContext, home: dg.ResourceParam[Ho
     """Rows of the dataset, ascending and unique, exactly as many as the budget buys; and their manifest."""
     dataset, key = parse_partition(context.partition_key)
     raw_dataset, methods = home.stored("raw_dataset", dataset), home.settings(dataset).methods
-    prepared = prepared_arrays(home, dataset, resolve_method(key, methods))
-    made_from = combine(raw_dataset.version, methods.digest())
+    excluded = excluded_rows(home, dataset)
+    prepared = prepared_arrays(home, dataset, resolve_method(key, methods), excluded=excluded.rows)
+    rule = [excluded.rule.model_dump_json()] if excluded.rule else []
+    made_from = combine(raw_dataset.version, methods.digest(), *rule)
     with home.stage("selected_subset", context.partition_key, key=made_from) as workspace:
-        subset = make_subset(home, dataset, key, prepared=prepared)
+        subset = make_subset(home, dataset, key, prepared=prepared, excluded=excluded)
         staged = stage_subset(workspace, subset)
     rows, samples = staged["subset"].column("row"), raw_dataset["samples"]
     pictures = subset_pictures(rows, samples, home.open_image(dataset))
-    link = tracking.record(selection_record(context, subset, staged, pictures=pictures), log=context.log.warning)
-    return emit(staged, describe_subset(rows, samples, pictures) | link)
+    run = selection_record(context, subset, staged, pictures=pictures)
+    link = tracking.record(run, log=context.log.warning, above=runs_above(context))
+    return emit(staged, describe_subset(rows, samples, pictures, excluded=excluded.rule) | link)

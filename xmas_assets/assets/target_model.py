@@ -7,7 +7,7 @@ from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage_checkpoints
-from xmas_assets.resources.lineage import model_record
+from xmas_assets.resources.lineage import model_record, runs_above
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.resources.tracking import Tracking
@@ -57,4 +57,5 @@ def target_model(
         staged = stage_checkpoints(workspace, checkpoints, home.path())
     record = read_record(workspace / "run")
     run = model_record(context, upstream=upstream, trained=checkpoints[-1], record=record, settings=settings)
-    return emit(staged, describe_training(record) | tracking.record(run, log=context.log.warning))
+    link = tracking.record(run, log=context.log.warning, above=runs_above(context))
+    return emit(staged, describe_training(record) | link)

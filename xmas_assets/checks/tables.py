@@ -78,11 +78,11 @@ def check_labels(tables: Mapping[str, Table]) -> list[str]:
     return problems
 
 
-def check_subset(subset: Table, samples: Table, budget: Decimal) -> list[str]:
-    """Exactly the budget's number of rows, ascending and unique, with the dataset's ids."""
+def check_subset(subset: Table, samples: Table, budget: Decimal, *, n_excluded: int = 0) -> list[str]:
+    """Exactly the budget's number of the rows that were not excluded, ascending and unique, with the dataset's ids."""
     rows = subset.column("row")
     problems = []
-    expected = budget_count(budget, samples.n_rows)
+    expected = budget_count(budget, samples.n_rows - n_excluded)
     if len(rows) != expected:
         problems.append(f"{len(rows)} rows selected, the budget buys {expected}")
     if len(rows) and ((np.diff(rows) <= 0).any() or rows[0] < 0 or rows[-1] >= samples.n_rows):

@@ -3,13 +3,14 @@
 import typer
 
 from xmas_assets.cli.options import Dataset, open_home
-from xmas_assets.cli.output import note, print_frame
+from xmas_assets.cli.output import note, print_frame, print_gap, print_text, prints_tables
 from xmas_assets.cli.runs import note_toy_model
 
 app = typer.Typer()
 
 
 @app.command()
+@prints_tables
 def advise(dataset: Dataset) -> None:
     """Measure how much a dataset repeats itself, without any training.
 
@@ -25,11 +26,14 @@ def advise(dataset: Dataset) -> None:
 
     bring_up_to_date(Platform.open(home), dataset, "clip_embeddings", say=note)
     measures = measure_dataset(home, dataset)
-    print_frame(redundancy_cells(measures))
-    print(f"\n{REDUNDANCY_NOTE}\nAdvice: {recommend(measures)}")
+    print_frame("redundancy", redundancy_cells(measures))
+    print_gap()
+    print_text("meaning", REDUNDANCY_NOTE)
+    print_text("advice", f"Advice: {recommend(measures)}")
 
 
 @app.command()
+@prints_tables
 def theory(dataset: Dataset) -> None:
     """Check on your own rows whether similar attention goes with similar gradients; reads both if need be.
 
@@ -43,5 +47,6 @@ def theory(dataset: Dataset) -> None:
 
     bring_up_to_date(Platform.open(home), dataset, "attention_gradient_agreement", say=note)
     table = home.stored("attention_gradient_agreement", dataset)["agreement"].frame()
-    print_frame(agreement_cells(table))
-    print("", *agreement_verdict(table), sep="\n")
+    print_frame("agreement", agreement_cells(table))
+    print_gap()
+    print_text("verdict", "\n".join(agreement_verdict(table)))

@@ -8,8 +8,26 @@ from typing import Annotated
 
 import typer
 
-from xmas_assets.cli import advice, benchmarks, datasets, doctor, models, results, runs, ui
+from xmas_assets.cli import (
+    advice,
+    benchmark_answers,
+    benchmark_runs,
+    benchmarks,
+    datasets,
+    doctor,
+    explore,
+    exports,
+    models,
+    refresh,
+    refused,
+    results,
+    runs,
+    sql,
+    status,
+    ui,
+)
 from xmas_assets.cli.groups import Commands
+from xmas_assets.cli.loopback import bypass_proxies
 from xmas_assets.cli.output import fail, printed_whole
 from xmas_assets.contracts.errors import XmasError
 
@@ -21,9 +39,13 @@ app = typer.Typer(
     help="Choose a smaller fine-tuning set for a vision-language model, and prove that it trains as well.",
 )
 app.add_typer(datasets.app, name="dataset")
+datasets.app.add_typer(refresh.app)
+datasets.app.add_typer(refused.app)
 app.add_typer(benchmarks.app, name="benchmark")
+benchmarks.app.add_typer(benchmark_answers.app)
+benchmarks.app.add_typer(benchmark_runs.app)
 app.add_typer(models.app, name="model")
-for group in (runs, results, advice, ui, doctor):
+for group in (runs, status, results, explore, exports, sql, advice, ui, doctor):
     app.add_typer(group.app)
 
 
@@ -45,7 +67,8 @@ def _options(
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one line and exit code 2."""
+    """Run the command; a user's mistake is one line and exit code 2, a run that failed one line and 1."""
+    bypass_proxies()
     with printed_whole():
         try:
             code = app(standalone_mode=False)
@@ -54,8 +77,23 @@ def main() -> None:
         except typer.TyperException as error:
             fail(_explain(error), code=error.exit_code)
         except XmasError as error:
-            fail(str(error))
+            fail(str(error), code=error.exit_code)
+        except Exception as error:
+            explained = _explain_database(error)
+            if explained is None:
+                raise
+            fail(explained)
         sys.exit(code)
+
+
+def _explain_database(error: Exception) -> str | None:
+    """What to do about a database of Dagster's; None if the error is another, also where none was opened yet."""
+    if "xmas_assets.orchestration.platform" not in sys.modules:
+        return None
+    from xmas_assets.home.home import Home
+    from xmas_assets.orchestration.platform import explain_database
+
+    return explain_database(error, Home.locate())
 
 
 def _explain(error: typer.TyperException) -> str:

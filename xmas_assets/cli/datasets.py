@@ -6,34 +6,43 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xmas_assets.cli.first_look import print_first_look
 from xmas_assets.cli.groups import Commands
 from xmas_assets.cli.options import (
     NO_BENCHMARKS,
     Benchmarks,
     Dataset,
     duplicate_rules,
+    find_home,
     format_names,
     open_home,
     profile_names,
+    task_rules,
 )
-from xmas_assets.cli.output import print_frame, print_table
+from xmas_assets.cli.output import fail, note, print_frame, print_table, print_text, prints_tables
 
 if TYPE_CHECKING:
+    from xmas_assets.data.registration import Registration
     from xmas_assets.home.home import Home
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help="Register, list, show and remove datasets.")
 _NO_FILES: list[Path] = []
+_NO_WORDS: list[str] = []
 
 
 @app.command()
+@prints_tables
 def add(
     name: Annotated[str, typer.Argument(help="New name: a-z, 0-9, '_', '-', '.'.")],
     annotations: Annotated[
-        list[Path], typer.Option(help="Annotation file; several times for shards. Required unless --toy.")
+        list[Path],
+        typer.Option(help="Annotation file, quoted pattern or folder; may be repeated. Required unless --toy."),
     ] = _NO_FILES,
     test: Annotated[list[Path], typer.Option(help="Held-out records to score on.")] = _NO_FILES,
     validation: Annotated[list[Path], typer.Option(help="Records of target tasks, for less and icons.")] = _NO_FILES,
-    images: Annotated[Path | None, typer.Option(help="Folder that image references are relative to.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder, ZIP or TAR file that image references are relative to.")
+    ] = None,
     format: Annotated[  # noqa: A002
         str | None,
         typer.Option(help="Format of the files; found out file by file if left out.", autocompletion=format_names),
@@ -50,12 +59,22 @@ def add(
         str,
         typer.Option(help="What to do with records whose id and content came before.", autocompletion=duplicate_rules),
     ] = "keep",
+    columns: Annotated[
+        list[str], typer.Option(help="THEIRS=OURS: a field that is read under another name; may be repeated.")
+    ] = _NO_WORDS,
+    task_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Where a record without a task gets one from: the first folder on its first image's path.",
+            autocompletion=task_rules,
+        ),
+    ] = None,
     benchmark: Benchmarks = NO_BENCHMARKS,
     toy: Annotated[
         bool, typer.Option("--toy", "--embedded", help="Generate the toy dataset; --embedded is the former name.")
     ] = False,
 ) -> None:
-    """Register a dataset: writes XMAS_HOME/datasets/NAME.yaml, which you may edit.
+    """Register a dataset: writes XMAS_HOME/datasets/NAME.yaml, which you may edit, and shows how records are read.
 
     Example: xmas dataset add mine --annotations train.json --test test.json --images pictures
     """
@@ -63,45 +82,54 @@ def add(
     overrides = {section: _model_fields(source) for section, source in models.items() if source is not None}
     options = {"profile": profile, "duplicates": duplicates, "format": format, "validation": validation}
     options["benchmarks"] = benchmark
+    options["task_from"] = task_from
     options["overrides"] = overrides
+    options["columns"] = dict(map(_column, columns)) or None
     if toy:
-        add_toy(open_home(), name, **options)
+        registration = add_toy(open_home(), name, **options)
     else:
-        register(open_home(), name, annotations, test=test, images=images, **options)
+        registration = register(open_home(), name, annotations, test=test, images=images, **options)
+    print_first_look(registration)
 
 
 @app.command("list")
+@prints_tables
 def list_all() -> None:
     """List registered datasets.
 
     Example: xmas dataset list
     """
-    home = open_home()
+    home = find_home()
     rows = []
     for name in home.datasets():
         selections = len(home.stored_partitions("benchmark_scores", name))
         rows.append((name, *_counts(home, name), selections, home.registration(name).profile))
-    print_table(("dataset", "rows", "quarantined", "selections", "profile"), rows)
+    print_table("datasets", ("dataset", "rows", "quarantined", "selections", "profile"), rows)
 
 
 @app.command()
+@prints_tables
 def show(dataset: Dataset) -> None:
     """Show a dataset's registration, its rows and what was quarantined.
 
     Example: xmas dataset show mine
     """
-    home = open_home()
-    print(home.registration_path(dataset).read_text())
+    from xmas_assets.stages.refused import is_all_refused
+
+    home = find_home()
+    print_text("registration", home.registration_path(dataset).read_text())
+    if is_all_refused(home, dataset):
+        note(f"no row was left when it was last read; see: xmas dataset refused {dataset}")
     if not home.is_stored("raw_dataset", dataset):
-        print(f"not read yet; run: xmas run {dataset} --method random")
+        note(f"not read yet; run: xmas run {dataset} --method random")
         return
     tables = home.stored("raw_dataset", dataset)
     ledger = tables["ledger"].frame()
-    print_frame(ledger.drop("notices"))
-    print(f"accepted, but worth knowing: {ledger['notices'][0]}")
+    print_frame("read", ledger.drop("notices"))
+    print_text("notices", f"accepted, but worth knowing: {ledger['notices'][0]}")
     quarantined = tables["quarantine"].frame(["split", "reason"])
     counts = quarantined.group_by("split", "reason", maintain_order=True).len("rows")
-    print_frame(counts.sort("split", "reason", maintain_order=True))
+    print_frame("quarantined", counts.sort("split", "reason", maintain_order=True))
 
 
 @app.command()
@@ -117,14 +145,16 @@ def remove(
     home.registration(dataset)
     if not yes:
         typer.confirm(f"Remove the registration and all stored tables of {dataset}?", abort=True)
-    home.forget(dataset)
+    led_to = home.forget(dataset)
     from xmas_assets.orchestration.platform import open_instance
 
     open_instance(home).delete_dynamic_partition("dataset", dataset)
     print(f"removed {dataset}; its source files are where they were")
+    for folder in led_to:
+        note(f"a link led to {folder}, which stays; delete it if nothing else needs it")
 
 
-def register(home: "Home", name: str, annotations: list[Path], **options: Any) -> None:
+def register(home: "Home", name: str, annotations: list[Path], **options: Any) -> "Registration":
     """Register a dataset, and say where."""
     from xmas_assets.contracts.errors import SettingsError
     from xmas_assets.data.registration import Registration
@@ -132,10 +162,12 @@ def register(home: "Home", name: str, annotations: list[Path], **options: Any) -
     home.check_new(name)
     if not annotations:
         raise SettingsError("no annotation file was given; add --annotations FILE, or --toy")
-    print(f"registered {name}: {home.register(Registration.create(name, annotations, **options))}")
+    registration = Registration.create(name, annotations, **options)
+    print_text("registered", f"registered {name}: {home.register(registration)}")
+    return registration
 
 
-def add_toy(home: "Home", name: str, **options: Any) -> None:
+def add_toy(home: "Home", name: str, **options: Any) -> "Registration":
     """Generate the toy dataset and register it."""
     from xmas_assets.toy.dataset import SyntheticSettings, generate
 
@@ -143,7 +175,7 @@ def add_toy(home: "Home", name: str, **options: Any) -> None:
     folder = home.path("toy", name)
     shutil.rmtree(folder)  # what an interrupted command left of a dataset that is not registered
     generate(SyntheticSettings(), folder)
-    register(home, name, [folder / "train.json"], test=[folder / "test.json"], images=folder, **options)
+    return register(home, name, [folder / "train.json"], test=[folder / "test.json"], images=folder, **options)
 
 
 def _model_fields(source: str) -> dict[str, str]:
@@ -162,9 +194,17 @@ def _model_fields(source: str) -> dict[str, str]:
     return {"source": name, "revision": commit} if name else {"source": source}
 
 
-def _counts(home: "Home", dataset: str) -> tuple[int | str, int | str]:
+def _column(word: str) -> tuple[str, str]:
+    theirs, equals, ours = word.rpartition("=")
+    if not (theirs and equals and ours):
+        fail(f"--columns {word!r} is not of the form THEIRS=OURS; write, for instance, --columns source=task")
+    return theirs, ours
+
+
+def _counts(home: "Home", dataset: str) -> tuple[int | None, int | None]:
     """Rows read and rows quarantined."""
     if not home.is_stored("raw_dataset", dataset):
-        return "not read yet", "-"
+        note(f"{dataset} was not read yet; run: xmas run {dataset} --method random")
+        return None, None
     tables = home.stored("raw_dataset", dataset)
     return tables["samples"].n_rows, tables["quarantine"].n_rows

@@ -1,5 +1,6 @@
 """``xmas doctor``: look what this machine lacks."""
 
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from xmas_assets.cli.options import open_home
-from xmas_assets.cli.output import note
+from xmas_assets.cli.options import find_home
+from xmas_assets.cli.output import is_drawn, note, print_table, prints_tables
 
 if TYPE_CHECKING:
     from xmas_assets.home.home import Home
@@ -21,16 +22,19 @@ _LIBRARIES = ("psutil", "torch", "transformers", "peft", "dagster", "mlflow", "d
 
 
 @app.command()
+@prints_tables
 def doctor() -> None:
     """Say what is missing on this machine, and what to do about it; exit code 2 if anything is.
 
     Example: xmas doctor
     """
-    bad = False
-    for finding in findings(open_home()):
-        print(f"ok   {finding.seen}" if finding.ok else f"BAD  {finding.seen}  ->  {finding.remedy}")
-        bad |= not finding.ok
-    if bad:
+    found = list(findings(find_home()))
+    if is_drawn():
+        for finding in found:
+            print(f"ok   {finding.seen}" if finding.ok else f"BAD  {finding.seen}  ->  {finding.remedy}")
+    else:
+        print_table("findings", Finding._fields, [(ok, seen, None if ok else remedy) for ok, seen, remedy in found])
+    if not all(finding.ok for finding in found):
         raise typer.Exit(2)
 
 
@@ -45,10 +49,10 @@ class Finding(NamedTuple):
 def findings(home: "Home") -> Iterator[Finding]:
     """Look at this machine: Python, libraries, memory, disk, home, GPU, MLflow."""
     yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")
-    libraries = {name: importlib.util.find_spec(name) is not None for name in _LIBRARIES}
-    for name, found in libraries.items():
-        seen = f"{name} {'is' if found else 'is not'} installed"
-        yield Finding(found, seen, "run: pip install --upgrade --force-reinstall xmas-assets")
+    libraries = {name: _version(name) for name in _LIBRARIES}
+    for name, version in libraries.items():
+        seen = f"{name} {version or 'is not installed'}"
+        yield Finding(version is not None, seen, "run: pip install --upgrade --force-reinstall xmas-assets")
     if not all(libraries.values()):
         return  # what follows needs them
     import psutil
@@ -56,15 +60,24 @@ def findings(home: "Home") -> Iterator[Finding]:
 
     from xmas_assets.resources.tracking import Tracking
 
-    root = home.path()
-    free = shutil.disk_usage(root).free
+    root = home.root
+    folder = next(path for path in (root, *root.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
     yield Finding(
         free > _MIN_FREE_BYTES, f"{free >> 30} GiB free at {root}", "free some space, or set XMAS_HOME elsewhere"
+    )
+    is_writable = os.access(folder, os.W_OK)
+    yield Finding(
+        is_writable,
+        f"{root} {'can' if is_writable else 'cannot'} be written",
+        "set XMAS_HOME to a folder that you can write",
     )
     memory = psutil.virtual_memory().available
     yield Finding(memory > _MIN_FREE_BYTES, f"{memory >> 30} GiB of memory available", "close other programs")
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU (fine for the toy profile)"
     yield Finding(True, f"{gpu}; {os.cpu_count()} CPU cores")
+    if folder != root:
+        return  # a home that is not there has no records
     tracking = Tracking(home=home)
     tracking.deliver(log=note)
     waiting = tracking.waiting()
@@ -73,3 +86,15 @@ def findings(home: "Home") -> Iterator[Finding]:
         f"{waiting} MLflow records wait for delivery to {tracking.tracking_uri()}",
         "look at the message above; 'xmas doctor' delivers them when the store is back",
     )
+
+
+def _version(library: str) -> str | None:
+    """Version of an installed library; None if it is not."""
+    if importlib.util.find_spec(library) is None:
+        return None
+    from xmas_assets.contracts.libraries import library_versions
+
+    try:
+        return library_versions((library,))[library]
+    except importlib.metadata.PackageNotFoundError:  # it is there, and its package's note is not
+        return "of an unknown version"

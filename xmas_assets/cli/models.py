@@ -7,12 +7,13 @@ import typer
 
 from xmas_assets.cli.groups import Commands
 from xmas_assets.cli.options import Dataset, Selection, open_home, profile_names
-from xmas_assets.cli.output import fail, note, print_table
+from xmas_assets.cli.output import fail, note, print_table, prints_tables
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help="Try vision-language models, and export trained ones.")
 
 
 @app.command()
+@prints_tables
 def check(
     directory: Annotated[Path, typer.Argument(help="Directory of the model.")],
     dtype: Annotated[str, typer.Option(help="Type of the weights: float32 or bfloat16.")] = "float32",
@@ -45,6 +46,7 @@ def check(
         note(f"{step.name}: {'passed' if step.passed else 'failed'} in {step.seconds:.1f} s")
         steps.append(step)
     print_table(
+        "steps",
         ("step", "outcome", "seconds", "seen"),
         [(step.name, "passed" if step.passed else "failed", round(step.seconds, 1), step.seen) for step in steps],
     )
@@ -53,6 +55,7 @@ def check(
 
 
 @app.command()
+@prints_tables
 def memory(
     directory: Annotated[Path, typer.Argument(help="Directory of the model.")],
     profile: Annotated[
@@ -73,8 +76,8 @@ def memory(
     rows = []
     for name, base in (("proxy", settings.base_model), ("target", settings.target_base)):
         estimate = estimate_memory(config, base, getattr(settings, name))
-        rows.append((name, *(f"{part / 2**30:.2f}" for part in (*estimate, estimate.total))))
-    print_table(("training", *MemoryEstimate._fields, "total"), rows)
+        rows.append((name, *(round(part / 2**30, 2) for part in (*estimate, estimate.total))))
+    print_table("memory", ("training", *MemoryEstimate._fields, "total"), rows)
 
 
 @app.command()
@@ -93,7 +96,7 @@ def export(
     from xmas_assets.contracts.artifacts import SelectionKey
     from xmas_assets.stages.model_export import export_model
 
-    exported = export_model(open_home(), dataset, SelectionKey.parse(selection), to=to, merge=merge)
+    exported = export_model(open_home(), dataset, SelectionKey.read(selection), to=to, merge=merge)
     print(f"{exported.form} in {to}")
     if exported.not_loaded:
         note(f"peft does not load {exported.not_loaded}, which was trained too; export with --merge to have it all")

@@ -20,6 +20,16 @@ def open_home() -> "Home":
     return home
 
 
+def find_home() -> "Home":
+    """The home of a command that only looks, after a line that says where it is: it is not made."""
+    from xmas_assets.home.home import Home
+
+    home = Home.locate()
+    home.check_root()
+    note(f"XMAS_HOME {home.root}" + ("" if home.root.exists() else " (not there yet)"))
+    return home
+
+
 def dataset_names() -> list[str]:
     """Completions of a dataset."""
     from xmas_assets.home.home import Home
@@ -41,11 +51,46 @@ def format_names() -> tuple[str, ...]:
     return FORMATS
 
 
+def tool_names() -> list[str]:
+    """Completions of a program that a subset is written for."""
+    from xmas_assets.data.trainers.registry import TOOLS
+
+    return list(TOOLS)
+
+
+def image_file_ways() -> tuple[str, ...]:
+    """Completions of what happens to the pictures' files."""
+    from xmas_assets.data.trainers.pictures import IMAGE_FILES
+
+    return IMAGE_FILES
+
+
+def path_kinds() -> tuple[str, ...]:
+    """Completions of how rows name their pictures."""
+    from xmas_assets.data.trainers.pictures import PATHS
+
+    return PATHS
+
+
 def duplicate_rules() -> tuple[str, ...]:
     """Completions of what is done with duplicates."""
     from xmas_assets.data.registration import DUPLICATE_RULES
 
     return DUPLICATE_RULES
+
+
+def task_rules() -> tuple[str, ...]:
+    """Completions of where tasks may come from."""
+    from xmas_assets.data.registration import TASK_RULES
+
+    return TASK_RULES
+
+
+def refusal_reasons() -> list[str]:
+    """Completions of why a record is refused."""
+    from xmas_assets.contracts.samples import Reason
+
+    return [reason.value for reason in Reason]
 
 
 def profile_names() -> list[str]:
@@ -69,11 +114,30 @@ def benchmark_forms() -> list[str]:
     return list(BENCHMARKS)
 
 
+def shared_kinds() -> list[str]:
+    """Completions of what a training row can share with a benchmark."""
+    from xmas_assets.contracts.contamination import KINDS
+
+    return list(KINDS)
+
+
+def outside_runners() -> tuple[str, ...]:
+    """Completions of a program that scores targets in place of us."""
+    return ("lmms-eval",)
+
+
 def query_names() -> list[str]:
     """Completions of a query that comes with the package."""
     from xmas_assets.store.database import query_names as stored_names
 
     return stored_names()
+
+
+def result_formats() -> tuple[str, ...]:
+    """Completions of what a query's result is written as."""
+    from xmas_assets.store.result_files import RESULT_FORMATS
+
+    return RESULT_FORMATS
 
 
 def selection_names(context: typer.Context) -> list[str]:
@@ -100,18 +164,39 @@ Dataset = Annotated[str, typer.Argument(help="Name of a registered dataset.", au
 Selection = Annotated[
     str, typer.Argument(help="Selection key, for example xmas_b0.20_s0.", autocompletion=selection_names)
 ]
+DatasetOrStudy = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="Name of a registered dataset; or a .yaml file with dataset, methods, budgets and seeds.",
+        autocompletion=dataset_names,
+    ),
+]
 Methods = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
-        "--method", help="A method that xmas methods lists; may be given several times.", autocompletion=method_names
+        "--method",
+        help="A method that xmas methods lists; may be given several times. At least one, here or in the file.",
+        autocompletion=method_names,
     ),
 ]
 Budgets = Annotated[
-    list[str],
-    typer.Option("--budget", help="Share of the rows, above 0 and at most 1; may be given several times."),
+    list[str] | None,
+    typer.Option(
+        "--budget", help="Share of the rows, as 0.2 or 20%, or a number of rows; several times. Default: 0.1."
+    ),
 ]
-DEFAULT_BUDGETS = ["0.1"]
-Seeds = Annotated[int, typer.Option(min=1, help="Seeds 0..N-1, of the selection and of the target's training.")]
+Seeds = Annotated[
+    int | None, typer.Option(min=1, help="Seeds 0..N-1, of the selection and of the target's training. Default: 1.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="NAME=VALUE of a setting, such as proxy.epochs=2, written into the registration; several times.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be made and how long it takes; make nothing.")]
 Benchmarks = Annotated[
     list[str],
     typer.Option(
@@ -121,4 +206,11 @@ Benchmarks = Annotated[
     ),
 ]
 NO_BENCHMARKS: list[str] = []
+ExcludeContaminated = Annotated[
+    bool,
+    typer.Option(
+        "--exclude-contaminated",
+        help="From now on select no row that shares a picture or a whole question with what targets are scored on.",
+    ),
+]
 Workers = Annotated[int, typer.Option(min=1, help="Selections trained side by side; changes no result.")]

@@ -1,15 +1,21 @@
 """How commands print. Results go to standard output, everything else to standard error.
 
 On a terminal tables are drawn. Anywhere else they are lines of tab-separated cells below a line of names, whole and
-without colour, so that other programs can read them. A value that is missing is an empty cell.
+without colour, so that other programs can read them. A value that is missing is an empty cell. With ``--json`` all
+that a command prints is one JSON object: by the name of each table, a list of its rows.
 """
 
 import errno
+import inspect
+import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
 _WHOLE = sys.maxsize - 1  # characters of a cell: outside a terminal none is cut
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """Errors of writing that are no fault of the program."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object: a list of rows by table.")]
+_document: dict[str, Any] | None = None  # what a command prints as JSON, until it is whole
 
 
 @contextmanager
@@ -59,9 +68,38 @@ def fail(text: str, *, code: int = 2) -> NoReturn:
     sys.exit(code)
 
 
+def prints_tables(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that prints tables the option ``--json``; one that fails prints no half of a document."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, as_json: bool, **options: Any) -> None:
+        global _document
+        _document = {} if as_json else None
+        try:
+            command(*arguments, **options)
+        except (SystemExit, typer.Exit):  # after all that it had to print
+            _print_document()
+            raise
+        else:
+            _print_document()
+        finally:
+            _document = None
+
+    signature = inspect.signature(command)
+    option = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson)
+    wrapped.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # pyright: ignore[reportAttributeAccessIssue]
+    wrapped.__annotations__ = {**command.__annotations__, "as_json": AsJson}
+    return wrapped
+
+
+def _print_document() -> None:
+    if _document is not None:
+        print(json.dumps(_document, indent=1, ensure_ascii=False))
+
+
 def is_drawn() -> bool:
-    """Whether tables are drawn for a person: standard output is a terminal."""
-    return sys.stdout.isatty()
+    """Whether tables are drawn for a person: standard output is a terminal, and JSON is not asked for."""
+    return _document is None and sys.stdout.isatty()
 
 
 def draw(picture: "RenderableType") -> None:
@@ -71,25 +109,55 @@ def draw(picture: "RenderableType") -> None:
     Console(highlight=False).print(picture)
 
 
-def print_table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; text from data shows as it is, without control codes or markup."""
+def print_table(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; text from data shows as it is, without control codes or markup.
+
+    Args:
+        name: What it is called in JSON; a command has one table of a name.
+        columns: Names of its columns.
+        rows: Their cells.
+    """
+    if _document is not None:
+        assert name not in _document, name
+        from xmas_assets.store.result_files import plain
+
+        _document[name] = [dict(zip(columns, map(plain, row), strict=True)) for row in rows]
+        return
     if not is_drawn():
-        for row in (names, *rows):
+        for row in (columns, *rows):
             print("\t".join(_cell(cell, limit=_WHOLE) for cell in row))
         return
+    from rich import box
     from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*(escape(_cell(name)) for name in names))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(escape(_cell(column)), overflow="fold")  # a narrow terminal cuts no number
     for row in rows:
         table.add_row(*(Text(_cell(f"{cell:.4g}" if isinstance(cell, float) else cell)) for cell in row))
     draw(table)
 
 
-def print_frame(frame: "pl.DataFrame") -> None:
+def print_frame(name: str, frame: "pl.DataFrame") -> None:
     """Print a frame as a table."""
-    print_table(frame.columns, frame.iter_rows())
+    print_table(name, frame.columns, frame.iter_rows())
+
+
+def print_text(name: str, text: str) -> None:
+    """Print a result that is no table: in JSON a text of this name."""
+    if _document is None:
+        print(text)
+    else:
+        assert name not in _document, name
+        _document[name] = text
+
+
+def print_gap() -> None:
+    """Print an empty line between two tables."""
+    if _document is None:
+        print("")
 
 
 def _cell(value: object, *, limit: int = 120) -> str:

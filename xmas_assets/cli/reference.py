@@ -15,24 +15,33 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from xmas_assets.cli import options
 from xmas_assets.cli.app import app
 from xmas_assets.cli.groups import command_paths
-from xmas_assets.cli.options import duplicate_rules, format_names, query_names
-from xmas_assets.contracts.section import Section, bounds
+from xmas_assets.contracts.section import Section, bounds, section_of
 from xmas_assets.contracts.settings import Settings
 from xmas_assets.data.profiles import PROFILE_COLUMNS, profile_rows
 
 _MADE = "<!-- Made by: python -m xmas_assets.cli.reference -->"
 _ON_COMMANDS = """\
 Every command takes `-h`. Results go to standard output: tables on a terminal, tab-separated lines elsewhere, where a
-value that is missing is an empty cell. Everything else goes to standard error. Exit code 2 stands for a mistake of the
-user, in one line.
+value that is missing is an empty cell. With `--json`, which every command takes that prints tables, they are one JSON
+object: by the name of each table, a list of its rows. Everything else goes to standard error. Exit code 1 says that a
+run failed, 2 that the words of the command, a file or a setting are wrong; both in one line.
 `xmas --version` prints the version. `xmas --install-completion` makes bash, zsh or fish complete commands, datasets,
 methods, selections and queries; `xmas --show-completion` prints the script instead."""
-_COMPLETE_LISTS = (duplicate_rules, format_names, query_names)  # completions that name all that is allowed
+_COMPLETE_LISTS = (
+    options.duplicate_rules,
+    options.format_names,
+    options.outside_runners,
+    options.query_names,
+    options.result_formats,
+    options.task_rules,
+)  # completions that name all that is allowed
 _TYPES = {
     bool: "flag",
     int: "integer",
+    float: "number",
     str: "text",
     Path: "path",
     list[str]: "text, several times",
@@ -107,20 +116,15 @@ def _value(parameter: Any) -> str:
 def _sections(section: type[Section], before: str = "") -> Iterator[tuple[str, type[Section]]]:
     """Every section that holds values of its own, by its dotted name, in the order of the settings."""
     for name, info in section.model_fields.items():
-        if (inner := _section_of(info)) is not None:
+        if (inner := section_of(info)) is not None:
             path = f"{before}{name}"
             if not all(_is_section(field) for field in inner.model_fields.values()):
                 yield path, inner
             yield from _sections(inner, f"{path}.")
 
 
-def _section_of(info: FieldInfo) -> type[Section] | None:
-    kinds = getattr(info.annotation, "__args__", (info.annotation,))
-    return next((kind for kind in kinds if inspect.isclass(kind) and issubclass(kind, Section)), None)
-
-
 def _is_section(info: FieldInfo) -> bool:
-    return _section_of(info) is not None and info.default is not None
+    return section_of(info) is not None and info.default is not None
 
 
 def _field(name: str, info: FieldInfo) -> str:

@@ -15,7 +15,7 @@ def ui(
     mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the MLflow UI.")] = 5000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="Allow an address that others can reach (no login!).")
+        bool, typer.Option("--allow-remote", help="Allow an address that others can reach; they need a token.")
     ] = False,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="Name under which a proxy serves the UIs; may be given several times.")

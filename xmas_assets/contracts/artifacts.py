@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.contracts.errors import SettingsError
+from xmas_assets.contracts.messages import shown
+from xmas_assets.contracts.section import LARGEST_TRAINING_SEED
 
-_SELECTION = re.compile(r"(?P<method>[a-z][a-z0-9]*(?:_[a-z0-9]+)*?)_b(?P<budget>\d+\.\d+)_s(?P<seed>\d+)")
+_SELECTION = re.compile(r"(?P<method>[a-z][a-z0-9]*(?:_[a-z0-9]+)*?)_b(?P<budget>\d*\.?\d+%?)_s(?P<seed>\d{1,10})")
 _DATASET = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_MOST_DECIMALS = 18  # a key is part of file names
+_BUDGET_HELP = "give a fraction in (0, 1], such as 0.2 or 20%"
 _SELECTION_HELP = "write <method>_b<budget fraction>_s<seed>, for example xmas_b0.20_s0"
 
 
@@ -42,29 +46,45 @@ class SelectionKey:
             >>> SelectionKey.parse("balanced_random_b0.05_s3").method
             'balanced_random'
         """
-        match = _SELECTION.fullmatch(text)
-        if match is None:
-            raise SettingsError(f"selection key {text[:100]!r} is not understood; {_SELECTION_HELP}")
-        key = cls.make(match["method"], match["budget"], int(match["seed"]))
+        key = cls.read(text)
         if str(key) != text:
             raise SettingsError(f"selection key {text[:100]!r} is not in its canonical form; write {key}")
         return key
 
     @classmethod
+    def read(cls, text: str) -> Self:
+        """Read a key as a person types it, with its budget in any spelling: 0.2, .20 or 20%.
+
+        Raises:
+            SettingsError: If the text is not a key, or its budget is outside (0, 1].
+
+        Example:
+            >>> str(SelectionKey.read("xmas_b20%_s0"))
+            'xmas_b0.20_s0'
+        """
+        match = _SELECTION.fullmatch(text)
+        if match is None:
+            raise SettingsError(f"selection key {text[:100]!r} is not understood; {_SELECTION_HELP}")
+        return cls.make(match["method"], match["budget"], int(match["seed"]))
+
+    @classmethod
     def make(cls, method: str, budget: str | float | Decimal, seed: int) -> Self:
-        """Build a key from its parts; the budget is taken as the decimal a person reads (0.1 is 0.10).
+        """Build a key from its parts; the budget is the decimal that a person reads (0.1 is 0.10, and so is 10%).
 
         Raises:
             SettingsError: If the budget is not a number in (0, 1], or the seed is negative.
         """
         try:
-            share = Decimal(str(budget))
+            text = str(budget)
+            share = Decimal(text.removesuffix("%")) / 100 if text.endswith("%") else Decimal(text)
         except InvalidOperation:
-            raise SettingsError(f"budget {budget!r} is not a number; give a fraction in (0, 1], such as 0.2") from None
+            raise SettingsError(f"budget {shown(budget, 40)} is not a number; {_BUDGET_HELP}") from None
         if not (share.is_finite() and 0 < share <= 1):
-            raise SettingsError(f"budget {budget} is out of range; give a fraction in (0, 1], such as 0.2")
-        if seed < 0:
-            raise SettingsError(f"seed {seed} is negative; give 0 or more")
+            raise SettingsError(f"budget {str(budget)[:40]} is out of range; {_BUDGET_HELP}")
+        if share != round(share, _MOST_DECIMALS):
+            raise SettingsError(f"budget {str(budget)[:40]} has more than {_MOST_DECIMALS} decimals; {_BUDGET_HELP}")
+        if not 0 <= seed <= LARGEST_TRAINING_SEED:
+            raise SettingsError(f"seed {seed} is out of range; give 0 to {LARGEST_TRAINING_SEED}")
         return cls(method, share, seed)
 
     @property
@@ -100,6 +120,26 @@ def budget_count(share: Decimal, n_samples: int) -> int:
     if n_samples <= 0:
         raise SettingsError("the dataset has 0 usable rows; nothing can be selected")
     return max(1, int(share * n_samples))
+
+
+def share_of_rows(count: int, n_samples: int) -> Decimal:
+    """The shortest share of a dataset that buys a number of its rows, rounded up.
+
+    Raises:
+        SettingsError: If the dataset has fewer rows.
+
+    Example:
+        >>> share_of_rows(500, 3000), budget_count(share_of_rows(500, 3000), 3000)
+        (Decimal('0.1667'), 500)
+    """
+    if count > n_samples:
+        raise SettingsError(f"a budget of {count:,} rows is more than the {n_samples:,} that the dataset has")
+    shares = (_rounded_up(count, n_samples, digits) for digits in range(2, _MOST_DECIMALS + 1))
+    return next(share for share in shares if budget_count(share, n_samples) == count)
+
+
+def _rounded_up(count: int, n_samples: int, digits: int) -> Decimal:
+    return Decimal(-(-count * 10**digits // n_samples)).scaleb(-digits)
 
 
 def check_dataset_name(name: str) -> str:

@@ -1,12 +1,20 @@
 """Our error types. One line each: what was seen, what is allowed, what to do.
 
-The CLI prints the message and exits with code 2, without a traceback; anything that is not an ``XmasError`` is a bug
-of ours and keeps its traceback.
+The CLI prints the message without a traceback and exits with code 2, or 1 where a run failed on its way. Anything that
+is not an ``XmasError`` is a bug of ours and keeps its traceback.
 """
+
+from typing import ClassVar
 
 
 class XmasError(Exception):
-    """A refused input or a user's mistake, explained in one line."""
+    """A refused input or a user's mistake, explained in one line.
+
+    Attributes:
+        exit_code: What a command that it ends exits with.
+    """
+
+    exit_code: ClassVar[int] = 2
 
 
 class SettingsError(XmasError):
@@ -15,6 +23,10 @@ class SettingsError(XmasError):
 
 class DatasetError(XmasError):
     """A dataset that cannot be read at all (single bad rows are quarantined instead)."""
+
+
+class NoRowsError(DatasetError):
+    """A dataset whose records were all refused, each for a reason that is kept."""
 
 
 class ImageError(XmasError):

@@ -3,12 +3,13 @@
 import json
 import stat
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.messages import describe_invalid
+from xmas_assets.contracts.section import LARGEST_TRAINING_SEED, MOST
 
 _HEX = r"^[0-9a-f]{64}$"
 _MAX_BYTES = 1 << 30
@@ -37,13 +38,26 @@ class ExportedFile(BaseModel):
     format: str = Field(description="The format that was asked for; 'original' for the source's own records.")
 
 
-class MethodPackage(BaseModel):
-    """An installed package, other than this one, that a selection method comes from."""
+class OutsidePackage(BaseModel):
+    """An installed package, other than this one, that a selection method or a benchmark comes from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     distribution: str = Field(description="Its name, as pip knows it.")
     version: str = Field(description="Its version.")
+
+
+class Exclusion(BaseModel):
+    """By which rule rows were left out before anything was selected, and how many."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kinds: tuple[str, ...] = Field(description="What a row shares with an item: one of these is enough.")
+    near_bits: int = Field(ge=0, le=64, description="Pictures whose codes differ in at most this many bits look alike.")
+    items: dict[str, str] = Field(
+        min_length=1, description="What the rows were compared with: a benchmark's name to its items' content hash."
+    )
+    n_rows: int = Field(ge=0, le=MOST, description="Rows left out.")
 
 
 class Manifest(BaseModel):
@@ -58,17 +72,22 @@ class Manifest(BaseModel):
     dataset: str = Field(description="Name of the dataset.")
     dataset_digest: str = Field(pattern=_HEX, description="Content hash of the samples that were selected from.")
     source_files: tuple[SourceFile, ...] = Field(min_length=1, description="Annotation files, in registered order.")
-    n_samples: int = Field(ge=1, description="Rows that were selected from.")
+    n_samples: int = Field(ge=1, le=MOST, description="Rows that were selected from, and those of 'excluded'.")
+    excluded: Exclusion | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="Rows that no method could select; only where a rule was in force.",
+    )
     method: str = Field(description="Name of the selection method.")
-    method_package: MethodPackage | None = Field(
+    method_package: OutsidePackage | None = Field(
         default=None,
         exclude_if=_is_none,
         description="The package that the method comes from; left out for methods of this one.",
     )
-    parameters: dict[str, Any] = Field(description="The method's parameters, all of them.")
-    budget: str = Field(pattern=r"^\d+\.\d+$", description="Share of the rows, as the decimal in the selection key.")
-    seed: int = Field(ge=0, description="Seed of the selection.")
-    n_selected: int = Field(ge=1, description="Rows selected.")
+    parameters: dict[str, JsonValue] = Field(description="The method's parameters, all of them.")
+    budget: str = Field(pattern=r"^\d+\.\d+$", description="Share of the rows that were not excluded.")
+    seed: int = Field(ge=0, le=LARGEST_TRAINING_SEED, description="Seed of the selection.")
+    n_selected: int = Field(ge=1, le=MOST, description="Rows selected.")
     rows: tuple[int, ...] = Field(description="Positions in the samples table, ascending.")
     sample_ids: tuple[str, ...] = Field(description="Ids of the rows, in the same order.")
     library_versions: dict[str, str] = Field(default_factory=dict, description="Library name to version.")
@@ -80,6 +99,11 @@ class Manifest(BaseModel):
     export: ExportedFile | None = Field(
         default=None, exclude_if=_is_none, description="The exported file; only in its own manifest."
     )
+
+    @property
+    def n_excluded(self) -> int:
+        """Rows that no method could select."""
+        return self.excluded.n_rows if self.excluded else 0
 
     @model_validator(mode="after")
     def _rows_fit_together(self) -> Self:

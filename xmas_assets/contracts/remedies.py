@@ -6,6 +6,8 @@ from xmas_assets.contracts.artifacts import SelectionKey
 
 _TRAINED = {"target_model", "benchmark_scores", "leaderboard"}  # what 'xmas run' makes and 'xmas select' does not
 _ANY_METHOD = {"raw_dataset", "base_model", "target_base", "leaderboard"}
+OUTSIDE_SCORES = "lmms_eval_scores"
+"""Tables that no asset makes: what lmms-eval answered and scored, by selection."""
 _OWN_COMMANDS = {"clip_embeddings": "advise", "attention_gradient_agreement": "theory"}
 
 
@@ -26,6 +28,8 @@ def how_to_make(
         >>> how_to_make("target_model", dataset="mine", selection=SelectionKey.parse("xmas_b0.20_s1"))
         'materialize target_model in the UI, or run: xmas run mine --method xmas --budget 0.20 --seeds 2'
     """
+    if assets == (OUTSIDE_SCORES,):
+        return f"run: xmas benchmark run {dataset} --runner lmms-eval --python PYTHON"
     verb = "run" if _TRAINED & set(assets) else "select"
     if selection is not None:
         seeds = f" --seeds {selection.seed + 1}" if selection.seed else ""

@@ -60,6 +60,8 @@ class Reason(StrEnum):
     BAD_IMAGE_FIELD = "bad_image_field"
     IMAGE_COUNT = "image_count"
     IMAGE_IN_ANSWER = "image_in_answer"
+    BOX_COUNT = "box_count"
+    OTHER_MEDIUM = "other_medium"
     TOO_LARGE = "too_large"
     TOO_LONG = "too_long"
     IMAGE_MISSING = "image_missing"

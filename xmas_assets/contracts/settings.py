@@ -4,18 +4,20 @@ A stage's settings are hashed into its data version, so a changed value makes th
 and nothing before it. A profile is one ``Settings``; a dataset's registration may override single fields.
 """
 
+import math
 from collections.abc import Container, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from xmas_assets.contracts.annotation import ClipSettings, QualitySettings, TagSettings
 from xmas_assets.contracts.errors import SettingsError
-from xmas_assets.contracts.section import EVERY_VALUE, Section
+from xmas_assets.contracts.section import EVERY_VALUE, LARGEST_SEED, LARGEST_TRAINING_SEED, MOST, MOST_THREADS, Section
 from xmas_assets.contracts.signal_settings import GradientSettings, SignalSettings, TrajectorySettings
 
 TOY_MODEL = "toy:tiny"
 FORMER_TOY_MODEL = "embedded:tiny"
+_TOY_ANSWER_TOKENS = 16
 
 
 class BaseModelSettings(Section):
@@ -38,7 +40,7 @@ class BaseModelSettings(Section):
         default="cpu", description="Where models run; 'cuda' is refused if there is none."
     )
     max_tokens: int = Field(
-        default=2048, ge=16, description="Longest prompt with answer, tokens including image tokens."
+        default=2048, ge=16, le=MOST, description="Longest prompt with answer, tokens including image tokens."
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
         default="auto",
@@ -67,8 +69,10 @@ class BaseModelSettings(Section):
 class LoraSettings(Section):
     """Low-rank adapters on the language model's linear layers (peft)."""
 
-    rank: int = Field(default=128, ge=1, description="Rank of the update.")
-    alpha: int = Field(default=256, ge=1, description="Scale numerator; the update is multiplied by alpha / rank.")
+    rank: int = Field(default=128, ge=1, le=MOST, description="Rank of the update.")
+    alpha: int = Field(
+        default=256, ge=1, le=MOST, description="Scale numerator; the update is multiplied by alpha / rank."
+    )
     dropout: float = Field(default=0.05, ge=0, lt=1, description="Dropout on the adapter's input.")
 
 
@@ -84,19 +88,22 @@ class TrainingSettings(Section):
     lora: LoraSettings | None = Field(
         default=None, description="Adapters instead of full fine-tuning of the language model."
     )
-    epochs: float = Field(default=1.0, gt=0, description="Passes over the rows.")
+    epochs: float = Field(default=1.0, gt=0, le=1e6, description="Passes over the rows.")
     n_steps: int | None = Field(
-        default=None, ge=1, description="Optimiser steps in place of epochs: as many for a small subset as for a large."
+        default=None,
+        ge=1,
+        le=MOST,
+        description="Optimiser steps in place of epochs: as many for a small subset as for a large.",
     )
     batch_size: int = Field(
-        default=32, ge=1, description="Rows per optimiser step (the last step of an epoch may have fewer)."
+        default=32, ge=1, le=MOST, description="Rows per optimiser step (the last step of an epoch may have fewer)."
     )
-    micro_batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    micro_batch_size: Annotated[int, Field(ge=1, le=MOST)] | Literal["auto"] = Field(
         default=32,
         description="Rows per forward pass; gradients add up to a batch. 'auto' tries batch_size, then half of it, and "
         "so on, until the memory holds the longest rows; a run that is resumed goes on with what it found.",
     )
-    learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate of AdamW.")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1e3, description="Peak learning rate of AdamW.")
     optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = Field(
         default="adamw",
         description="'adamw' keeps 8 bytes per trained weight, 'adamw_8bit' 2, and a paged one moves them to the main "
@@ -106,15 +113,19 @@ class TrainingSettings(Section):
         default="cosine", description="Learning-rate decay after warm-up."
     )
     warmup_fraction: float = Field(default=0.03, ge=0, lt=1, description="Share of the steps spent warming up.")
-    weight_decay: float = Field(default=0.0, ge=0, description="AdamW weight decay.")
-    max_grad_norm: float = Field(default=1.0, gt=0, description="Gradient norm is clipped to this.")
+    weight_decay: float = Field(default=0.0, ge=0, le=1e3, description="AdamW weight decay.")
+    max_grad_norm: float = Field(
+        default=1.0, ge=0, le=1e12, description="Gradient norm is clipped to this; 0 clips nothing."
+    )
     n_checkpoints: int = Field(
-        default=1, ge=1, description="Checkpoints kept, evenly spaced in steps, the last one at the end."
+        default=1, ge=1, le=10_000, description="Checkpoints kept, evenly spaced in steps, the last one at the end."
     )
     resume_steps: int = Field(
-        default=200, ge=1, description="Steps between resumable states, so that a kill loses no more."
+        default=200, ge=1, le=MOST, description="Steps between resumable states, so that a kill loses no more."
     )
-    threads: int = Field(default=1, ge=1, description="CPU threads; part of the settings because sums depend on it.")
+    threads: int = Field(
+        default=1, ge=1, le=MOST_THREADS, description="CPU threads; part of the settings because sums depend on it."
+    )
     gradient_checkpointing: bool = Field(
         default=False,
         description="Keep a layer's input only and run the layer again for its gradients: much less memory for a third "
@@ -124,6 +135,13 @@ class TrainingSettings(Section):
         default=False,
         description="Put rows of like length into a micro batch, and these in random order: less padding.",
     )
+
+    @field_validator("max_grad_norm", mode="before")
+    @classmethod
+    def _name_what_clips_nothing(cls, value: object) -> object:
+        if value == math.inf:
+            raise ValueError("must be finite; write 0 to clip nothing")
+        return value
 
 
 def require_adapters(base: BaseModelSettings, training: TrainingSettings, *, names: tuple[str, str]) -> None:
@@ -148,20 +166,20 @@ class ProxySettings(TrainingSettings):
     """The small model whose training is watched (XMAS: one epoch over everything, several checkpoints)."""
 
     n_checkpoints: int = Field(
-        default=7, ge=2, description="Checkpoints kept, evenly spaced in steps, the last one at the end."
+        default=7, ge=2, le=10_000, description="Checkpoints kept, evenly spaced in steps, the last one at the end."
     )
-    seed: int = Field(default=0, ge=0, description="Seed of the proxy's data order.")
+    seed: int = Field(default=0, ge=0, le=LARGEST_TRAINING_SEED, description="Seed of the proxy's data order.")
 
 
 class DifficultySettings(TrainingSettings):
     """How a score net is trained together with the model (METHODS: Self-Filter)."""
 
-    batch_size: int = Field(default=32, ge=2, description="Rows per optimiser step.")
+    batch_size: int = Field(default=32, ge=2, le=MOST, description="Rows per optimiser step.")
     # A number, since the scores depend on it.
     micro_batch_size: int = Field(  # pyright: ignore[reportIncompatibleVariableOverride] frozen
-        default=8, ge=2, description="Rows per forward pass, over which the score net's outputs are a softmax."
+        default=8, ge=2, le=MOST, description="Rows per forward pass, over which the score net's outputs are a softmax."
     )
-    seed: int = Field(default=0, ge=0, description="Seed of the training's data order.")
+    seed: int = Field(default=0, ge=0, le=LARGEST_TRAINING_SEED, description="Seed of the training's data order.")
 
 
 class WarmupSettings(TrainingSettings):
@@ -170,39 +188,55 @@ class WarmupSettings(TrainingSettings):
     # Gradients are read of these weights, and with this optimiser's state, so there is no doing without them.
     lora: LoraSettings = LoraSettings()  # pyright: ignore[reportIncompatibleVariableOverride] frozen
     optimizer: Literal["adamw"] = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride] frozen
-    epochs: float = Field(default=4.0, gt=0, description="Passes over the rows; 4 as in the paper.")
+    epochs: float = Field(default=4.0, gt=0, le=1e6, description="Passes over the rows; 4 as in the paper.")
     n_checkpoints: int = Field(
-        default=4, ge=1, description="Checkpoints kept, evenly spaced in steps; 4, one an epoch, as in the paper."
+        default=4,
+        ge=1,
+        le=10_000,
+        description="Checkpoints kept, evenly spaced in steps; 4, one an epoch, as in the paper.",
     )
     share: float = Field(
         default=0.05, gt=0, le=1, description="Share of the dataset's rows, drawn at random; 0.05 as in the paper."
     )
-    seed: int = Field(default=0, ge=0, description="Seed of the draw, and of the training's data order.")
+    seed: int = Field(
+        default=0, ge=0, le=LARGEST_TRAINING_SEED, description="Seed of the draw, and of the training's data order."
+    )
 
 
 class ClusterSettings(Section):
     """k-means over trajectories (METHODS: XMAS 3)."""
 
     n_clusters: int | None = Field(
-        default=None, ge=1, description="K; default round(sqrt(1.5 N)), which is the paper's 1000 at its N = 665k."
+        default=None,
+        ge=1,
+        le=MOST,
+        description="K; default round(sqrt(1.5 N)), which is the paper's 1000 at its N = 665k.",
     )
-    max_iterations: int = Field(default=100, ge=1, description="Lloyd iterations at most.")
-    seed: int = Field(default=0, ge=0, description="Seed of the initial centroids.")
+    max_iterations: int = Field(default=100, ge=1, le=MOST, description="Lloyd iterations at most.")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of the initial centroids.")
 
 
 class BenchmarkSettings(Section):
     """How a target model is asked."""
 
-    max_new_tokens: int = Field(default=16, ge=1, description="Longest generated answer, tokens; decoding is greedy.")
-    batch_size: int = Field(default=256, ge=1, description="Questions per forward pass.")
-    max_questions: int | None = Field(default=None, ge=1, description="Ask a seeded sample of this many; default all.")
-    threads: int = Field(default=1, ge=1, description="CPU threads.")
+    max_new_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST,
+        description="Longest answer to the dataset's own test questions, tokens; decoding is greedy. null: as many as "
+        "the longest right answer has with its end token, within 16..1024 (16 for the toy dataset).",
+    )
+    batch_size: int = Field(default=256, ge=1, le=MOST, description="Questions per forward pass.")
+    max_questions: int | None = Field(
+        default=None, ge=1, le=MOST, description="Ask a seeded sample of this many; default all."
+    )
+    threads: int = Field(default=1, ge=1, le=MOST_THREADS, description="CPU threads.")
 
 
 class MethodsSettings(Section):
     """Hyperparameters of selection methods that differ from their defaults (``xmas methods`` lists them)."""
 
-    parameters: dict[str, dict[str, Any]] = Field(
+    parameters: dict[str, dict[str, JsonValue]] = Field(
         default_factory=dict, description="Method name to parameter to value, such as {xmas: {variant: reference}}."
     )
 
@@ -234,6 +268,14 @@ class Settings(Section):
         """The sections by name. Those of single signals are sections of their own, so that only one becomes stale."""
         sections = dict(self)
         return sections | dict(sections.pop("signals"))
+
+    def of_toy(self) -> Self:
+        """These settings for a toy dataset, whose answers end after 16 tokens unless another length is set.
+
+        So they did before their length followed the right answers, and what toy homes hold stays fresh.
+        """
+        longest = self.benchmark.max_new_tokens or _TOY_ANSWER_TOKENS
+        return self.model_copy(update={"benchmark": self.benchmark.model_copy(update={"max_new_tokens": longest})})
 
     @model_validator(mode="after")
     def _quantised_bases_can_be_used(self) -> Self:

@@ -4,21 +4,25 @@ from typing import Literal
 
 from pydantic import Field
 
-from xmas_assets.contracts.section import Section
+from xmas_assets.contracts.section import LARGEST_SEED, MOST, MOST_THREADS, Section
 
 
 class GradientSettings(Section):
     """How gradients of single rows are read (METHODS: influence of gradients)."""
 
     n_projected: int = Field(
-        default=8192, ge=1, description="Dimensions that gradients are projected to; 8192 as in LESS and TIVE."
+        default=8192, ge=1, le=MOST, description="Dimensions that gradients are projected to; 8192 as in LESS and TIVE."
     )
-    seed: int = Field(default=0, ge=0, description="Seed of the projection.")
-    batch_size: int = Field(default=8, ge=1, description="Rows per backward pass; the result does not depend on it.")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of the projection.")
+    batch_size: int = Field(
+        default=8, ge=1, le=MOST, description="Rows per backward pass; the result does not depend on it."
+    )
     shard_size: int = Field(
-        default=1024, ge=1, description="Rows per committed shard; the result does not depend on it."
+        default=1024, ge=1, le=MOST, description="Rows per committed shard; the result does not depend on it."
     )
-    threads: int = Field(default=1, ge=1, description="CPU threads; part of the settings because sums depend on it.")
+    threads: int = Field(
+        default=1, ge=1, le=MOST_THREADS, description="CPU threads; part of the settings because sums depend on it."
+    )
 
 
 class TrajectorySettings(Section):
@@ -29,11 +33,15 @@ class TrajectorySettings(Section):
         description="'causal': the model's own attention probabilities; 'reference': the published code's arithmetic.",
     )
     n_values: int = Field(default=5, ge=1, le=64, description="Largest singular values kept (k in the paper).")
-    batch_size: int = Field(default=64, ge=1, description="Rows per forward pass; the result does not depend on it.")
-    shard_size: int = Field(
-        default=4096, ge=1, description="Rows per committed shard; the result does not depend on it."
+    batch_size: int = Field(
+        default=64, ge=1, le=MOST, description="Rows per forward pass; the result does not depend on it."
     )
-    threads: int = Field(default=1, ge=1, description="CPU threads; part of the settings because sums depend on it.")
+    shard_size: int = Field(
+        default=4096, ge=1, le=MOST, description="Rows per committed shard; the result does not depend on it."
+    )
+    threads: int = Field(
+        default=1, ge=1, le=MOST_THREADS, description="CPU threads; part of the settings because sums depend on it."
+    )
 
 
 class AttentionMapSettings(Section):
@@ -53,7 +61,7 @@ class AttentionMapSettings(Section):
     )
     grid_side: int = Field(default=8, ge=1, le=64, description="Cells on a side of the grid.")
     n_dimensions: int = Field(default=32, ge=1, le=1024, description="Dimensions of the projection.")
-    seed: int = Field(default=0, ge=0, description="Seed of the projection.")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of the projection.")
 
 
 class BlockActivationSettings(Section):

@@ -1,16 +1,18 @@
 """A benchmark's registration: which benchmark it is, where its official files and images are, how models are asked."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from xmas_assets.contracts.annotation import JudgeSettings
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.samples import IMAGE_MARK
 from xmas_assets.data.registration_file import RegistrationFile, absolute, check_absolute
 from xmas_assets.files.whole import check_readable
 
 PROMPT = "{prompt}"
+_GENERATE, _LLAVA = "generate", "llava"
 
 
 class BenchmarkRegistration(RegistrationFile):
@@ -31,6 +33,23 @@ class BenchmarkRegistration(RegistrationFile):
         default=None, ge=1, le=8192, description="Longest answer, tokens; null: as the benchmark needs."
     )
 
+    # Left out where they are the default, so that what was registered before they were added keeps its version.
+    answering: Literal["generate", "likelihood"] = Field(
+        default=_GENERATE,
+        exclude_if=_GENERATE.__eq__,
+        description="How models answer: in words of their own, or by the option that they find most likely.",
+    )
+    prompt_style: Literal["llava", "family"] = Field(
+        default=_LLAVA,
+        exclude_if=_LLAVA.__eq__,
+        description="Whose prompt is the benchmark's own: LLaVA-1.5's, or that which the model's family published.",
+    )
+    judge: JudgeSettings | None = Field(
+        default=None,
+        exclude_if=lambda judge: judge is None,
+        description="Who judges the answers to mmvet, llavabench or owleval; null: they are not scored.",
+    )
+
     @field_validator("questions", "annotations", "images")
     @classmethod
     def _paths_are_absolute(cls, value: tuple[Path, ...] | Path | None) -> tuple[Path, ...] | Path | None:
@@ -45,6 +64,12 @@ class BenchmarkRegistration(RegistrationFile):
         if IMAGE_MARK in value:
             raise ValueError(f"leave out {IMAGE_MARK!r}; a question's images are put before the prompt")
         return value
+
+    @model_validator(mode="after")
+    def _an_option_has_no_length(self) -> Self:
+        if self.answering == "likelihood" and (self.max_new_tokens is not None or self.prompt_style == "family"):
+            raise ValueError("likelihood ranks given options after the bare question; leave out the other settings")
+        return self
 
     @classmethod
     def create(cls, name: str, questions: list[Path], **fields: Any) -> Self:

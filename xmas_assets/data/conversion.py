@@ -1,6 +1,6 @@
 """Records written anew in another format than their source's: id, turns, images and task; nothing else is carried."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.samples import Turn
-from xmas_assets.data.images import STORE_PREFIX, ImageRoot, store_image
+from xmas_assets.data.images import STORE_PREFIX, store_image
 from xmas_assets.data.json_records import RawRecord
 from xmas_assets.data.json_slices import write_records
 from xmas_assets.data.validators import Draft, validate
@@ -34,7 +34,8 @@ def convert_records(
     file_format: str,
     *,
     lines: bool,
-    images: ImageRoot,
+    columns: Mapping[str, str] | None,
+    read_image: Callable[[str], bytes],
     extracted: Path,
     target: Path,
 ) -> int:
@@ -44,7 +45,8 @@ def convert_records(
         records: As read from their source; all of them were accepted when the dataset was read.
         file_format: ``llava_json``, ``llava_jsonl``, ``sharegpt`` or ``parquet``.
         lines: JSON lines instead of a JSON list.
-        images: Where the images of a Parquet file are read from.
+        columns: The users' names of fields, with ours.
+        read_image: Gives the bytes of an image by its reference, for a Parquet file.
         extracted: Folder for images that a JSON file cannot hold; written only if there are such.
         target: File to write.
 
@@ -55,16 +57,16 @@ def convert_records(
         DatasetError: If a record is not valid.
         ImageError: If an image cannot be read or is none.
     """
-    drafts = (_accepted(record) for record in records)
+    drafts = (_accepted(record, columns) for record in records)
     if file_format == "parquet":
-        return _write_parquet(drafts, images, target)
+        return _write_parquet(drafts, read_image, target)
     make = _sharegpt_record if file_format == "sharegpt" else _llava_record
     written = (orjson.dumps(make(draft, [_path(image, extracted) for image in draft.images])) for draft in drafts)
     return write_records(written, target, lines=lines)
 
 
-def _accepted(record: RawRecord) -> Draft:
-    draft = validate(record)
+def _accepted(record: RawRecord, columns: Mapping[str, str] | None) -> Draft:
+    draft = validate(record, columns)
     if not isinstance(draft, Draft):
         raise DatasetError(f"record {record.source_row} is not valid ({draft.detail}); read the dataset again")
     return draft
@@ -95,7 +97,7 @@ def _sharegpt_record(draft: Draft, paths: list[str]) -> dict[str, Any]:
     return {**_common_fields(draft), "messages": messages, "images": paths}
 
 
-def _write_parquet(drafts: Iterator[Draft], images: ImageRoot, target: Path) -> int:
+def _write_parquet(drafts: Iterator[Draft], read_image: Callable[[str], bytes], target: Path) -> int:
     n_written = 0
     with pq.ParquetWriter(target, _PARQUET_SCHEMA) as writer:
         while chunk := list(islice(drafts, _PARQUET_ROWS)):
@@ -103,7 +105,7 @@ def _write_parquet(drafts: Iterator[Draft], images: ImageRoot, target: Path) -> 
                 {
                     "id": draft.source_id,
                     "task": draft.task,
-                    "images": [_image_struct(image, images) for image in draft.images],
+                    "images": [_image_struct(image, read_image) for image in draft.images],
                     "conversations": _llava_turns(draft.turns),
                 }
                 for draft in chunk
@@ -113,7 +115,7 @@ def _write_parquet(drafts: Iterator[Draft], images: ImageRoot, target: Path) -> 
     return n_written
 
 
-def _image_struct(image: str | bytes, images: ImageRoot) -> dict[str, Any]:
+def _image_struct(image: str | bytes, read_image: Callable[[str], bytes]) -> dict[str, Any]:
     if isinstance(image, bytes):
         return {"bytes": image, "path": None}
-    return {"bytes": images.read(image), "path": image}
+    return {"bytes": read_image(image), "path": image}

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -13,6 +14,8 @@ from xmas_assets.contracts.samples import Reason
 MAX_PIXELS = 64_000_000
 MIN_SIDE_PIXELS = 4  # below this a processor cannot tell pixels from channels: (3, 3, 3) is ambiguous
 MAX_ASPECT = 100  # processors scale the short side up: 1 x 10,000 would become 336 x 3,360,000
+
+warnings.filterwarnings("ignore", message="Corrupt EXIF data", module=r"PIL\.")  # the picture is read all the same
 
 # By content, never by name. No other format (TIFF, PSD, EPS, SVG, PDF, FITS, ...) reaches a decoder.
 _MAGIC = (
@@ -49,7 +52,10 @@ def image_format(data: bytes) -> str:
     for magic, offset, name in _MAGIC:
         if data[offset : offset + len(magic)] == magic:
             return name
-    raise ImageError(Reason.IMAGE_FORMAT, f"starts with {data[:12]!r}; PNG, JPEG, GIF, WEBP and BMP are allowed")
+    raise ImageError(
+        Reason.IMAGE_FORMAT,
+        f"starts with {data[:12]!r}; PNG, JPEG, GIF, WEBP and BMP are allowed; convert it (mogrify -format png FILE)",
+    )
 
 
 def decode_rgb(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:

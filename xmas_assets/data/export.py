@@ -6,10 +6,11 @@ from pathlib import Path
 
 from xmas_assets.contracts.errors import DatasetError, OutputError, SelectionError
 from xmas_assets.contracts.manifest import ExportedFile, Manifest
+from xmas_assets.contracts.messages import one_of
 from xmas_assets.data.conversion import convert_records
-from xmas_assets.data.images import ImageRoot
+from xmas_assets.data.image_archives import image_files
 from xmas_assets.data.inputs import Inputs
-from xmas_assets.data.originals import write_originals
+from xmas_assets.data.originals import COPIED, write_originals
 from xmas_assets.data.outputs import Claim, claim, place, place_folder, regular_file
 from xmas_assets.data.readers import CONTAINERS, Container, described, detect_container, read_records
 from xmas_assets.data.registration import FORMATS, Registration
@@ -60,7 +61,7 @@ def export_subset(
     container = _container(to, file_format, registration.annotations)
     manifest_path = to.with_name(f"{to.stem}{_MANIFEST}")
     claims = _claim_both(manifest_path, to, inputs=inputs, force=force)
-    _check_unchanged(registration, manifest)
+    check_unchanged(registration, manifest)
     try:
         with temporary_path(to) as staging:
             staging.mkdir()
@@ -77,7 +78,7 @@ def export_subset(
 def _container(to: Path, file_format: str | None, sources: Sequence[Path]) -> Container:
     """What the file's suffix says, after a check that the records can be written as that."""
     if file_format is not None and file_format not in FORMATS:
-        raise DatasetError(f"format {file_format!r} is not known; use one of {', '.join(FORMATS)}")
+        raise DatasetError(f"format {file_format!r} is not known; {one_of(file_format, FORMATS)}")
     container = _SUFFIXES.get(to.suffix.lower())
     if container is None or to.name.endswith(_MANIFEST):
         raise OutputError(
@@ -85,6 +86,12 @@ def _container(to: Path, file_format: str | None, sources: Sequence[Path]) -> Co
             f"or .parquet, and not in {_MANIFEST}"
         )
     allowed = [name for name in FORMATS if container in CONTAINERS[name]]
+    uncopied = [path for path in sources if detect_container(path) not in COPIED]
+    if file_format is None and uncopied:
+        raise OutputError(
+            f"{uncopied[0].name} is {described(detect_container(uncopied[0]))}, whose rows cannot be copied unchanged; "
+            f"add --format {' or '.join(allowed)} to convert them"
+        )
     are_parquet = {detect_container(path) == "parquet" for path in sources}
     if file_format is None and are_parquet != {container == "parquet"}:
         held = " and ".join(sorted({described(detect_container(path)) for path in sources}))
@@ -128,7 +135,12 @@ def _why_not_ours(to: Path, manifest_path: Path) -> str | None:
     return None if exported and file_sha256(to) == exported.sha256 else "was changed since it was exported"
 
 
-def _check_unchanged(registration: Registration, manifest: Manifest) -> None:
+def check_unchanged(registration: Registration, manifest: Manifest) -> None:
+    """Refuse a dataset whose source files are others than those that a manifest was made of.
+
+    Raises:
+        DatasetError: Naming the file.
+    """
     hashes = [file_sha256(path) for path in registration.annotations]
     expected = [file.sha256 for file in manifest.source_files]
     if hashes != expected:
@@ -155,12 +167,13 @@ def _write_records(
     if file_format is None:
         n_written = write_originals(registration.annotations, wanted, target, container=container)
     else:
-        records = read_records(registration.annotations, registration.format)
+        records = read_records(registration.annotations, registration.format, registration.columns)
         n_written = convert_records(
             (record for record in records if record.source_row in wanted[record.source_file]),
             file_format,
             lines=container == "lines",
-            images=ImageRoot(registration.images),
+            columns=registration.columns,
+            read_image=image_files(registration.images).read,
             extracted=images,
             target=target,
         )

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from xmas_assets.contracts.errors import DatasetError, ImageError
 from xmas_assets.contracts.samples import Reason
 from xmas_assets.data.decoding import decode_rgb
+from xmas_assets.data.image_archives import ImageArchive
 from xmas_assets.data.images import ImageRoot, check_reference, store_image
-from xmas_assets.data.validators import Rejection
+from xmas_assets.data.refusals import Rejection
 
 
 class CheckedImage(NamedTuple):
@@ -25,8 +26,12 @@ class CheckedImage(NamedTuple):
 class ImageCheck:
     """Checks references (and bytes, which it stores) and remembers the results by reference."""
 
-    def __init__(self, root: ImageRoot, store: Path | None, *, workers: int) -> None:
+    def __init__(
+        self, root: ImageRoot, store: Path | None, *, workers: int, archive: ImageArchive | None = None
+    ) -> None:
+        """Look at images of a folder, or of an archive, whose images go to the store like bytes."""
         self._root = root
+        self._archive = archive
         self._store = store
         self._workers = workers
         self._results: dict[str | bytes, CheckedImage | Rejection] = {}
@@ -49,6 +54,16 @@ class ImageCheck:
         counts["same_image"] = len(checked) - len({result.sha256 for result in checked})
         return counts
 
+    def file_hashes(self) -> dict[str, str]:
+        """SHA-256 (hex) of the image files by reference, "" of one that was refused; none in an archive or in bytes."""
+        if self._archive is not None:
+            return {}
+        return {
+            result.ref if isinstance(result, CheckedImage) else self._root.relative(image): _sha256(result)
+            for image, result in self._results.items()
+            if isinstance(image, str)
+        }
+
     def _checked(self, images: list[str | bytes]) -> Iterator[CheckedImage | Rejection]:
         if self._workers == 1 or len(images) == 1:
             yield from map(self._check, images)
@@ -63,9 +78,12 @@ class ImageCheck:
             return Rejection(Reason(error.reason), error.detail)
 
     def _check_reference(self, ref: str) -> CheckedImage:
-        check_reference(ref)
-        data = self._root.read(ref)
-        return CheckedImage(ref, hashlib.sha256(data).hexdigest(), decode_rgb(data)[1])
+        if self._archive is not None:
+            return self._check_bytes(self._archive.read(ref))
+        relative = self._root.relative(ref)
+        check_reference(relative)  # also refuses what names our store
+        data = self._root.read(relative)
+        return CheckedImage(relative, hashlib.sha256(data).hexdigest(), decode_rgb(data)[1])
 
     def _check_bytes(self, data: bytes) -> CheckedImage:
         if self._store is None:
@@ -74,6 +92,10 @@ class ImageCheck:
             raise ImageError(Reason.IMAGE_EMPTY, "the image has 0 bytes")
         notices = decode_rgb(data)[1]
         return CheckedImage(store_image(data, self._store), hashlib.sha256(data).hexdigest(), notices)
+
+
+def _sha256(result: CheckedImage | Rejection) -> str:
+    return result.sha256 if isinstance(result, CheckedImage) else ""
 
 
 def _key(image: str | bytes) -> str | bytes:

@@ -7,6 +7,7 @@ import re
 import stat
 import time
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,7 +23,9 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 _RETRY_SECONDS = (0.05, 0.2)
 _PASSING_ERRORS = (errno.EIO, errno.ESTALE, errno.EINTR, errno.EAGAIN)
 _ABSENT_ERRORS = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:/|data:|[A-Za-z]:|" + STORE_PREFIX)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/|data:", re.IGNORECASE)
+_DRIVE = re.compile(r"[A-Za-z]:/")
+_FILE_ADDRESS = re.compile(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -37,6 +40,7 @@ class ImageRoot:
             store: Folder of images extracted from Parquet (references that start with ``store:``).
         """
         self._root = None if root is None else os.path.realpath(root)
+        self._root_names = () if root is None else (str(root.absolute()), os.path.realpath(root))
         self._store = None if store is None else os.path.realpath(store)
         self._listings: dict[Path, dict[str, tuple[str, ...]]] = {}
 
@@ -52,7 +56,7 @@ class ImageRoot:
         if ref.startswith(STORE_PREFIX):
             root, relative = self._store, ref.removeprefix(STORE_PREFIX)
         else:
-            root, relative = self._root, ref
+            root, relative = self._root, self.relative(ref)
         check_reference(relative)
         if root is None:
             raise ImageError(Reason.IMAGE_MISSING, f"{_shown(ref)}: the registration names no folder of images")
@@ -62,6 +66,46 @@ class ImageRoot:
         if not Path(path).is_relative_to(root):
             raise ImageError(Reason.IMAGE_OUTSIDE_ROOT, f"{_shown(ref)} is a link that leads out of the images folder")
         return Path(path)
+
+    def check(self, ref: str) -> None:
+        """Find a file, without opening it; raises as ``resolve``."""
+        if not self.resolve(ref).is_file():
+            raise ImageError(Reason.IMAGE_MISSING, f"{_shown(ref)} does not exist")
+
+    def status(self, ref: str) -> os.stat_result | None:
+        """Status of the file that a reference names, None if there is none. No file is opened; this takes microseconds.
+
+        It may be that of a link that leads out, which ``read`` refuses.
+        """
+        if self._root is None:
+            return None
+        try:
+            relative = self.relative(ref)
+            check_reference(relative)
+            return os.stat(f"{self._root}/{relative}")  # noqa: PTH116 - a Path takes longer than all the rest
+        except OSError:
+            with suppress(ImageError, OSError):
+                return self.resolve(ref).stat()
+        except ImageError:
+            pass
+        return None
+
+    def relative(self, ref: str) -> str:
+        r"""A reference as it counts from the root: of ``file://``, an absolute path in the root, or back slashes.
+
+        Only the text is looked at. What leads elsewhere stays as it is, and ``check_reference`` refuses it.
+
+        Example:
+            >>> root = ImageRoot(Path("/data"))
+            >>> root.relative("file:///data/my%20a.png"), root.relative("/data/a.png"), root.relative("b\\a.png")
+            ('my a.png', 'a.png', 'b/a.png')
+        """
+        address = _FILE_ADDRESS.match(ref)
+        text = unquote(ref[address.end() :]) if address else ref.replace("\\", "/")
+        for name in self._root_names:
+            if text.startswith(f"{name}/"):
+                return text[len(name) + 1 :].lstrip("/")
+        return text
 
     def _twin(self, root: str, relative: str) -> Path | None:
         """The one existing path whose names equal the asked ones but for case and Unicode normal form."""
@@ -80,13 +124,24 @@ class ImageRoot:
             folder = folder / twins[0]
         return folder
 
-    def read(self, ref: str) -> bytes:
+    def read(self, ref: str, expected_hash: str | None = None) -> bytes:
         """All bytes of an image file.
+
+        Args:
+            ref: Reference as in ``Sample.images``.
+            expected_hash: Hex SHA-256 that the file had when the dataset was read.
 
         Raises:
             ImageError: As ``resolve``, or ``image_not_a_file``, ``image_empty``, ``image_too_large``,
-                ``image_unreadable`` (after retries, if the error is one that passes).
+                ``image_unreadable`` (after retries, if the error is one that passes), ``image_changed`` if the bytes
+                are others than expected.
         """
+        data = self._read(ref)
+        if expected_hash is not None and hashlib.sha256(data).hexdigest() != expected_hash:
+            raise ImageError(Reason.IMAGE_CHANGED, f"{_shown(ref)} changed since the dataset was read; read it again")
+        return data
+
+    def _read(self, ref: str) -> bytes:
         path = self.resolve(ref)
         for pause in (*_RETRY_SECONDS, None):
             try:
@@ -107,27 +162,28 @@ class ImageRoot:
             expected_hash: Hex SHA-256 that the file had when the dataset was read.
 
         Raises:
-            ImageError: As ``read`` and ``decode_rgb``, or ``image_changed`` if the bytes are others than expected.
+            ImageError: As ``read`` and ``decode_rgb``.
         """
-        data = self.read(ref)
-        if expected_hash is not None and hashlib.sha256(data).hexdigest() != expected_hash:
-            raise ImageError(Reason.IMAGE_CHANGED, f"{_shown(ref)} changed since the dataset was read; read it again")
-        return decode_rgb(data)[0]
+        return decode_rgb(self.read(ref, expected_hash))[0]
 
 
 def check_reference(ref: str) -> None:
     """Refuse a reference that could lead out of the root, from its text alone; no file or address is touched.
 
     Raises:
-        ImageError: ``image_outside_root`` for absolute paths, ``..``, backslashes, addresses, drives and their
-            percent-encoded forms; ``image_missing`` for one that no file can have.
+        ImageError: ``image_outside_root`` for absolute paths and ``..``, also when percent-encoded, back slashes,
+            addresses and drives; ``image_missing`` for one that no file can have.
     """
     if "\x00" in ref or not ref.strip("./"):
         raise ImageError(Reason.IMAGE_MISSING, f"{_shown(ref)} names no file")
+    if _ADDRESS.match(ref) and not _FILE_ADDRESS.match(ref):
+        remedy = "nothing is downloaded; save it (wget -P FOLDER ADDRESS) and name its path in the images folder"
+        raise ImageError(Reason.IMAGE_OUTSIDE_ROOT, f"{_shown(ref)} is an address: {remedy}")
     for text in (ref, unquote(ref), unquote(unquote(ref))):
-        parts = text.replace("\\", "/").split("/")
-        if text.startswith("/") or "\\" in text or ".." in parts or _SCHEME.match(text):
-            raise ImageError(Reason.IMAGE_OUTSIDE_ROOT, f"{_shown(ref)}: paths inside the images folder are allowed")
+        is_absolute = text.startswith("/") or _DRIVE.match(text) or text.lower().startswith("file:")
+        if is_absolute or "\\" in text or ".." in text.split("/") or text.startswith(STORE_PREFIX):
+            remedy = "add the dataset with --images FOLDER that holds it, or write its path from that folder"
+            raise ImageError(Reason.IMAGE_OUTSIDE_ROOT, f"{_shown(ref)} leads out of the images folder; {remedy}")
 
 
 def store_image(data: bytes, store: Path) -> str:

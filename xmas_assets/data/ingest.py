@@ -2,7 +2,6 @@
 
 import hashlib
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,22 +10,24 @@ from typing import IO, Any
 import orjson
 import pyarrow as pa
 
-from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Reason
+from xmas_assets.data.image_archives import ImageArchive
 from xmas_assets.data.image_check import CheckedImage, ImageCheck
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.json_records import RawRecord
 from xmas_assets.data.ledger import Ledger
+from xmas_assets.data.quarantine import Refusals, quarantine_row
 from xmas_assets.data.readers import read_records
+from xmas_assets.data.refusals import Rejection
 from xmas_assets.data.registration import Registration
 from xmas_assets.data.sample_ids import SampleIds
-from xmas_assets.data.tables import QUARANTINE_SCHEMA, SAMPLES_SCHEMA
-from xmas_assets.data.validators import Draft, Rejection, source_id_of, validate
+from xmas_assets.data.tables import QUARANTINE_SCHEMA, SAMPLES_SCHEMA, sample_batch
+from xmas_assets.data.task_rules import with_task
+from xmas_assets.data.validators import Draft, validate
 
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 64 * 1024 * 1024
-_RAW_CHARS = 2000
 
 
 def ingest(
@@ -42,7 +43,7 @@ def ingest(
     Args:
         registration: Where the dataset is.
         workers: Threads that read and decode images; the result does not depend on it.
-        image_store: Folder that takes images which the source carries as bytes (Parquet).
+        image_store: Folder that takes images which the source carries as bytes, or in an archive.
         progress: Called now and then; counts the records of each split from 0.
         scratch: Folder for a temporary file of about the annotations' size; default the system's.
 
@@ -51,9 +52,13 @@ def ingest(
         ``ledger``; its attribute ``ledger`` is complete when the iteration has ended.
 
     Raises:
-        DatasetError: While iterating, if a file cannot be read as a whole, holds no records, or has only bad ones.
+        DatasetError: If an archive of images cannot be read. While iterating, if a file cannot be read as a whole, or
+            holds no records.
+        NoRowsError: At the end of the quarantine of a split that has only bad records.
     """
-    images = ImageCheck(ImageRoot(registration.images, image_store), image_store, workers=workers)
+    root = ImageRoot(registration.images, image_store)
+    archive = registration.image_archive()
+    images = ImageCheck(root, image_store, workers=workers, archive=archive and ImageArchive(archive))
     return Ingestion(registration, images, progress or (lambda progress: None), scratch)
 
 
@@ -69,6 +74,7 @@ class Ingestion:
     ) -> None:
         self.ledger = Ledger()
         self._registration = registration
+        self._root = ImageRoot(registration.images)
         self._images = images
         self._progress = progress
         self._scratch = scratch
@@ -82,25 +88,29 @@ class Ingestion:
         self.ledger.notices = +self.ledger.notices  # only what was seen
         yield "ledger", self.ledger.to_batch()
 
+    def image_hashes(self) -> dict[str, str]:
+        """SHA-256 (hex) of the image files that were read, by reference; "" of one that was refused."""
+        return self._images.file_hashes()
+
     def _read_split(self, split: str, paths: tuple[Path, ...]) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Check all rows into a temporary file, and read it back with ids that are unique over all of them."""
         ids = SampleIds()
         seen: set[bytes] | None = set() if self._registration.duplicates == "quarantine" else None
-        records = read_records(paths, self._registration.format)
-        reasons: Counter[str] = Counter()
+        records = read_records(paths, self._registration.format, self._registration.columns)
+        refusals = Refusals(where="annotations" if split == "samples" else "test", paths=paths)
         with tempfile.TemporaryFile(dir=self._scratch) as spool:
             options = pa.ipc.IpcWriteOptions(compression="zstd")
             with pa.ipc.new_stream(spool, SAMPLES_SCHEMA, options=options) as writer:
                 while chunk := _next_chunk(records):
                     accepted, refused = self._check(split, chunk, ids, seen)
-                    reasons.update(refused["reason"].to_pylist())
+                    refusals.note(refused)
                     writer.write_batch(accepted)
                     if refused.num_rows:
                         yield "quarantine", refused
                     self._progress(Progress(self.ledger.rows_in[split]))
-            self._refuse_empty(split, reasons)
+            refusals.check_some_left(self.ledger.rows_in[split], images=self._registration.images)
             yield from self._numbered(split, spool, ids)
-        self.ledger.reasons += reasons
+        self.ledger.reasons += refusals.reasons
         self.ledger.notices["repeated_id"] += ids.n_repeated_ids
         self.ledger.notices["same_content"] += ids.n_same_content
 
@@ -109,25 +119,30 @@ class Ingestion:
     ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         accepted: list[dict[str, Any]] = []
         refused: list[dict[str, Any]] = []
-        drafts = [validate(record) for record in chunk]
+        drafts = [self._draft(record) for record in chunk]
         self._images.prepare(ref for draft in drafts if isinstance(draft, Draft) for ref in draft.images)
         for record, draft in zip(chunk, drafts, strict=True):
             row = draft if isinstance(draft, Rejection) else self._row(record, draft)
             if isinstance(row, dict) and seen is not None:
                 row = _refuse_repetition(row, seen)
             if isinstance(row, Rejection):
-                refused.append(_quarantine_row(split, record, row))
+                refused.append(quarantine_row(split, record, row))
             else:
                 row["sample_id"] = ids.note(row["source_id"], row["digest"])
                 self.ledger.notices["generated_id"] += row["source_id"] is None
                 self.ledger.notices["text_only"] += row["n_images"] == 0
                 accepted.append(row)
+                if isinstance(draft, Draft) and draft.notices:
+                    self.ledger.note(draft.notices)
         self.ledger.rows_in[split] += len(chunk)
         self.ledger.quarantined[split] += len(refused)
-        return (
-            pa.RecordBatch.from_pylist(accepted, schema=SAMPLES_SCHEMA),
-            pa.RecordBatch.from_pylist(refused, schema=QUARANTINE_SCHEMA),
-        )
+        return sample_batch(accepted), pa.RecordBatch.from_pylist(refused, schema=QUARANTINE_SCHEMA)
+
+    def _draft(self, record: RawRecord) -> Draft | Rejection:
+        draft = validate(record, self._registration.columns)
+        if isinstance(draft, Rejection):
+            return draft
+        return with_task(draft, self._registration.task_from, root=self._root)
 
     def _row(self, record: RawRecord, draft: Draft) -> dict[str, Any] | Rejection:
         images: list[CheckedImage] = []
@@ -136,7 +151,7 @@ class Ingestion:
                 return result
             images.append(result)
         hashes = [image.sha256 for image in images]
-        turns = [list(turn) for turn in draft.turns]
+        turns = [(turn.role, turn.text) for turn in draft.turns]
         return {
             "row": 0,
             "source_id": draft.source_id,
@@ -145,7 +160,7 @@ class Ingestion:
             "task": draft.task,
             "images": [image.ref for image in images],
             "image_hashes": hashes,
-            "turns": [{"role": turn.role, "text": turn.text} for turn in draft.turns],
+            "turns": turns,
             "n_turns": sum(turn.role == "assistant" for turn in draft.turns),
             "n_images": len(images),
             "digest": hashlib.sha256(orjson.dumps([draft.task, turns, hashes])).hexdigest(),
@@ -163,15 +178,6 @@ class Ingestion:
             if batch.num_rows:
                 yield split, pa.RecordBatch.from_arrays(columns, schema=SAMPLES_SCHEMA)
 
-    def _refuse_empty(self, split: str, reasons: Counter[str]) -> None:
-        n_rows, n_refused = self.ledger.rows_in[split], self.ledger.quarantined[split]
-        where = "annotations" if split == "samples" else "test"
-        if n_rows == 0:
-            raise DatasetError(f"the {where} files hold 0 records; give files with at least one")
-        if n_refused == n_rows:
-            top = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
-            raise DatasetError(f"all {n_rows} records of {where} were refused: {top}; correct the source")
-
 
 def _next_chunk(records: Iterator[RawRecord]) -> list[RawRecord]:
     """The next records, at most 1,024 and not much more than 64 MiB."""
@@ -184,28 +190,9 @@ def _next_chunk(records: Iterator[RawRecord]) -> list[RawRecord]:
     return chunk
 
 
-def _image_bytes_as_text(value: Any) -> str:
-    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)
-
-
 def _refuse_repetition(row: dict[str, Any], seen: set[bytes]) -> dict[str, Any] | Rejection:
     key = hashlib.sha256(orjson.dumps([row["source_id"], row["digest"]])).digest()[:16]
     if key in seen:
         return Rejection(Reason.DUPLICATE, "id and content equal those of an earlier record")
     seen.add(key)
     return row
-
-
-def _quarantine_row(split: str, record: RawRecord, rejection: Rejection) -> dict[str, Any]:
-    raw = record.raw
-    if raw is None:
-        raw = orjson.dumps(record.value, default=_image_bytes_as_text) if record.value is not None else b""
-    return {
-        "split": split,
-        "source_file": record.source_file,
-        "source_row": record.source_row,
-        "source_id": source_id_of(record.value),
-        "reason": rejection.reason.value,
-        "detail": rejection.detail,
-        "raw": raw[: 4 * _RAW_CHARS].decode("utf-8", "replace")[:_RAW_CHARS],
-    }

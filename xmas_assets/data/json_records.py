@@ -1,7 +1,7 @@
 """Records out of JSON lists and JSON lines: each as its exact bytes and its parsed value."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -9,7 +9,7 @@ import orjson
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.samples import Reason
-from xmas_assets.data.json_slices import MAX_RECORD_BYTES, RawSlice, line_slices, list_slices
+from xmas_assets.data.json_slices import MAX_RECORD_BYTES, RawSlice, line_slices, list_slices, wrapped_slices
 
 
 class RawRecord(NamedTuple):
@@ -40,8 +40,17 @@ def list_records(path: Path, source_file: int) -> Iterator[RawRecord]:
     Raises:
         DatasetError: With the record's number and byte position.
     """
-    for row, piece in enumerate(list_slices(path)):
-        record = _parsed(piece, source_file, row)
+    yield from _listed(path, list_slices(path), source_file)
+
+
+def wrapped_records(path: Path, source_file: int) -> Iterator[RawRecord]:
+    """Parsed records of a list in a JSON object (``json_slices.WRAPPERS``), as ``list_records``."""
+    yield from _listed(path, wrapped_slices(path), source_file)
+
+
+def _listed(path: Path, pieces: Iterable[RawSlice], source_file: int) -> Iterator[RawRecord]:
+    for row, piece in enumerate(pieces):
+        record = parsed_record(piece, source_file, row)
         if record.reason is Reason.BAD_JSON:
             raise DatasetError(
                 f"{path.name}: record {row} at byte {piece.offset} is not valid JSON ({record.detail}); repair it, or "
@@ -56,10 +65,9 @@ def line_records(path: Path, source_file: int) -> Iterator[RawRecord]:
     Raises:
         DatasetError: If the file stops in the middle of its last record, as a broken download does.
     """
-    size = path.stat().st_size
     for row, piece in enumerate(line_slices(path)):
-        record = _parsed(piece, source_file, row)
-        if record.reason is Reason.BAD_JSON and piece.offset + len(piece.raw) == size:
+        record = parsed_record(piece, source_file, row)
+        if record.reason is Reason.BAD_JSON and piece.is_unended:
             raise DatasetError(
                 f"{path.name}: the last record ({row}, at byte {piece.offset}) is cut off ({record.detail}); "
                 "get the whole file, or delete that line"
@@ -67,12 +75,16 @@ def line_records(path: Path, source_file: int) -> Iterator[RawRecord]:
         yield record
 
 
-def _parsed(piece: RawSlice, source_file: int, row: int) -> RawRecord:
+def parsed_record(piece: RawSlice, source_file: int, row: int) -> RawRecord:
+    """A record out of its bytes; one that is not JSON comes with the reason."""
     if piece.is_cut:
         detail = f"record is larger than {MAX_RECORD_BYTES} bytes"
         return RawRecord(source_file, row, piece.raw, len(piece.raw), None, Reason.TOO_LARGE, detail)
     try:
-        return RawRecord(source_file, row, piece.raw, len(piece.raw), orjson.loads(piece.raw))
+        value = orjson.loads(piece.raw)
+        if isinstance(value, dict) and isinstance(value.get("id"), float):  # beyond 64 bits an integer lost digits
+            value["id"] = json.loads(piece.raw)["id"]
+        return RawRecord(source_file, row, piece.raw, len(piece.raw), value)
     except orjson.JSONDecodeError as error:
         reason, detail = _why_unparsed(piece.raw, str(error))
         return RawRecord(source_file, row, piece.raw, len(piece.raw), None, reason, detail)

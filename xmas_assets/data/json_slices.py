@@ -6,15 +6,26 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.data.source_bytes import opened
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = (
     8000  # what is kept of a record that is too large to hold; enough for the quarantine table's 2,000 characters
 )
+WRAPPERS = ("data", "rows", "records", "examples", "samples", "instances")
+"""Keys under which a JSON object may hold the list of records."""
 _CHUNK_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 
+
+def _nested(depth: int) -> bytes:
+    """Pattern of an object or list that holds others at most ``depth - 1`` deep."""
+    inner = b"|" + _nested(depth - 1) if depth > 1 else b""
+    return rb'[{\[](?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+"%s)*+[}\]]' % inner
+
+
 # Possessive quantifiers: an unfinished string fails at once instead of being tried from every position.
+_SHALLOW = re.compile(_nested(6), re.DOTALL)  # record, turns, turn, parts, part, address
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+[{}\[\]]', re.DOTALL)
 _SCALAR = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^\s"{}\[\],]++', re.DOTALL)
@@ -23,11 +34,19 @@ _INSIDE_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 
 
 class RawSlice(NamedTuple):
-    """Bytes of one record, where they start in the file, and whether they were cut for being too large."""
+    """Bytes of one record.
+
+    Attributes:
+        offset: Where they start in the (unpacked) file.
+        raw: The bytes; only the first ones of a record that is too large.
+        is_cut: Whether it is too large.
+        is_unended: Whether a line is the file's last and has no line end, as after a broken download.
+    """
 
     offset: int
     raw: bytes
     is_cut: bool
+    is_unended: bool = False
 
 
 def list_slices(path: Path) -> Iterator[RawSlice]:
@@ -36,14 +55,20 @@ def list_slices(path: Path) -> Iterator[RawSlice]:
     Raises:
         DatasetError: If the file is not one JSON list: cut off, a comma too many or too few, text after its end.
     """
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         yield from _ListSplitter(path.name, stream).slices()
+
+
+def wrapped_slices(path: Path) -> Iterator[RawSlice]:
+    """The values of the list under one of ``WRAPPERS`` in a file that is one JSON object, as ``list_slices``."""
+    with opened(path) as stream:
+        yield from _ListSplitter(path.name, stream).wrapped_slices()
 
 
 def line_slices(path: Path) -> Iterator[RawSlice]:
     """The lines of a JSONL file that are not blank, as bytes without their line end, in order."""
     offset = 0
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         while line := stream.readline(MAX_RECORD_BYTES + 1):
             start, is_cut = offset, len(line) > MAX_RECORD_BYTES
             offset += len(line)
@@ -54,7 +79,7 @@ def line_slices(path: Path) -> Iterator[RawSlice]:
             if is_cut:
                 yield RawSlice(start, text[:HEAD_BYTES], True)
             elif stripped := text.strip(b" \t\r\n"):
-                yield RawSlice(start + line.index(stripped), stripped, False)
+                yield RawSlice(start + line.index(stripped), stripped, False, not line.endswith(b"\n"))
 
 
 def write_records(records: Iterable[bytes], target: Path, *, lines: bool) -> int:
@@ -94,6 +119,35 @@ class _ListSplitter:
     def slices(self) -> Iterator[RawSlice]:
         if self._peek() != b"[":
             raise self._error("the top level is not a list; write the records as [{...}, {...}]")
+        yield from self._items()
+        if self._peek():
+            raise self._error("text after the end of the list; write one list per file")
+
+    def wrapped_slices(self) -> Iterator[RawSlice]:
+        is_found = False
+        if self._peek() != b"{":
+            raise self._error("the top level is not an object")
+        self._at += 1
+        while self._peek() == b'"':
+            name = self._value(0).raw.strip(b'"').decode("utf-8", "replace")
+            if self._peek() != b":":
+                raise self._error(f"':' expected; {self._ending_help()}")
+            self._at += 1
+            if name in WRAPPERS and not is_found and self._peek() == b"[":
+                is_found = True
+                yield from self._items()
+            else:
+                self._value(0)
+            if self._peek() == b",":
+                self._at += 1
+        if self._peek() != b"}" or not is_found:
+            raise self._error(f"an object with a list under one of {', '.join(WRAPPERS)} expected; repair the file")
+        self._at += 1
+        if self._peek():
+            raise self._error("text after the end of the object; write one object per file, or one record per line")
+
+    def _items(self) -> Iterator[RawSlice]:
+        """The values of the list that starts here; what follows its end comes next."""
         self._at += 1
         if self._peek() != b"]":
             yield self._value(0)
@@ -105,8 +159,6 @@ class _ListSplitter:
             if self._peek() != b"]":
                 raise self._error(f"',' or ']' expected after {n_records} records; {self._ending_help()}")
         self._at += 1
-        if self._peek():
-            raise self._error("text after the end of the list; write one list per file")
 
     def _value(self, row: int) -> RawSlice:
         first = self._peek()
@@ -124,6 +176,8 @@ class _ListSplitter:
 
     def _nested_length(self) -> int | None:
         """Bytes of the object or list that starts here, None if it is larger than is ever held."""
+        if (match := _SHALLOW.match(self._data, self._at)) is not None:  # in one go; what follows reads any depth
+            return match.end() - self._at
         length, depth = 0, 0
         while True:
             match = _TO_BRACKET.match(self._data, self._at + length)

@@ -1,12 +1,15 @@
 """What became of every record of a dataset, in numbers."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import orjson
 import pyarrow as pa
 
 from xmas_assets.data.tables import LEDGER_SCHEMA
+
+MAX_NOTICES = 100
 
 
 @dataclass
@@ -26,6 +29,12 @@ class Ledger:
     quarantined: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     notices: Counter[str] = field(default_factory=Counter)
+
+    def note(self, notices: Iterable[str]) -> None:
+        """Count the notices of an accepted row; new ones beyond ``MAX_NOTICES`` together, so that memory is bounded."""
+        for notice in notices:
+            is_new = notice not in self.notices and len(self.notices) >= MAX_NOTICES
+            self.notices["further_notices" if is_new else notice] += 1
 
     def to_batch(self) -> pa.RecordBatch:
         """The ledger as a table, one row per split; every row holds the notices of all splits."""

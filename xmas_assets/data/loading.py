@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from xmas_assets.contracts.errors import SettingsError
+from xmas_assets.contracts.messages import one_of
 from xmas_assets.data.ingest import ingest
 from xmas_assets.data.registration import FORMATS, Registration
 from xmas_assets.data.samples import Samples
@@ -55,7 +56,7 @@ def load_dataset(
         SettingsError: If a path or the format is not allowed.
     """
     if format not in (None, *FORMATS):
-        raise SettingsError(f"format {format!r} is not known; use one of {', '.join(FORMATS)}")
+        raise SettingsError(f"format {format!r} is not known; {one_of(format, FORMATS)}")
     paths = [annotations] if isinstance(annotations, str | Path) else annotations
     registration = Registration.create("loaded", [Path(path) for path in paths], images=images, format=format)
     store = None if image_store is None else Path(image_store)

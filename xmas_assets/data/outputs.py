@@ -1,15 +1,18 @@
 """Which path an output may take, and how it takes it: it replaces an earlier output of ours, and never an input."""
 
+import csv
+import io
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from xmas_assets.contracts.errors import OutputError
 from xmas_assets.data.inputs import Inputs
-from xmas_assets.files.whole import rename_all
+from xmas_assets.files.whole import rename_all, temporary_path
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -45,7 +48,7 @@ def regular_file(path: Path) -> os.stat_result | None:
     return status
 
 
-def claim(path: Path, *, inputs: Inputs, why_not_ours: Callable[[], str | None], force: bool = False) -> Claim:
+def claim(path: Path, *, inputs: Inputs, why_not_ours: Callable[[], str | None], force: bool | None = None) -> Claim:
     """Check that an output may take a path. Nothing is written.
 
     Args:
@@ -53,7 +56,7 @@ def claim(path: Path, *, inputs: Inputs, why_not_ours: Callable[[], str | None],
         inputs: What is never replaced.
         why_not_ours: Called if a regular file is there: why it is not an earlier output of ours as we wrote it, in
             words that follow its name; None if it is one.
-        force: Replace any regular file that is not an input.
+        force: Replace any regular file that is not an input; None where the command has no ``--force``.
 
     Raises:
         OutputError: If the path is, or stands for, an input, a link, a directory, a pipe or a device, a file that is
@@ -88,6 +91,62 @@ def place(finished: Path, claimed: Claim) -> None:
         if now is None or _state(now) != _state(claimed.seen):
             raise OutputError(f"{_shown(claimed.path)} changed while it was being written; try again")
     rename_all({finished: claimed.path})
+
+
+def write_new_file(path: Path, content: Callable[[], bytes], *, suffix: str, inputs: Inputs) -> None:
+    """Write a file where there is none; its content is made once it is known to have a place.
+
+    Raises:
+        OutputError: As ``claim_new_file``, or if it cannot be written.
+    """
+    write_claimed(claim_new_file(path, suffix=suffix, inputs=inputs), content())
+
+
+def claim_new_file(path: Path, *, suffix: str, inputs: Inputs) -> Claim:
+    """Check that a new file may take a path where there is none.
+
+    Raises:
+        OutputError: If its name ends in anything but ``suffix``, something is there, its folder is not, or it would be
+            an input or inside the home.
+    """
+    if path.suffix.lower() != suffix:
+        raise OutputError(f"{_shown(path)} does not end in {suffix}; give it this ending")
+    if regular_file(path) is not None:
+        raise OutputError(f"{_shown(path)} is there already; choose another path, or remove it")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"the folder of {_shown(path)} does not exist; make it first")
+    return claim(path, inputs=inputs, why_not_ours=lambda: "was not there before")
+
+
+def write_claimed(claimed: Claim, content: bytes) -> None:
+    """Write a file to the path that was claimed for it; errors as of ``filling``."""
+    with filling(claimed) as unfinished:
+        unfinished.write_bytes(content)
+
+
+@contextmanager
+def filling(claimed: Claim) -> Iterator[Path]:
+    """Give a free path; the file that is made at it takes the claimed one.
+
+    Raises:
+        OutputError: As ``place``, or if it cannot be written.
+    """
+    try:
+        with temporary_path(claimed.path) as unfinished:
+            yield unfinished
+            place(unfinished, claimed)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"{_shown(claimed.path)} cannot be written ({reason}); choose another path") from error
+
+
+def csv_bytes(names: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Rows as CSV below their names; a text that a spreadsheet would take for a formula follows an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_plain(cell) for cell in row] for row in rows)
+    return text.getvalue().encode()
 
 
 def place_folder(finished: Path, target: Path, *, may_merge: bool) -> Callable[[], None]:
@@ -158,21 +217,24 @@ def claim_folder(path: Path, *, inputs: Inputs, why_not_ours: Callable[[], str |
 
 
 def _check_replaceable(
-    path: Path, seen: os.stat_result, *, inputs: Inputs, why_not_ours: str | None, force: bool
+    path: Path, seen: os.stat_result, *, inputs: Inputs, why_not_ours: str | None, force: bool | None
 ) -> None:
+    or_force = "" if force is None else ", or add --force to replace it"
     if inputs.unread is not None:  # one of its files could be this one
         raise OutputError(f"{_shown(path)} is there already, and may be an input: {inputs.unread}")
     if why_not_ours is not None:
         if problem := inputs.why_not_replaced(path):
             raise OutputError(f"{_shown(path)} {problem}; choose another path")
         if not force:
-            raise OutputError(
-                f"{_shown(path)} is there already and {why_not_ours}; choose another path, or add --force to replace it"
-            )
+            raise OutputError(f"{_shown(path)} is there already and {why_not_ours}; choose another path{or_force}")
         if seen.st_nlink > 1:
             raise OutputError(f"{_shown(path)} is a hard link, and its other names may be inputs; choose another path")
     if not force and not (seen.st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
-        raise OutputError(f"{_shown(path)} is read-only; choose another path, or add --force to replace it")
+        raise OutputError(f"{_shown(path)} is read-only; choose another path{or_force}")
+
+
+def _plain(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _remove(paths: Iterable[Path]) -> None:

@@ -1,6 +1,6 @@
 """Records out of Parquet shards (Hugging Face style, images as bytes), a few rows at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +13,37 @@ from xmas_assets.data.json_records import RawRecord
 
 BATCH_ROWS = 64  # rows with a few megabytes of image each still fit easily
 _BUFFER_BYTES = 1 << 20
-CONVERSATION_FIELDS = ("conversations", "messages", "texts")
 
 
 def shared_schema(paths: tuple[Path, ...]) -> pa.Schema:
-    """The one schema that all shards have.
+    """The one schema that all shards have; a column that is null throughout a shard has the others' type.
 
     Raises:
-        DatasetError: If a shard cannot be read, a shard's schema differs, or no column holds conversations.
+        DatasetError: If a shard cannot be read, or a shard's schema differs.
     """
     schema = _opened(paths[0]).schema_arrow
     for path in paths[1:]:
         other = _opened(path).schema_arrow
-        if not other.equals(schema, check_metadata=False):
+        joined = _joined(schema, other)
+        if joined is None:
             raise DatasetError(
                 f"{path.name}: its columns {_columns(other)} differ from those of {paths[0].name}, {_columns(schema)}; "
                 "register shards of one schema only"
             )
-    if not set(CONVERSATION_FIELDS) & set(schema.names):
-        raise DatasetError(
-            f"{paths[0].name}: no conversation among the columns {', '.join(schema.names)[:300]}; "
-            f"one of {', '.join(CONVERSATION_FIELDS)} is needed"
-        )
+        schema = joined
     return schema
+
+
+def _joined(schema: pa.Schema, other: pa.Schema) -> pa.Schema | None:
+    """The schema of both, None if they differ in more than nulls: names, their order, or types."""
+    if other.equals(schema, check_metadata=False):
+        return schema
+    if other.names != schema.names:
+        return None
+    try:
+        return pa.unify_schemas([schema, other])
+    except pa.ArrowException:
+        return None
 
 
 def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -60,8 +68,13 @@ def parquet_records(path: Path, source_file: int) -> Iterator[RawRecord]:
     Raises:
         DatasetError: If the file or one of its row groups is damaged.
     """
+    yield from batch_records(parquet_batches(path), source_file)
+
+
+def batch_records(batches: Iterable[pa.RecordBatch], source_file: int) -> Iterator[RawRecord]:
+    """The rows of batches as records; one whose text is not UTF-8 comes with that reason."""
     row = 0
-    for batch in parquet_batches(path):
+    for batch in batches:
         n_bytes = batch.nbytes // batch.num_rows
         for offset, value in enumerate(_values(batch)):
             if isinstance(value, UnicodeDecodeError):

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from xmas_assets.contracts.errors import SettingsError
-from xmas_assets.contracts.messages import describe_invalid
+from xmas_assets.contracts.messages import describe_invalid, one_of
 from xmas_assets.contracts.settings import Settings
-from xmas_assets.data.registration_file import read_yaml
+from xmas_assets.data.plain_yaml import read_yaml
 
 _PACKAGED = Path(str(files("xmas_assets"))) / "profiles"
 _RENAMED = {"tiny": "toy"}  # registrations of older homes hold the former name
@@ -46,7 +46,7 @@ def load_settings(profile: str, overrides: dict[str, Any]) -> Settings:
     Raises:
         SettingsError: If there is no such profile, or a value is unknown or out of bounds.
     """
-    merged = _merge(read_yaml(profile_path(profile)), overrides)
+    merged = merged_settings(read_yaml(profile_path(profile)), overrides)
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
@@ -87,14 +87,16 @@ def profile_path(profile: str) -> Path:
         return Path(profile)
     name = _RENAMED.get(profile, profile)
     if name not in profile_names():
-        known = ", ".join(profile_names())
-        raise SettingsError(f"profile {profile[:80]!r} is not known; use one of {known}, or the path of a .yaml file")
+        raise SettingsError(
+            f"profile {profile[:80]!r} is not known; {one_of(name, profile_names())}, or the path of a .yaml file"
+        )
     return _PACKAGED / f"{name}.yaml"
 
 
-def _merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+def merged_settings(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Nested values with single ones replaced; those of ``overrides`` win."""
     merged = dict(base)
     for name, value in overrides.items():
         below = merged.get(name)
-        merged[name] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        merged[name] = merged_settings(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged

@@ -6,13 +6,17 @@ from typing import Any, ClassVar, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.data.columns import check_columns
 from xmas_assets.data.registration_file import RegistrationFile, absolute, check_absolute
+from xmas_assets.data.sources import files_of
 from xmas_assets.files.whole import check_readable, file_sha256
 
 Format = Literal["llava_json", "llava_jsonl", "sharegpt", "parquet"]
 FORMATS: tuple[str, ...] = get_args(Format)
 DuplicateRule = Literal["keep", "quarantine"]
 DUPLICATE_RULES: tuple[str, ...] = get_args(DuplicateRule)
+TaskRule = Literal["folder"]
+TASK_RULES: tuple[str, ...] = get_args(TaskRule)
 
 
 class Registration(RegistrationFile):
@@ -31,7 +35,9 @@ class Registration(RegistrationFile):
         description="Records of the target tasks (each row's 'task'), absolute paths, apart from training and test "
         "records; only methods that select for target tasks (less, icons) read them.",
     )
-    images: Path | None = Field(default=None, description="Folder that image references are relative to.")
+    images: Path | None = Field(
+        default=None, description="Folder, ZIP or TAR file that image references are relative to."
+    )
     format: Format | None = Field(default=None, description="Format of every file; null detects it file by file.")
     profile: str = Field(default="toy", description="Name of a packaged profile, or path of a YAML file.")
     overrides: dict[str, Any] = Field(default_factory=dict, description="Single settings that differ from the profile.")
@@ -41,12 +47,29 @@ class Registration(RegistrationFile):
     duplicates: DuplicateRule = Field(
         default="keep", description="What happens to a record whose id and content both came before."
     )
+    exclude_contaminated: bool = Field(
+        default=False,
+        description="Whether rows that share a picture or a whole question with the benchmarks or the test records are "
+        "selected by no method.",
+    )
+    columns: dict[str, str] | None = Field(
+        default=None, description="Names that fields have in the files, with the names that they are read under."
+    )
+    task_from: TaskRule | None = Field(
+        default=None,
+        description="Where a record without a task gets one: 'folder', the first folder on its first image's path.",
+    )
 
     @field_validator("annotations", "test", "validation", "images")
     @classmethod
     def _paths_are_absolute(cls, value: tuple[Path, ...] | Path | None) -> tuple[Path, ...] | Path | None:
         check_absolute(value)
         return value
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_are_known(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        return check_columns(value) if value else None
 
     @model_validator(mode="after")
     def _files_are_distinct(self) -> Self:
@@ -62,15 +85,15 @@ class Registration(RegistrationFile):
 
         Args:
             name: Dataset name.
-            annotations: Annotation files.
+            annotations: Annotation files, patterns or folders, as ``sources.files_of`` takes them.
             **fields: The other fields of the class.
 
         Raises:
             SettingsError: If the name or a field is not allowed.
         """
-        fields["annotations"] = [absolute(path) for path in annotations]
+        fields["annotations"] = files_of(map(absolute, annotations), "train")
         for split in ("test", "validation"):
-            fields[split] = [absolute(path) for path in fields.get(split, [])]
+            fields[split] = files_of(map(absolute, fields.get(split, [])), split)
         if fields.get("images") is not None:
             fields["images"] = absolute(fields["images"])
         if str(fields.get("profile", "")).endswith((".yaml", ".yml")):
@@ -82,15 +105,21 @@ class Registration(RegistrationFile):
         return (*self.annotations, *self.test, *self.validation)
 
     def check_sources(self) -> None:
-        """Refuse a registration whose files or image folder are not there.
+        """Refuse a registration whose files or images are not there.
 
         Raises:
             DatasetError: Naming the first path that cannot be used.
         """
         for path in self.files():
             check_readable(path)
-        if self.images is not None and not self.images.is_dir():
-            raise DatasetError(f"images folder {str(self.images)!r} is not a directory; correct 'images' or remove it")
+        if self.images is not None and not (self.images.is_dir() or self.images.is_file()):
+            raise DatasetError(
+                f"images {str(self.images)!r} is neither a folder nor a ZIP or TAR file; correct 'images' or remove it"
+            )
+
+    def image_archive(self) -> Path | None:
+        """The ZIP or TAR file of the images; None if they are in a folder, or there are none."""
+        return self.images if self.images is not None and self.images.is_file() else None
 
     def of_validation(self) -> Self:
         """This registration with the validation files as its only records.

@@ -9,16 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from xmas_assets.contracts.artifacts import check_dataset_name
 from xmas_assets.contracts.errors import SettingsError
-from xmas_assets.contracts.messages import describe_invalid
+from xmas_assets.contracts.messages import describe_invalid, one_of
+from xmas_assets.data.plain_yaml import read_yaml
 from xmas_assets.files.whole import replacing
-
-_MAX_YAML_BYTES = 1_000_000
 
 
 class RegistrationFile(BaseModel, ABC):
     """What is registered under a name; its attributes are the keys of ``<home>/<kind>s/<name>.yaml``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: ClassVar[str]
     """What is registered: the word of messages and of the command that adds one."""
@@ -53,10 +52,9 @@ class RegistrationFile(BaseModel, ABC):
         """
         path = cls.path(home, name)
         if not path.is_file():
-            known = ", ".join(cls.names(home)) or "none yet"
-            raise SettingsError(
-                f"{cls.kind} {name!r} is not registered; registered: {known}; use 'xmas {cls.kind} add'"
-            )
+            known = cls.names(home)
+            remedy = f"{one_of(name, known)}, or register it" if known else "there is none yet; register it"
+            raise SettingsError(f"{cls.kind} {name!r} is not registered; {remedy} with: xmas {cls.kind} add")
         return cls.load(path)
 
     @classmethod
@@ -96,9 +94,16 @@ class RegistrationFile(BaseModel, ABC):
         return target
 
 
-def replace_line(path: Path, field: str, value: list[str]) -> None:
-    """Give a field of a YAML file another list of names, and leave every other line, comments too, as it is."""
-    line = yaml.safe_dump({field: value}, default_flow_style=None).strip()
+def replace_line(path: Path, field: str, value: Any) -> None:
+    """Give a field of a YAML file another value, and leave every other line, comments too, as it is.
+
+    Args:
+        path: Of a file of plain values under names.
+        field: Whose line, with those below it that are indented, is replaced; a new one comes at the end.
+        value: Plain values.
+    """
+    in_one_line = None if isinstance(value, list | dict) else False  # YAML's own rule would put braces around a number
+    line = yaml.safe_dump({field: value}, default_flow_style=in_one_line, sort_keys=False).strip()
     kept: list[str] = []
     is_inside = False
     for old in path.read_text(encoding="utf-8").splitlines():
@@ -119,25 +124,3 @@ def check_absolute(value: tuple[Path, ...] | Path | None) -> None:
     for path in value if isinstance(value, tuple) else (value,):
         if path is not None and not path.is_absolute():
             raise ValueError("paths must be absolute")
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that must hold plain values under names; objects and code are refused.
-
-    Raises:
-        SettingsError: If it cannot be read, is too large, is not plain YAML or is not a mapping.
-    """
-    try:
-        if path.stat().st_size > _MAX_YAML_BYTES:
-            raise SettingsError(f"{path}: larger than {_MAX_YAML_BYTES} bytes; this is not a settings file")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read ({error}); give a UTF-8 YAML file") from None
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())[:200]
-        raise SettingsError(f"{path}: not plain YAML ({problem}); use names, texts, numbers and lists only") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise SettingsError(f"{path}: holds a {type(content).__name__}, must hold 'name: value' lines")
-    return content

@@ -1,6 +1,12 @@
 """Columns of the tables that reading a dataset gives."""
 
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
 import pyarrow as pa
+
+_TURN = pa.struct([("role", pa.string()), ("text", pa.string())])
 
 SAMPLES_SCHEMA = pa.schema(
     [
@@ -12,7 +18,7 @@ SAMPLES_SCHEMA = pa.schema(
         pa.field("task", pa.string()),
         pa.field("images", pa.list_(pa.string()), nullable=False),
         pa.field("image_hashes", pa.list_(pa.string()), nullable=False),
-        pa.field("turns", pa.list_(pa.struct([("role", pa.string()), ("text", pa.string())])), nullable=False),
+        pa.field("turns", pa.list_(_TURN), nullable=False),
         pa.field("n_turns", pa.int32(), nullable=False),
         pa.field("n_images", pa.int32(), nullable=False),
         pa.field("digest", pa.string(), nullable=False),
@@ -54,3 +60,18 @@ TABLE_SCHEMAS = {
     "quarantine": QUARANTINE_SCHEMA,
     "ledger": LEDGER_SCHEMA,
 }
+
+
+def sample_batch(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
+    """Rows of ``SAMPLES_SCHEMA`` as a batch, their turns given as pairs of role and text.
+
+    Turns are most of what a dataset holds; they become two flat columns, without an object for each.
+    """
+    turns = [row["turns"] for row in rows]
+    ends = pa.array(accumulate(map(len, turns), initial=0), pa.int32())
+    parts = [pa.array([turn[part] for of_row in turns for turn in of_row], pa.string()) for part in (0, 1)]
+    nested = pa.ListArray.from_arrays(ends, pa.StructArray.from_arrays(parts, fields=list(_TURN)))
+    others = (field for field in SAMPLES_SCHEMA if field.name != "turns")
+    columns = {field.name: pa.array([row[field.name] for row in rows], field.type) for field in others}
+    columns["turns"] = nested
+    return pa.RecordBatch.from_arrays([columns[name] for name in SAMPLES_SCHEMA.names], schema=SAMPLES_SCHEMA)

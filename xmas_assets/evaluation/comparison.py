@@ -55,6 +55,7 @@ _SCHEMAS = {
     "overall": _schema(
         **_SELECTION, n_benchmarks=pl.Int64, **_REL, **_RANDOM, wins=pl.Int64, ties=pl.Int64, losses=pl.Int64
     ),
+    "seeds": _schema(benchmark=pl.String, **_SELECTION, seed=pl.Int64, headline=pl.Float64),
     "data_saved": _schema(
         benchmark=pl.String,
         method=pl.String,
@@ -78,7 +79,8 @@ class Comparison:
     Attributes:
         benchmarks: One row per benchmark: ``benchmark``, ``coverage``, ``full*`` (headline of full data), ``vs_blind*``
             (full data's minus that of the best blind baseline), and ``comparable``: whether that is above 0 beyond
-            chance. A benchmark that is not takes no part in Rel%, wins and data saved.
+            chance. A benchmark that is not takes no part in Rel%, wins and data saved; one whose models have no
+            answered question in common (coverage 0) has no other rows.
         selections: One row per benchmark, method and budget, and for the blind baselines (null budget): ``headline*``
             on the benchmark's scale, ``n_seeds``; ``rel*`` in percent of full data with ``rel_n_seeds``;
             ``vs_random*``, the headline's difference from random at the same budget, with ``vs_random_n_seeds`` and
@@ -92,32 +94,36 @@ class Comparison:
             says that it may be less, being the smallest that was tried; ``saved*``, the share of data saved against
             random at the same level, where ``saved_bound`` is ``>=`` or ``<=`` if only a bound is known. A null end
             lies beyond the budgets that were tried; nothing is extrapolated.
+        seeds: One row per benchmark and trained model: ``headline`` on the questions that all have answered.
     """
 
     benchmarks: pl.DataFrame
     selections: pl.DataFrame
     overall: pl.DataFrame
     data_saved: pl.DataFrame
+    seeds: pl.DataFrame
 
 
-def compare(scored: Sequence[Scored], *, n_resamples: int = 2000) -> Comparison:
+def compare(scored: Iterable[Scored], *, n_resamples: int = 2000) -> Comparison:
     """Compare all methods on all benchmarks, on the same resampled questions and seeds.
 
     Args:
-        scored: What was scored on each benchmark.
+        scored: What was scored on each benchmark; they are read one after the other.
         n_resamples: Bootstrap resamples.
-
-    Raises:
-        StoreError: If a benchmark has no model, or no question that all its models and baselines answered.
     """
     heads = [Headlines(each, n_resamples=n_resamples) for each in scored]
-    benchmarks = [_benchmark_row(head) for head in heads]
+    benchmarks = [benchmark_row(head) for head in heads]
     telling = [head for head, row in zip(heads, benchmarks, strict=True) if row["comparable"]]
     rows = [row for head in heads for row in _selection_rows(head, comparable=head in telling)]
     overall = [_overall_row(telling, selection, rows) for selection in _scored_on_all(telling)]
     groups = [(ALL, telling), *((head.name, [head]) for head in telling)] if telling else []
     saved = [row for name, group in groups for row in _saved_rows(name, group)]
     tables = {"benchmarks": benchmarks, "selections": rows, "overall": overall, "data_saved": saved}
+    tables["seeds"] = [
+        {"benchmark": head.name, **model._asdict(), "headline": score}
+        for head in heads
+        for model, score in head.of_models().items()
+    ]
     return Comparison(
         **{name: _corrected(pl.DataFrame(table, schema=_SCHEMAS[name])) for name, table in tables.items()}
     )
@@ -130,13 +136,15 @@ def _corrected(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(vs_random_p=pl.Series(holm(p_values.to_numpy())).fill_nan(None))
 
 
-def _benchmark_row(head: Headlines) -> dict[str, Any]:
+def benchmark_row(head: Headlines) -> dict[str, Any]:
+    """The row of ``Comparison.benchmarks``."""
     seeds = head.seeds(*_FULL)
     full = head.of(*_FULL, seeds=seeds) if seeds else None
     blind = None if full is None else _against_blind(head, full, n_seeds=len(seeds))
-    row = {"benchmark": head.name, "coverage": head.coverage, "comparable": can_be_compared(blind)}
-    score = None if full is None else _bounded([head], full, n_seeds=len(seeds), bounds=(0, head.maximum))
-    return row | _columns("full", score) | {"full_n_seeds": len(seeds)} | _columns("vs_blind", blind)
+    row: dict[str, Any] = {"benchmark": head.name, "coverage": head.coverage}
+    row["comparable"] = head.coverage > 0 and can_be_compared(blind)
+    score = None if full is None else bounded([head], full, n_seeds=len(seeds), bounds=(0, head.maximum))
+    return row | interval_columns("full", score) | {"full_n_seeds": len(seeds)} | interval_columns("vs_blind", blind)
 
 
 def _selection_rows(head: Headlines, *, comparable: bool) -> Iterable[dict[str, Any]]:
@@ -147,14 +155,14 @@ def _selection_rows(head: Headlines, *, comparable: bool) -> Iterable[dict[str, 
         blind = _against_blind(head, score, n_seeds=len(seeds))
         yield (
             {"benchmark": head.name, "method": method, "budget": budget, "n_seeds": len(seeds)}
-            | _columns("headline", _bounded([head], score, n_seeds=len(seeds), bounds=(0, head.maximum)))
+            | interval_columns("headline", bounded([head], score, n_seeds=len(seeds), bounds=(0, head.maximum)))
             | _rel_columns([head] if comparable else [], selection)
             | _against_random([head], selection, lambda at, seeds: head.of(*at, seeds=seeds))
-            | _columns("vs_blind", blind)
+            | interval_columns("vs_blind", blind)
         )
     for name, score in head.of_baselines().items():
         row = {"benchmark": head.name, "method": name, "budget": None, "n_seeds": None}
-        yield row | _columns("headline", _bounded([head], score, n_seeds=1, bounds=(0, head.maximum)))
+        yield row | interval_columns("headline", bounded([head], score, n_seeds=1, bounds=(0, head.maximum)))
 
 
 def _overall_row(heads: list[Headlines], selection: tuple[str, str], rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -227,8 +235,8 @@ def _curve(
 def _rel_columns(heads: list[Headlines], selection: tuple[str, str]) -> dict[str, Any]:
     seeds = _common_seeds(heads, selection, _FULL)
     quantity = _rel(heads, selection, seeds) if seeds else None
-    interval = None if quantity is None else _bounded(heads, quantity, n_seeds=len(seeds), bounds=(0, np.inf))
-    return _columns("rel", interval) | {"rel_n_seeds": len(seeds) or None}
+    interval = None if quantity is None else bounded(heads, quantity, n_seeds=len(seeds), bounds=(0, np.inf))
+    return interval_columns("rel", interval) | {"rel_n_seeds": len(seeds) or None}
 
 
 def _against_random(heads: list[Headlines], selection: tuple[str, str], quantity, *, also=()) -> dict[str, Any]:
@@ -237,14 +245,14 @@ def _against_random(heads: list[Headlines], selection: tuple[str, str], quantity
     seeds = _common_seeds(heads, selection, random, *also) if selection != random else ()
     gap = None
     if seeds:
-        gap = _bounded(heads, quantity(selection, seeds) - quantity(random, seeds), n_seeds=len(seeds))
+        gap = bounded(heads, quantity(selection, seeds) - quantity(random, seeds), n_seeds=len(seeds))
     p = None if gap is None else _finite(gap.p_value())
-    return _columns("vs_random", gap) | {"vs_random_n_seeds": len(seeds) or None, "vs_random_p": p}
+    return interval_columns("vs_random", gap) | {"vs_random_n_seeds": len(seeds) or None, "vs_random_p": p}
 
 
 def _against_blind(head: Headlines, score: FloatArray, *, n_seeds: int) -> Interval | None:
     """Difference from the best blind baseline."""
-    return lowest(_bounded([head], score - blind, n_seeds=n_seeds) for blind in head.of_baselines().values())
+    return lowest(bounded([head], score - blind, n_seeds=n_seeds) for blind in head.of_baselines().values())
 
 
 def _rel(heads: list[Headlines], selection: tuple[str, str], seeds: Sequence[int]) -> FloatArray:
@@ -266,13 +274,15 @@ def _common_seeds(heads: Sequence[Headlines], *selections: tuple[str, str]) -> t
     return tuple(sorted(set.intersection(*sets))) if sets else ()
 
 
-def _bounded(
+def bounded(
     heads: Sequence[Headlines], quantity: FloatArray, *, n_seeds: int, bounds: tuple[float, float] = (-np.inf, np.inf)
 ) -> Interval:
+    """The interval of a quantity resampled from these benchmarks, cut to what is possible."""
     return interval_of(quantity, n_seeds=n_seeds, n_clusters=min(head.n_images for head in heads), bounds=bounds)
 
 
-def _columns(name: str, interval: Interval | None) -> dict[str, float | None]:
+def interval_columns(name: str, interval: Interval | None) -> dict[str, float | None]:
+    """Columns of an estimate and its ends; null where there is none."""
     ends = (interval.estimate, interval.low, interval.high) if interval else (math.nan,) * 3
     return {f"{name}{end}": _finite(value) for end, value in zip(_ENDS, ends, strict=True)}
 

@@ -14,8 +14,8 @@ def cost_table(costs: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         costs: One row per ``method``, ``budget`` (decimal string), ``seed`` and ``stage`` (of ``STAGES``), with
-            ``cpu_hours`` and ``gpu_hours``, 0 where a device was not used. ``select`` is everything that the subset
-            needs: proxy, signals, preparation and choice.
+            ``cpu_hours`` and ``gpu_hours``, 0 where a device was not used, null where that is not known.
+            ``select`` is everything that the subset needs: proxy, signals, preparation and choice.
 
     Returns:
         By budget and method: ``<stage>_<device>_hours`` and ``total_<device>_hours``, means over seeds, null where a
@@ -29,7 +29,9 @@ def cost_table(costs: pl.DataFrame) -> pl.DataFrame:
     ]
     table = costs.sort("seed", maintain_order=True).group_by("method", "budget", maintain_order=True).agg(hours)
     table = table.with_columns(
-        pl.sum_horizontal(f"{stage}_{device}_hours" for stage in STAGES).alias(f"total_{device}_hours")
+        pl.when(pl.any_horizontal(pl.col(f"{stage}_{device}_hours").is_not_null() for stage in STAGES))
+        .then(pl.sum_horizontal(f"{stage}_{device}_hours" for stage in STAGES))
+        .alias(f"total_{device}_hours")
         for device in DEVICES
     )
     full = {device: _full_hours(table, device) for device in DEVICES}
@@ -63,13 +65,16 @@ def break_even(table: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"method": pl.String, "device": pl.String, "budget": pl.Float64}, orient="row")
 
 
-def _crossing(rows: Iterable[Mapping[str, Any]], device: str, *, full: float) -> float:
-    """The largest budget at which the line through the totals is at ``full`` hours or below."""
+def _crossing(rows: Iterable[Mapping[str, Any]], device: str, *, full: float) -> float | None:
+    """The largest budget at which the line through the totals is at ``full`` hours or below; None without totals."""
     select = 0.0
     points: list[tuple[float, float]] = []
     for row in rows:
         select = row[f"select_{device}_hours"] or 0.0
-        points.append((float(row["budget"]), row[f"total_{device}_hours"]))
+        if row[f"total_{device}_hours"] is not None:
+            points.append((float(row["budget"]), row[f"total_{device}_hours"]))
+    if not points:
+        return None
     if points[-1][0] < 1:
         points.append((1.0, full + select))
     if points[-1][1] <= full:
@@ -82,4 +87,4 @@ def _crossing(rows: Iterable[Mapping[str, Any]], device: str, *, full: float) ->
 
 def _full_hours(table: pl.DataFrame, device: str) -> float | None:
     totals = table.filter(method="full")[f"total_{device}_hours"]
-    return float(totals[0]) if len(totals) else None
+    return float(totals[0]) if len(totals) and totals[0] is not None else None

@@ -18,13 +18,13 @@ from xmas_assets.core.arrays import FloatArray
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.extraction.extracted import note_left_out
 from xmas_assets.extraction.shard_arrays import MARKS, save_array
+from xmas_assets.files.model_content import model_digest
 from xmas_assets.files.whole import replacing
 from xmas_assets.scale.row_tables import RowTable, make_row_table, vectors
 from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.embedding import BaseEmbedder, ClipEmbedder, Embedder
 from xmas_assets.vlm.image_inputs import OpenImage
-from xmas_assets.vlm.loading import model_digest
 from xmas_assets.vlm.model_files import resolve_model
 
 _VERSION = 1  # raised when the same inputs would give other values

@@ -25,9 +25,9 @@ from xmas_assets.extraction.extracted import Extracted, note_left_out
 from xmas_assets.extraction.passes import SignalReader
 from xmas_assets.extraction.shard_arrays import bytes_to_come, save_array
 from xmas_assets.files.space import require_space
-from xmas_assets.files.whole import replacing
+from xmas_assets.files.usage_notes import adding_usage, count_usage_of
 from xmas_assets.scale.row_tables import samples_digest
-from xmas_assets.scale.shards import ItemCounter, Shard, open_shards, shards_of_groups
+from xmas_assets.scale.shards import ItemCounter, Shard, open_shards, shards_of_groups, writing_shard
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.loading import load_vlm
@@ -103,6 +103,7 @@ def extract_signals(
         own = pictured if signal.needs_image else pictured + others
         digests = [(checkpoint.step, checkpoint.digest) for checkpoint in _read_at(signal, ordered)]
         files[signal.name] = _open_files(signal, own, workspaces[signal.name], (*inputs, digests))
+    count_usage_of(workspaces[signal.name] for signal in signals)
     counter = ItemCounter(len(rows), progress)
     loaders = [partial(load_vlm, checkpoint.path, base_settings, base=base) for checkpoint in ordered]
     options = {"batch_size": settings.batch_size, "max_tokens": base_settings.max_tokens}
@@ -115,9 +116,10 @@ def extract_signals(
             lacking = [s for s in signals if shard in files[s.name] and not files[s.name][shard].exists()]
             if lacking:
                 chosen = [samples[row] for row in rows[shard.start : shard.stop]]
-                for name, values in reader.read(chosen, lacking, counter.advance).items():
-                    with replacing(files[name][shard]) as unfinished:
-                        save_array(unfinished, values)
+                with adding_usage(workspaces[signal.name] for signal in lacking):
+                    for name, values in reader.read(chosen, lacking, counter.advance).items():
+                        with writing_shard(files[name][shard]) as unfinished:
+                            save_array(unfinished, values)
             else:
                 counter.keep(shard.n_items)
 

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-from PIL import Image
 
 from xmas_assets.contracts.libraries import READING, library_versions
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
+from xmas_assets.files.model_content import model_digest
 from xmas_assets.scale.row_tables import RowTable, make_row_table
-from xmas_assets.vlm.image_inputs import Pictures
-from xmas_assets.vlm.loading import load_processor, model_digest
-from xmas_assets.vlm.prompts import Encoder
+from xmas_assets.vlm.answer_lengths import answer_encoder
 
 _VERSION = 1  # raised when the same inputs would give other values
 _SHARD_SIZE = 16384
@@ -35,12 +33,10 @@ def measure_lengths(
     Raises:
         ModelError: If the base has no fast tokenizer or no chat template.
     """
-    processor = load_processor(base)
-    # Answers hold no images, so that no token is an image's.
-    encoder = Encoder(processor, Pictures(processor, _no_picture), image_token_id=-1, max_tokens=1)
+    encoder = answer_encoder(base)
 
     def count(part: Sequence[Sample], advance):
-        lengths = encoder.answer_lengths(part)
+        _, lengths = encoder.lengths(part)
         advance(len(part))
         return {"n_answer_tokens": lengths}
 
@@ -53,7 +49,3 @@ def measure_lengths(
         key=repr(("lengths", _VERSION, library_versions(READING), model_digest(base))),
         progress=progress,
     )
-
-
-def _no_picture(reference: str, content_hash: str) -> Image.Image:
-    raise AssertionError(f"{reference} ({content_hash}) is opened to count words")

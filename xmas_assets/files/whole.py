@@ -28,6 +28,16 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def files_digest(paths: Iterable[Path], *, below: Path) -> str:
+    """Hex SHA-256 over files: their names below a folder, and their bytes, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(below)}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
 def check_readable(path: Path) -> None:
     """Refuse a path that is not a readable regular file, before anything opens it (a FIFO would hang).
 
@@ -40,6 +50,16 @@ def check_readable(path: Path) -> None:
         raise DatasetError(f"{str(path)!r} is not a regular file; give the path of an annotation file")
     if not os.access(path, os.R_OK):
         raise DatasetError(f"{str(path)!r} may not be read by this user; grant read permission")
+
+
+def file_stamps(paths: Iterable[Path]) -> list[tuple[str, int, int, int, int]]:
+    """Name, size, times of the last changes and inode of each file: others once a file was written to or replaced.
+
+    Raises:
+        FileNotFoundError: If one is not there.
+    """
+    stats = ((path.name, path.stat()) for path in paths)
+    return [(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for name, stat in stats]
 
 
 @contextmanager
@@ -81,7 +101,7 @@ def temporary_path(target: Path) -> Iterator[Path]:
     try:
         yield unfinished
     finally:
-        _remove(unfinished)
+        remove(unfinished)
 
 
 def rename_all(moves: Mapping[Path, Path]) -> None:
@@ -116,7 +136,7 @@ def remove_unfinished(directory: Path) -> list[str]:
     """Remove what killed processes left unfinished in a folder that nobody else is writing in; returns its names."""
     leftovers = sorted(directory.glob(f"*{UNFINISHED}"))
     for leftover in leftovers:
-        _remove(leftover)
+        remove(leftover)
     return [leftover.name for leftover in leftovers]
 
 
@@ -147,8 +167,9 @@ def _sync_one(path: Path) -> None:
         os.close(handle)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
+def remove(path: Path) -> None:
+    """Remove a file, a folder with all in it, or a link (not what it links to); what is not there is left so."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import json
 from typing import NamedTuple
 from urllib.parse import quote
 
+from xmas_assets.files.notes import read_note
 from xmas_assets.files.whole import replacing
 from xmas_assets.home.home import Home
 
@@ -16,9 +17,14 @@ class Addresses(NamedTuple):
 
     @classmethod
     def read(cls, home: Home) -> "Addresses | None":
-        """The addresses that ``xmas ui`` last served on; None if it never ran, since nobody can know its ports then."""
-        path = home.path() / "ui.json"
-        return cls(**json.loads(path.read_text())) if path.exists() else None
+        """The addresses that ``xmas ui`` last served on; None if it never ran, since nobody can know its ports then.
+
+        None also where the note of them is damaged: the next ``xmas ui`` writes it again, and links can wait.
+        """
+        try:
+            return cls(**read_note(home.path() / "ui.json"))
+        except (OSError, ValueError, TypeError):
+            return None
 
     def save(self, home: Home) -> None:
         """Note the addresses, whole or not at all: runs read them while the UI starts."""

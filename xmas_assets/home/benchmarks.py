@@ -1,17 +1,28 @@
 """The benchmarks that are registered in a home."""
 
-import shutil
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from PIL import Image
 
+from xmas_assets.contracts.annotation import JudgeSettings
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.data.benchmark_registration import BenchmarkRegistration
 from xmas_assets.data.images import ImageRoot
-from xmas_assets.evaluation.benchmarks.registry import benchmark_named
+from xmas_assets.data.registration_file import replace_line
+from xmas_assets.evaluation.benchmarks.registry import BENCHMARKS, benchmark_named
+from xmas_assets.files.whole import remove
+from xmas_assets.home.file_notes import FileNotes
+from xmas_assets.store.reading import SUFFIX
+
+ITEMS = "benchmark_items"
+"""The work that reads official files into items."""
+COMPARED = "contamination"
+"""The work that compares a dataset's rows with a benchmark, under the names of both."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class Benchmarks:
             SettingsError: If there is none, or it is not valid.
         """
         registration = BenchmarkRegistration.named(self.root, name)
-        benchmark_named(registration.form)
+        _check_form(registration)
         return registration
 
     def registration_path(self, name: str) -> Path:
@@ -55,20 +66,70 @@ class Benchmarks:
                 f"benchmark {registration.name!r} is there already; edit {path}, or run: xmas benchmark remove "
                 f"{registration.name}"
             )
-        benchmark_named(registration.form)
+        _check_form(registration)
         registration.check_sources()
 
     def forget(self, name: str) -> None:
-        """Delete a benchmark's registration, its items and the answers to it; never a user's own files."""
+        """Delete a benchmark's registration, ratings and all work that was done on it; never a user's own files."""
         path = self.registration_path(name)
-        for pattern in (quote(partition_of(name), safe=""), f"{quote(partition_of(name) + '|', safe='')}*"):
-            for folder in self.root.glob(f"work/*/{pattern}"):
-                shutil.rmtree(folder)
+        items, compared = partition_of(name), f"{COMPARED}/*{quote(f'|{name}', safe='')}"
+        for pattern in (f"*/{quote(items, safe='')}", f"*/{quote(f'{items}|', safe='')}*", compared):
+            for folder in self.root.glob(f"work/{pattern}"):
+                remove(folder)
+        remove(self.root / "ratings" / name)
         path.unlink()
+
+    def set_judge(self, name: str, fields: Mapping[str, Any] | None) -> JudgeSettings | None:
+        """Have a judge score the answers to a benchmark, or nobody; returns the judge.
+
+        Args:
+            name: A registered benchmark.
+            fields: Of ``JudgeSettings``; None for nobody.
+
+        Raises:
+            SettingsError: If there is no such benchmark, its answers are not for a judge to score, or a field is not
+                allowed.
+        """
+        registration = self.registration(name)
+        if not benchmark_named(registration.form).judged:
+            judged = ", ".join(form for form, each in BENCHMARKS.items() if each.judged)
+            raise SettingsError(f"{name} is scored without a judge; a judge scores {judged}")
+        changed = registration.validated({**registration.model_dump(), "judge": fields}, where=f"benchmark {name!r}")
+        values = changed.judge and changed.judge.model_dump(mode="json", exclude_defaults=True)
+        replace_line(self.registration_path(name), "judge", values)
+        return changed.judge
+
+    def ratings(self, name: str) -> list[Path]:
+        """The files of what people rated of a benchmark's answers, one per rater, by their names."""
+        return sorted((self.root / "ratings" / name).glob(f"*{SUFFIX}"))
+
+    def ratings_path(self, name: str, rater: str) -> Path:
+        """Where the ratings of one rater lie, or will; ``SettingsError`` if nobody can have this name."""
+        if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", rater) is None:
+            raise SettingsError(f"rater {rater[:80]!r} is not allowed; use 1 to 64 of a-z, 0-9, '_' and '-'")
+        return self.root / "ratings" / self.registration(name).name / f"{rater}{SUFFIX}"
 
     def open_image(self, name: str) -> Callable[..., Image.Image]:
         """Opener of a benchmark's images, confined to their folder."""
-        return ImageRoot(self.registration(name).images, self.root / "images").open
+        return self._image_root(name).open
+
+    def images(self, name: str) -> FileNotes:
+        """The notes on a benchmark's images."""
+        folder = self.root / "work" / ITEMS / quote(partition_of(name), safe="")
+        return FileNotes.of_images(folder / "images.json", self._image_root(name))
+
+    def _image_root(self, name: str) -> ImageRoot:
+        return ImageRoot(self.registration(name).images, self.root / "images")
+
+
+def _check_form(registration: BenchmarkRegistration) -> None:
+    """Refuse a form that is not known, or cannot be answered as the registration says."""
+    benchmark = benchmark_named(registration.form)
+    if registration.answering == "likelihood" and not benchmark.ranks_options:
+        able = ", ".join(name for name, other in BENCHMARKS.items() if other.ranks_options)
+        raise SettingsError(
+            f"{benchmark.name} is not defined by the likelihood of options, only {able}; use 'answering: generate'"
+        )
 
 
 def partition_of(name: str) -> str:

@@ -1,12 +1,12 @@
-"""What each stage's result took in CPU seconds, one small file per stage and partition."""
+"""What each stage's result took of the machine, one small file per stage and partition."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from xmas_assets.files.whole import replacing
+from xmas_assets.contracts.errors import StoreError
+from xmas_assets.contracts.usage import Usage, largest
+from xmas_assets.files.usage_notes import read_usage, write_usage
 
 
 @dataclass(frozen=True)
@@ -15,26 +15,38 @@ class StageCosts:
 
     folder: Path
 
-    def cpu_seconds(self, partition: str, *stages: str) -> float | None:
-        """CPU seconds that the stages' results took, all threads; None if none of them was ever made.
+    def of(self, partition: str, *stages: str) -> Usage | None:
+        """What the stages' results took, added up; None if none of them was ever made.
 
         Stages that one piece of work made together count once, as the longest of them.
-        """
-        by_work: dict[str, float] = {}
-        for path in (self._path(stage, partition) for stage in stages):
-            if path.exists():
-                cost = json.loads(path.read_text())
-                by_work[cost["key"]] = max(cost["cpu_seconds"], by_work.get(cost["key"], 0.0))
-        return sum(by_work.values()) if by_work else None
 
-    def note(self, stage: str, partition: str, key: str, cpu_seconds: float) -> None:
+        Raises:
+            StoreError: If a note is damaged.
+        """
+        by_work: dict[str, list[Usage]] = {}
+        for note in (read_usage(self._path(stage, partition)) for stage in stages):
+            if note is not None:
+                by_work.setdefault(note[0], []).append(note[1])
+        return sum(map(largest, by_work.values()), start=Usage()) if by_work else None
+
+    def note(self, stage: str, partition: str, key: str, usage: Usage) -> None:
         """Note what a stage's result took; the same result found again does not look cheaper."""
         path = self._path(stage, partition)
-        before: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"key": ""}
-        if before["key"] == key:
-            cpu_seconds = max(cpu_seconds, before["cpu_seconds"])
-        with replacing(path) as unfinished:
-            unfinished.write_text(json.dumps({"key": key, "cpu_seconds": cpu_seconds}))
+        try:
+            before = read_usage(path)
+        except StoreError:  # which is over now
+            before = None
+        same = [before[1]] if before and before[0] == key else []
+        write_usage(path, largest([*same, usage]), key=key)
+
+    def total(self, dataset: str) -> Usage:
+        """What all that is noted of a dataset and its selections took."""
+        patterns = (quote(dataset, safe=""), f"{quote(dataset + '|', safe='')}*")
+        paths = [path for pattern in patterns for path in self.folder.glob(f"*/{pattern}.json")]
+        stages = sorted({path.parent.name for path in paths})
+        partitions = sorted({unquote(path.stem) for path in paths})
+        parts = [self.of(partition, *stages) for partition in partitions]
+        return sum((part for part in parts if part is not None), start=Usage())
 
     def forget(self, partition: str) -> None:
         """Remove what was noted of a partition; a glob pattern stands for several."""

@@ -1,45 +1,40 @@
 """Where everything lives: the folders below ``XMAS_HOME``, and who may write in them. Nothing else knows its layout."""
 
 import os
-import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from PIL import Image
 
 from xmas_assets.contracts.errors import SettingsError, StoreError
 from xmas_assets.contracts.settings import Settings
+from xmas_assets.contracts.usage import metered
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.profiles import load_settings
 from xmas_assets.data.registration import Registration
-from xmas_assets.data.registration_file import replace_line
-from xmas_assets.files.whole import UNFINISHED, remove_old, remove_unfinished
+from xmas_assets.files.whole import UNFINISHED, remove, remove_old, remove_unfinished
+from xmas_assets.home.answers import forget_answers
 from xmas_assets.home.benchmarks import Benchmarks
 from xmas_assets.home.costs import StageCosts
 from xmas_assets.home.locks import StageLocks
-from xmas_assets.home.stored_tables import StoredTables
-from xmas_assets.store.reading import SUFFIX
-from xmas_assets.store.tables import partition_directory
+from xmas_assets.home.stored_assets import StoredAssets
 
 # Where small files are written without a lock; elsewhere the next holder of the lock tidies up.
-_NOTES = ("", "datasets/", "benchmarks/", "dagster/", "mlflow/outbox/", "costs/*/", "reports/*/")
+_NOTES = ("", "datasets/", "benchmarks/", "ratings/*/", "dagster/", "mlflow/outbox/", "costs/*/", "reports/*/")
 
 
 @dataclass(frozen=True)
-class Home:
+class Home(StoredAssets):
     """The platform's folder on disk; opened once per command or run.
 
     Attributes:
         root: Absolute path; exists and can be written.
     """
-
-    root: Path
 
     @classmethod
     def open(cls, root: str | Path = "") -> Self:
@@ -52,10 +47,7 @@ class Home:
             StoreError: If the folder cannot be made or written, or its name cannot stand in a SQLite address.
         """
         home = cls.locate(root)
-        if set("?%") & set(str(home.root)):
-            raise StoreError(
-                f"{home.root} holds '?' or '%', which the addresses of SQLite files cannot; set another XMAS_HOME"
-            )
+        home.check_root()
         home.path()
         for folder in _NOTES:
             # Path.glob fails where another process removes a folder meanwhile.
@@ -67,6 +59,15 @@ class Home:
     def locate(cls, root: str | Path = "") -> Self:
         """The home as ``open`` finds it, to look only: it is neither made nor checked."""
         return cls(Path(root or os.environ.get("XMAS_HOME") or ".xmas").absolute())
+
+    def check_root(self) -> None:
+        """Refuse a folder that can be no home; ``StoreError``. It need not be there."""
+        if set("?%") & set(str(self.root)):
+            raise StoreError(
+                f"{self.root} holds '?' or '%', which the addresses of SQLite files cannot; set another XMAS_HOME"
+            )
+        if any(folder.is_file() for folder in (self.root, *self.root.parents)):
+            raise StoreError(f"{self.root} cannot be made (Not a directory); set XMAS_HOME to a folder you can write")
 
     def path(self, *parts: str) -> Path:
         """A folder below the root; it is made.
@@ -119,27 +120,15 @@ class Home:
         """Add a dataset, after a look that its name, files and settings can be used; returns its registration's file.
 
         Raises:
-            SettingsError: If there is a dataset of this name, or the profile or an override is not allowed.
+            SettingsError: If there is a dataset of this name, or its settings are not allowed.
             DatasetError: If a file or the image folder is not there.
         """
         self.check_new(registration.name)
         registration.check_sources()
-        load_settings(registration.profile, registration.overrides)
+        _check_settings(registration)
         for name in registration.benchmarks:
             self.benchmarks.registration(name)
         return registration.save(self.root)
-
-    def add_benchmarks(self, dataset: str, names: Iterable[str]) -> list[str]:
-        """Have a dataset's targets scored on these benchmarks, too; returns those that are new to it.
-
-        Raises:
-            SettingsError: If the dataset or a benchmark is not registered.
-        """
-        known = self.registration(dataset).benchmarks
-        new = [self.benchmarks.registration(name).name for name in dict.fromkeys(names) if name not in known]
-        if new:
-            replace_line(self.registration_path(dataset), "benchmarks", [*known, *new])
-        return new
 
     @property
     def benchmarks(self) -> Benchmarks:
@@ -150,15 +139,18 @@ class Home:
         """The dataset's settings: its profile with its overrides.
 
         Raises:
-            SettingsError: If the profile or an override is not allowed.
+            SettingsError: If the profile or an override is not allowed. Parameters of a method are looked at where it
+                runs: what it left behind can be read without it.
         """
         registration = self.registration(dataset)
-        return load_settings(registration.profile, registration.overrides)
+        settings = load_settings(registration.profile, registration.overrides)
+        return settings.of_toy() if self.is_toy(dataset) else settings
 
     def is_toy(self, dataset: str) -> bool:
-        """Whether a dataset is the generated one, not a user's own."""
+        """Whether a dataset is the generated one, not a user's own; also in a home that was copied or moved."""
+        folder = self.registration(dataset).images
         # Older homes hold it in 'embedded'.
-        return self.registration(dataset).images in (self.root / "toy" / dataset, self.root / "embedded" / dataset)
+        return folder is not None and folder.parts[-2:] in (("toy", dataset), ("embedded", dataset))
 
     def open_image(self, dataset: str) -> Callable[..., Image.Image]:
         """Opener of the dataset's images, confined to its root; given a hash too, it refuses an image that changed."""
@@ -173,53 +165,49 @@ class Home:
         return self.path("features")
 
     def tables(self) -> Path:
-        """Root of the Parquet tables that assets write."""
-        return self.path("tables")
-
-    def table_directory(self, asset: str, partition: str) -> Path:
-        """Folder of one asset's tables for a partition key such as ``shapes`` or ``shapes|xmas_b0.20_s0``."""
-        names = ("dataset", "selection")
-        keys = dict(zip(names, partition.split("|"), strict=False))
-        return partition_directory(self.root / "tables", asset, **keys)
-
-    def stored(self, asset: str, partition: str) -> StoredTables:
-        """One asset's stored tables.
-
-        Raises:
-            StoreError: If it was not made yet.
-        """
-        return StoredTables(self.table_directory(asset, partition))
-
-    def is_stored(self, asset: str, partition: str, table: str = "*") -> bool:
-        """Whether an asset's partition has tables, or this table, on the disk."""
-        return any(self.table_directory(asset, partition).glob(f"{table}{SUFFIX}"))
-
-    def stored_partitions(self, asset: str, dataset: str) -> list[str]:
-        """Partition keys, sorted, of a dataset's selections that an asset has tables of."""
-        folders = self.table_directory(asset, dataset).glob("selection=*")
-        names = (unquote(folder.name.removeprefix("selection=")) for folder in folders if any(folder.iterdir()))
-        return sorted(f"{dataset}|{name}" for name in names)
+        """Root of the Parquet tables that assets write; it may not be there yet."""
+        return self.root / "tables"
 
     def report(self, dataset: str) -> Path:
         """Where a dataset's HTML report lies."""
         return self.path("reports", dataset) / "report.html"
 
+    def explorer(self, dataset: str) -> Path:
+        """Where the page lies on which a dataset's rows can be looked at."""
+        return self.path("reports", dataset) / "explorer.html"
+
     def workspace(self, stage: str, partition: str, key: str) -> Path:
         """Folder for resumable work, named by a hash of everything that decides the result."""
         return self.path("work", stage, quote(partition, safe=""), key[:32])
 
-    def forget(self, dataset: str) -> None:
-        """Delete a dataset's registration and everything made from it; never a user's own files."""
+    def forget(self, dataset: str) -> list[Path]:
+        """Delete a dataset's registration and everything made from it; never a user's own files.
+
+        Returns:
+            Where links led that stood for folders of it: what is there stays.
+
+        Raises:
+            StoreError: If a run is at work on it.
+        """
         registration = self.registration_path(dataset)
+        if self.locks.is_in_use(dataset):
+            raise StoreError(
+                f"a run is at work on dataset {dataset!r}; wait for it to end, or stop it, then run: xmas dataset "
+                f"remove {dataset}"
+            )
         partitions = (quote(dataset, safe=""), f"{quote(dataset + '|', safe='')}*")
         patterns = [f"tables/*/dataset={dataset}", f"toy/{dataset}", f"reports/{dataset}"]
         patterns += [f"embedded/{dataset}"]  # where older homes hold a toy dataset
         patterns += [f"work/*/{partition}" for partition in partitions]
-        for folder in [folder for pattern in patterns for folder in self.root.glob(pattern)]:
-            shutil.rmtree(folder)
+        folders = [folder for pattern in patterns for folder in self.root.glob(pattern)]
+        led_to = [folder.resolve() for folder in folders if folder.is_symlink()]
+        for folder in folders:
+            remove(folder)
         for partition in partitions:
             self.costs.forget(partition)
+        forget_answers(self.root)
         registration.unlink()
+        return led_to
 
     @property
     def locks(self) -> StageLocks:
@@ -228,12 +216,12 @@ class Home:
 
     @property
     def costs(self) -> StageCosts:
-        """CPU seconds by stage."""
+        """What stages took of the machine."""
         return StageCosts(self.path("costs"))
 
     @contextmanager
     def stage(self, stage: str, partition: str, key: str) -> Iterator[Path]:
-        """Do one stage of one partition: hold its lock, give its workspace, note its CPU seconds.
+        """Do one stage of one partition: wait for a run that does it, hold its lock, give its workspace, note its use.
 
         The lock stays held until it is released, when the stage's tables are in their place.
 
@@ -243,7 +231,7 @@ class Home:
             key: Hash of everything that decides the result.
 
         Raises:
-            StoreError: If another run is making the same stage of the same partition, or a folder cannot be written.
+            StoreError: If a folder cannot be written.
         """
         with self.stages({stage: 1.0}, partition, key):
             workspace = self.workspace(stage, partition, key)
@@ -259,7 +247,7 @@ class Home:
             partition: What it is done for.
             key: Hash of everything that decides the result.
         """
-        self.locks.hold(work, partition, wait=True)
+        self.locks.hold(work, partition)
         try:
             workspace = self.workspace(work, partition, key)
             remove_unfinished(workspace)
@@ -272,7 +260,7 @@ class Home:
         """Do several stages of one partition in one piece of work; see ``stage``.
 
         Args:
-            shares: By stage, which share of the work's CPU seconds it would have taken alone.
+            shares: By stage, which share of the work's time it would have taken alone.
             partition: Partition key.
             key: Hash of everything that decides the results.
 
@@ -283,12 +271,23 @@ class Home:
             for stage in sorted(shares):
                 self.path("tables", stage)  # refused now rather than after hours of work
                 self.locks.hold(stage, partition)
-            started = time.process_time()
-            yield
-            seconds = time.process_time() - started
+            with metered() as meter:
+                yield
+            usage = meter.total()
             for stage, share in shares.items():
-                self.costs.note(stage, partition, key, share * seconds)
+                self.costs.note(stage, partition, key, usage.share(share))
         except BaseException:
             for stage in shares:
                 self.locks.release(stage, partition)
             raise
+
+
+def _check_settings(registration: Registration) -> None:
+    """``SettingsError`` unless its profile with its overrides, and the methods with parameters there, are allowed."""
+    parameters = load_settings(registration.profile, registration.overrides).methods.parameters
+    if parameters:
+        from xmas_assets.selection.registry import parameter_problems  # takes a while, and most datasets set none
+
+        for problem in parameter_problems(parameters):
+            where = f"methods.parameters of dataset {registration.name!r} (profile {registration.profile!r})"
+            raise SettingsError(f"{where}: {problem}; correct or remove it there")

@@ -1,13 +1,17 @@
 """Locks of the stages that this machine's processes are making, one file per stage and partition."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from xmas_assets.contracts.errors import StoreError
-
+_LOG = logging.getLogger(__name__)
+_USING = "using"
 # Those of this process; one stays held when a stage fails while it is described.
 _HELD: dict[Path, FileLock] = {}
 
@@ -18,26 +22,22 @@ class StageLocks:
 
     folder: Path
 
-    def hold(self, stage: str, partition: str, *, wait: bool = False) -> None:
-        """Keep other runs from making this stage of this partition, until ``release``.
+    def hold(self, stage: str, partition: str) -> None:
+        """Keep other runs from making this stage of this partition, until ``release``; waits for one that does it now.
+
+        Several stages are to be held in the order of their names, so that no two runs wait for each other.
 
         Args:
             stage: Asset name.
             partition: Partition key.
-            wait: Until the run that holds it is done, instead of refusing.
-
-        Raises:
-            StoreError: If another run holds it.
         """
         path = self._path(stage, partition)
         lock = _HELD.setdefault(path, FileLock(path, thread_local=False))
         try:
-            lock.acquire(timeout=-1 if wait else 0)
+            lock.acquire(timeout=0)
         except Timeout:
-            del _HELD[path]
-            raise StoreError(
-                f"{stage} of {partition} is being made by another run; wait for it to end, or cancel it in the UI"
-            ) from None
+            _LOG.warning("%s of %s is being made by another run; waiting for it", stage, partition)
+            lock.acquire()
 
     def release(self, stage: str, partition: str) -> None:
         """Let other runs make this stage of this partition."""
@@ -45,5 +45,51 @@ class StageLocks:
         if lock is not None:
             lock.release(force=True)
 
+    @contextmanager
+    def using(self, dataset: str) -> Iterator[None]:
+        """Keep a dataset from being removed, by this or another process, for as long as this takes; shared by all."""
+        for left in self.folder.glob(f"{_USING}__*.lock"):
+            remove_if_free(left)  # of a run that was killed
+        lock = FileLock(self.folder / f"{_USING}__{dataset}__{uuid4().hex}.lock", thread_local=False)
+        lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+    def is_in_use(self, dataset: str) -> bool:
+        """Whether a run is at work on a dataset: between two stages, or on one of it or of its selections."""
+        patterns = (f"{_USING}__{dataset}__*", f"*__{quote(dataset, safe='')}", f"*__{quote(dataset + '|', safe='')}*")
+        return any(not is_free(path) for pattern in patterns for path in self.folder.glob(f"{pattern}.lock"))
+
     def _path(self, stage: str, partition: str) -> Path:
         return self.folder / f"{stage}__{quote(partition, safe='')}.lock"
+
+
+def is_free(path: Path) -> bool:
+    """Whether no living process holds the lock in a file."""
+    with _if_free(path) as is_held:
+        return is_held
+
+
+def remove_if_free(path: Path) -> None:
+    """Remove a lock's file, unless a living process holds the lock."""
+    with _if_free(path) as is_held:
+        if is_held:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock in a file, if nobody does; gives whether it is held."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

@@ -16,7 +16,7 @@ from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.manifest import SourceFile
 from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.core.trajectories import leading_sums
-from xmas_assets.data.registration import Registration
+from xmas_assets.files.notes import json_value
 from xmas_assets.store.reading import Table, open_tables, remedy_for
 from xmas_assets.store.tables import Frame, write_tables
 
@@ -42,7 +42,7 @@ class StoredTables(dict[str, Table]):
     def __missing__(self, name: str) -> Table:
         raise StoreError(
             f"{self.directory} has no table {name!r}, only {', '.join(sorted(self))}: another version of xmas_assets "
-            f"made it; {remedy_for(self.directory)}"
+            f"made it; {remedy_for(self.directory, is_sound=True)}"
         )
 
 
@@ -75,7 +75,7 @@ def note_steps(steps: Iterable[int]) -> dict[str, str]:
 
 def noted_shape(table: Table, column: str, otherwise: Sequence[int] = ()) -> tuple[int, ...]:
     """Shape of one row's value that ``note_shapes`` noted for a column; ``otherwise`` if it did not."""
-    return tuple(json.loads(table.metadata.get(_SHAPES, "{}")).get(column, otherwise))
+    return tuple(json_value(table.metadata.get(_SHAPES, "{}")).get(column, otherwise))
 
 
 def read_values(table: Table, column: str) -> NDArray[Any]:
@@ -84,10 +84,9 @@ def read_values(table: Table, column: str) -> NDArray[Any]:
     return values.reshape(len(values), *noted_shape(table, column, values.shape[1:]))
 
 
-def note_sources(registration: Registration) -> dict[str, str]:
-    """A table's metadata that says which annotation files it was read from."""
-    hashes = zip(registration.annotations, registration.source_hashes(), strict=False)
-    return {_SOURCES: json.dumps([(path.name, sha256) for path, sha256 in hashes])}
+def note_sources(hashes: Mapping[Path, str]) -> dict[str, str]:
+    """A table's metadata that says which annotation files it was read from, given their SHA-256 (hex)."""
+    return {_SOURCES: json.dumps([(path.name, sha256) for path, sha256 in hashes.items()])}
 
 
 def read_sources(table: Table) -> tuple[SourceFile, ...]:
@@ -99,7 +98,7 @@ def read_sources(table: Table) -> tuple[SourceFile, ...]:
     if _SOURCES not in table.metadata:
         remedy = how_to_make_again("raw_dataset", folder=str(table.path.parent))
         raise StoreError(f"{table.path} was made by an older version of xmas_assets; {remedy}")
-    return tuple(SourceFile(name=name, sha256=sha256) for name, sha256 in json.loads(table.metadata[_SOURCES]))
+    return tuple(SourceFile(name=name, sha256=sha256) for name, sha256 in json_value(table.metadata[_SOURCES]))
 
 
 def stage_checkpoints(
@@ -128,7 +127,7 @@ def read_checkpoints(table: Table, home: Path) -> Sequence[Checkpoint]:
 def read_sums(stored: StoredTables) -> ScalarTrajectories:
     """The scalar trajectories of a dataset; the values behind them, several times as large, are read in blocks."""
     table = stored["attention_trajectories"]
-    steps = tuple(json.loads(table.metadata[_STEPS]))
+    steps = tuple(json_value(table.metadata[_STEPS]))
     sums = np.empty((table.n_rows, len(steps)), dtype=np.float32)
     start = 0
     for batch in table.batches(["values"]):

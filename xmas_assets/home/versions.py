@@ -1,17 +1,22 @@
 """Versions of a dataset's files and settings, so that a change is seen without reading the files; and of the code."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from xmas_assets.contracts.libraries import library_versions
 from xmas_assets.contracts.settings import Settings
+from xmas_assets.data.benchmark_registration import BenchmarkRegistration
 from xmas_assets.data.profiles import profile_path
 from xmas_assets.data.registration import Registration
+from xmas_assets.evaluation.benchmarks.registry import benchmark_package
 from xmas_assets.home.home import Home
+from xmas_assets.home.seen_files import seen_files
 
 _READ_FIELDS = {"images", "format", "duplicates"}
+_READ_IF_SET = {"columns", "task_from"}  # left out while unset, so that the versions of older homes stay as they are
 BENCHMARKS = "benchmarks"
 _FILES = {"source": ("annotations", "test"), "validation": ("validation",)}  # by section
 
@@ -21,10 +26,17 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
     settings, registration = home.settings(dataset), home.registration(dataset)
     sections = {name: section.digest() for name, section in settings.sections().items()}
     for section, fields in _FILES.items():
-        described = registration.model_dump_json(include={*fields, *_READ_FIELDS})
-        paths = [path for field in fields for path in getattr(registration, field)]
-        sections[section] = _files_version(described, paths)
+        described = registration.model_dump_json(include={*fields, *_read_fields(registration)})
+        paths = _paths(registration, fields)
+        seen = seen_files(home, dataset, section)
+        change = seen.images.change()
+        sections[section] = _files_version(
+            "\n".join([described, *([change] if change else [])]), paths, seen.records.versions()
+        )
     sections[BENCHMARKS] = benchmarks_version(home, registration.benchmarks)
+    if registration.exclude_contaminated:  # then a selection depends on what its rows are compared with
+        asked = [f"{name} {items_version(home, name)}" for name in sorted(registration.benchmarks)]
+        sections["methods"] = _files_version("\n".join([sections["methods"], *asked]), [])
     ratings = settings.quality.ratings
     return sections | ({"quality": _files_version(sections["quality"], [Path(ratings)])} if ratings else {})
 
@@ -32,20 +44,49 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
 def benchmarks_version(home: Home, names: Iterable[str]) -> str:
     """Version of some benchmarks' registrations and files; raises as ``Benchmarks.registration``."""
     registrations = [home.benchmarks.registration(name) for name in sorted(names)]
-    described = "\n".join(registration.model_dump_json() for registration in registrations)
-    return _files_version(described, [path for registration in registrations for path in registration.files()])
+    described = "\n".join(_described(home, registration) for registration in registrations)
+    paths = [path for registration in registrations for path in registration.files()]
+    ratings = [path for registration in registrations for path in home.benchmarks.ratings(registration.name)]
+    return _files_version(described, [*paths, *ratings])
+
+
+def items_version(home: Home, name: str) -> str:
+    """Version of what a benchmark's questions are read from; another judge asks no other questions."""
+    registration = home.benchmarks.registration(name)
+    return _files_version(_described(home, registration.model_copy(update={"judge": None})), registration.files())
+
+
+def _described(home: Home, registration: BenchmarkRegistration) -> str:
+    """A registration and, only where there are any, the other package of its benchmark and images that changed."""
+    package, change = benchmark_package(registration.form), home.benchmarks.images(registration.name).change()
+    more = [package.model_dump_json()] if package else []
+    return "\n".join([registration.model_dump_json(), *more, *([change] if change else [])])
 
 
 def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:
     """The values behind ``current_versions``, for people to read, by section."""
     registration = home.registration(dataset)
     files = {
-        section: registration.model_dump(mode="json", include={*fields, *_READ_FIELDS})
+        section: registration.model_dump(mode="json", include={*fields, *_read_fields(registration)})
         for section, fields in _FILES.items()
     }
     files[BENCHMARKS] = {"benchmarks": list(registration.benchmarks)}
     sections = home.settings(dataset).sections()
-    return files | {name: section.model_dump(mode="json") for name, section in sections.items()}
+    values = {name: section.model_dump(mode="json") for name, section in sections.items()}
+    if registration.exclude_contaminated:
+        values["methods"] |= {"exclude_contaminated": True} | files[BENCHMARKS]
+    return files | values
+
+
+def _paths(registration: Registration, fields: Iterable[str]) -> list[Path]:
+    """The files of records that some fields name, and the archive of the images."""
+    archive = registration.image_archive()
+    return [path for field in fields for path in getattr(registration, field)] + ([archive] if archive else [])
+
+
+def _read_fields(registration: Registration) -> set[str]:
+    """The fields that say how records are read, but for those that are not used."""
+    return _READ_FIELDS | {field for field in _READ_IF_SET if getattr(registration, field) is not None}
 
 
 def section_names() -> list[str]:
@@ -56,9 +97,10 @@ def section_names() -> list[str]:
 def watched_files(home: Home, dataset: str) -> list[Path]:
     """Every file that ``current_versions`` depends on: the registration, its profile, and what they name."""
     registration, ratings = home.registration(dataset), home.settings(dataset).quality.ratings
-    named = [path for fields in _FILES.values() for field in fields for path in getattr(registration, field)]
+    named = [path for fields in _FILES.values() for path in _paths(registration, fields)]
     for name in registration.benchmarks:
         named += [home.benchmarks.registration_path(name), *home.benchmarks.registration(name).files()]
+        named += home.benchmarks.ratings(name)
     own = [Registration.path(home.root, dataset), profile_path(registration.profile)]
     return own + named + ([Path(ratings)] if ratings else [])
 
@@ -77,13 +119,20 @@ def files_fingerprint(paths: Iterable[Path]) -> str:
     return _files_version("", paths)
 
 
-def _files_version(described: str, paths: Iterable[Path]) -> str:
+def _files_version(described: str, paths: Iterable[Path], contents: Mapping[str, str] = MappingProxyType({})) -> str:
     """Version of files from names, sizes and times, and of how they are read: cheap enough for a sensor.
 
-    A file touched without a change makes ``raw_dataset`` stale; its content hash then stops the staleness there.
+    Args:
+        described: How they are read.
+        paths: The files.
+        contents: What stands for a file's content, by path, where that is known. Any other file has another version
+            once it is touched without a change; the content hash of what is made from it stops the staleness there.
     """
     parts = [described]
     for path in paths:
+        if str(path) in contents:
+            parts.append(f"{path}:{contents[str(path)]}")
+            continue
         try:
             status = path.stat()
             parts.append(f"{path}:{status.st_size}:{status.st_mtime_ns}")

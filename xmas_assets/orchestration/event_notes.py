@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 import orjson
 
+from xmas_assets.files.notes import note_bytes
 from xmas_assets.files.whole import replacing
 
 _FORM = 1  # raised when the file's form changes
@@ -66,7 +67,7 @@ class EventNotes:
         """Open what is remembered, unless it is damaged or of another log."""
         notes = cls(instance, path)
         try:
-            content = orjson.loads(path.read_bytes())
+            content = orjson.loads(note_bytes(path))
             if content["form"] == _FORM and notes._is_of_this_log(content["notes"]):
                 notes._notes, notes._passed = content["notes"], content["passed"]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

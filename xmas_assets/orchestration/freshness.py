@@ -1,18 +1,22 @@
-"""What of the stored assets is up to date, by the versions in Dagster's event log; and three things it does not see."""
+"""What of the stored assets is up to date, by the versions in Dagster's event log; and what it does not see."""
 
-from collections import Counter
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 
 from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.signals import SIGNAL_ASSETS
 from xmas_assets.home.home import Home
 from xmas_assets.home.versions import BENCHMARKS
 from xmas_assets.orchestration.asset_links import AssetLinks, is_settings
 from xmas_assets.orchestration.event_notes import EventNote, EventNotes
 from xmas_assets.selection.registry import METHODS, assets_read
+from xmas_assets.stages.subsets import EXCLUDED, exclusion_table
 
+_LOG = logging.getLogger(__name__)
 FRESH, STALE, MISSING = "FRESH", "STALE", "MISSING"
 
 
@@ -22,11 +26,13 @@ class Freshness:
 
     An asset's partition is stale if its code has a new version, or an input has another data version than the one that
     it was made from: Dagster's own rule (a test compares the two), asked for all partitions of an asset at once.
-    Beyond that, an asset whose tables are not on the disk is missing, and one whose blocking checks did not all pass on
-    its latest materialization is stale: they failed, or the run was killed before them. A selection is not stale for a
-    signal that its method does not read (the UI, which cannot know, shows it as "unsynced": to run it there again costs
-    only the choice, and changes nothing). A leaderboard is stale for any of its selections, however many; Dagster stops
-    looking at a hundred.
+    Beyond that, an asset whose tables are not on the disk is missing. It is stale if they, or checkpoints that they
+    name, are damaged or not those of its latest materialization. So is one whose blocking checks did not all pass on
+    that: they failed, or the run was killed before them. A selection is not stale for a signal that its method does
+    not read (the UI, which cannot know, shows it as "unsynced": to run it there again costs only the choice, and
+    changes nothing). A leaderboard is stale for any of its selections, however many; Dagster stops looking at a
+    hundred. It is also stale where its selections were made anew by another rule of exclusion, even if that left the
+    same rows.
     """
 
     home: Home
@@ -63,33 +69,56 @@ class Freshness:
                     found[partition].append(asset)
         return found
 
-    def counts(self, dataset: str) -> dict[str, Counter[str]]:
-        """Per asset, how many of a dataset's partitions are FRESH, STALE or MISSING; selections that were made only."""
-        selections = sorted(key for key in self._events("selected_subset") if key.startswith(f"{dataset}|"))
-        counts: dict[str, Counter[str]] = {}
-        for asset in self.links.parents:
-            partitions = selections if asset in self.links.by_selection else [dataset]
-            counts[asset] = Counter(self.states([asset], partitions)[asset].values())
-        return counts
+    def why_stale(self, asset: str, partition: str) -> str | None:
+        """Why what is there of an asset is not up to date, in a few words; None if it is."""
+        note = self._events(asset)[partition]
+        if not self._holds(asset, partition, note.data_version):
+            return "its tables are damaged, or not its own"
+        if note.code_version != self.links.code_versions[asset]:
+            return "an earlier version of the code made it"
+        if changed := self._changed_inputs(asset, partition, note):
+            return f"{', '.join(changed)} changed"
+        if not self.notes.have_passed(asset, self.links.blocking_checks.get(asset, ()), note):
+            return "a check of it did not pass"
+        if asset == "leaderboard" and not self._says_what_was_excluded(partition):
+            return "contaminated rows were left out by another rule since"
+        return None
 
     def _state(self, asset: str, partition: str) -> str:
-        note = self._events(asset).get(partition)
-        if note is None or not self.home.is_stored(asset, partition):
+        if partition not in self._events(asset) or not self.home.is_stored(asset, partition):
             return MISSING
-        is_fresh = (
-            note.code_version == self.links.code_versions[asset]
-            and self._has_the_same_inputs(asset, partition, note)
-            and self.notes.have_passed(asset, self.links.blocking_checks.get(asset, ()), note)
-        )
-        return FRESH if is_fresh else STALE
+        return FRESH if self.why_stale(asset, partition) is None else STALE
 
-    def _has_the_same_inputs(self, asset: str, partition: str, note: EventNote) -> bool:
-        """Whether every input that concerns this partition is there, and has the version that it was made from."""
+    def _says_what_was_excluded(self, dataset: str) -> bool:
+        """Whether a leaderboard names the rules of its selections as they are now; another may leave the same rows."""
+        tables = self.home.stored("leaderboard", dataset)
+        said = tables[EXCLUDED].frame() if EXCLUDED in tables else None
+        try:
+            now = exclusion_table(self.home, self.home.stored_partitions("benchmark_scores", dataset))
+        except StoreError:  # a damaged subset is stale itself
+            return True
+        return now is None if said is None else now is not None and said.equals(now)
+
+    def _holds(self, asset: str, partition: str, version: str | None) -> bool:
+        """Whether the stored tables are those of the latest materialization; what is wrong is said once."""
+        try:
+            stored = self.home.stored_version(asset, partition)
+        except StoreError as error:
+            warn_once(f"{asset} of {partition} counts as stale: {error}")
+            return False
+        if stored != version:
+            folder = self.home.table_directory(asset, partition)
+            warn_once(f"{asset} of {partition} counts as stale: {folder} holds other tables than its last run made")
+        return stored == version
+
+    def _changed_inputs(self, asset: str, partition: str, note: EventNote) -> list[str]:
+        """The inputs that concern this partition and are new, gone, or of another version than it was made from."""
         unread = self._unread(asset, partition, note)
         parents = set(self.links.parents[asset])
-        if (note.inputs.keys() ^ parents) - unread:
-            return False
-        return not any(self._is_updated(parent, partition, note) for parent in sorted(parents - unread))
+        others = (note.inputs.keys() ^ parents) - unread
+        return sorted(others) or [
+            parent for parent in sorted(parents - unread) if self._is_updated(parent, partition, note)
+        ]
 
     def _unread(self, asset: str, partition: str, note: EventNote) -> set[str]:
         """Inputs of a selection that its method does not read.
@@ -139,6 +168,12 @@ class Freshness:
         if place not in self._versions:
             self._versions[place] = self.notes.version_at(asset, partition, pointer, observed=is_settings(asset))
         return self._versions[place]
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Say it the first time that this process comes to it."""
+    _LOG.warning("%s", message)
 
 
 def _combined(events: Mapping[str, EventNote]) -> str:

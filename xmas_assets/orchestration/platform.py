@@ -8,26 +8,36 @@ from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import DatabaseError
+from yaml import YAMLError
 
-from xmas_assets.contracts.errors import XmasError
+from xmas_assets.contracts.errors import StoreError, XmasError
+from xmas_assets.contracts.messages import first_line
 from xmas_assets.definitions import build_defs
+from xmas_assets.files.space import has_space
 from xmas_assets.files.whole import replacing
+from xmas_assets.home.command import Command
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.asset_links import AssetLinks
 from xmas_assets.orchestration.event_notes import EventNotes
-from xmas_assets.orchestration.freshness import Freshness
+from xmas_assets.orchestration.freshness import Freshness, warn_once
 from xmas_assets.orchestration.process_claims import PROCESS_TAG, process_claim
+from xmas_assets.orchestration.stopping import is_stopping
 from xmas_assets.resources.dagster_home import home_resource
 from xmas_assets.resources.observations import observations
+from xmas_assets.selection.registry import parameter_problems
 
 _OUR_ERROR = re.compile(r"^xmas_assets\.[\w.]+: ")  # an XmasError explains itself, so its type is not shown
 
+_LEAST_BYTES = 1 << 20  # that a database needs to write on
 _NO_CAPTURE = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 """Runs of a command print to its terminal. To capture that takes four processes a run, and hides the progress bars."""
 
 
 class RunFailedError(XmasError):
     """A Dagster run that failed; the message names the step and its error."""
+
+    exit_code = 1
 
 
 @dataclass
@@ -37,11 +47,13 @@ class Platform:
     defs: dg.Definitions
     instance: dg.DagsterInstance
     home: Home
+    command: Command
 
     @classmethod
-    def open(cls, home: Home) -> "Platform":
-        """Open (and on first use create) the Dagster instance below the home."""
-        return cls(build_defs({"home": home_resource.configured({"root": str(home.root)})}), open_instance(home), home)
+    def open(cls, home: Home, *, command: Command | None = None) -> "Platform":
+        """Open (and on first use create) the Dagster instance below the home, for this command or the present one."""
+        defs = build_defs({"home": home_resource.configured({"root": str(home.root)})})
+        return cls(defs, open_instance(home), home, command or Command.now())
 
     @cached_property
     def links(self) -> AssetLinks:
@@ -49,10 +61,15 @@ class Platform:
         return AssetLinks.of(self.defs)
 
     def observe(self, dataset: str) -> None:
-        """Tell Dagster the current versions of the dataset's files and settings; unchanged ones are left alone."""
+        """Tell Dagster the current versions of the dataset's files and settings; unchanged ones are left alone.
+
+        Parameters of methods that cannot be used are said, once: they stop only those methods.
+        """
         self.instance.add_dynamic_partitions("dataset", [dataset])
         for event in observations(self.instance, self.home, dataset):
             self.instance.report_runless_asset_event(event)
+        for problem in parameter_problems(self.home.settings(dataset).methods.parameters):
+            warn_once(f"{self.home.registration_path(dataset)} sets parameters that nothing uses: {problem}")
 
     def freshness(self) -> Freshness:
         """What is up to date now."""
@@ -78,9 +95,11 @@ class Platform:
             asset_selection=[dg.AssetKey(asset) for asset in assets],
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
-            tags={PROCESS_TAG: process_claim(self.home.locks.folder)},
+            tags={PROCESS_TAG: process_claim(self.home.locks.folder)} | self.command.tags(),
         )
-        if _was_interrupted(result):
+        for asset in assets:  # one that failed while it was described still holds its lock
+            self.home.locks.release(asset, str(partition))
+        if is_stopping() or _was_interrupted(result):
             raise KeyboardInterrupt
         if not result.success:
             raise RunFailedError(_explain(result, assets, partition))
@@ -94,7 +113,25 @@ def open_instance(home: Home) -> dg.DagsterInstance:
         with replacing(settings) as unfinished:
             unfinished.write_bytes((Path(__file__).parents[1] / "instance" / "dagster.yaml").read_bytes())
     os.environ["DAGSTER_HOME"] = str(folder)
-    return dg.DagsterInstance.local_temp(str(folder), overrides={"compute_logs": _NO_CAPTURE})
+    try:
+        return dg.DagsterInstance.local_temp(str(folder), overrides={"compute_logs": _NO_CAPTURE})
+    except (YAMLError, UnicodeDecodeError, dg.DagsterInvalidConfigError) as error:
+        raise StoreError(
+            f"{settings} is damaged, or not settings of Dagster ({first_line(error)}); delete it, and the next command "
+            "writes it anew"
+        ) from error
+
+
+def explain_database(error: Exception, home: Home) -> str | None:
+    """What to do about Dagster's database, in one line, if that is what an error comes from; None if not."""
+    if not isinstance(error, DatabaseError):
+        return None
+    if not has_space(home.path(), _LEAST_BYTES):
+        return f"the disk of {home.path()} is full; free some space, then run again: finished work is kept"
+    return (
+        f"Dagster's database below {home.path('dagster')} cannot be used ({first_line(error)}); if it is damaged, move "
+        "that folder away and run again: finished work is found, and not repeated"
+    )
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

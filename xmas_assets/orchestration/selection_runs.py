@@ -6,21 +6,31 @@ fresh (by the versions in Dagster's event log, per partition) is run again.
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context, parent_process
 
 import dagster as dg
 from tqdm import tqdm
 
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.signals import READ_IN_ONE_PASS
+from xmas_assets.home.command import Command
 from xmas_assets.home.home import Home
+from xmas_assets.orchestration.before_training import say_what_is_too_long, say_what_scores_mean
 from xmas_assets.orchestration.platform import Platform, RunFailedError
-from xmas_assets.orchestration.process_claims import end_killed_runs
+from xmas_assets.orchestration.process_claims import cancel_own_runs, end_killed_runs
+from xmas_assets.orchestration.stopping import at_stop, not_for_children
+from xmas_assets.report.text import duration
 from xmas_assets.selection.registry import assets_read
-from xmas_assets.stages.requirements import check_requirements
+from xmas_assets.stages.contamination import excluded_rows
+from xmas_assets.stages.file_changes import say_file_changes
+from xmas_assets.stages.refused import say_refused
+from xmas_assets.stages.requirements import check_questions, check_requirements
+from xmas_assets.stages.subsets import selectable_rows
 
 ALWAYS = {"raw_dataset", "base_model"}  # for any method
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
@@ -46,16 +56,37 @@ def run_selections(
         say: Receives one line per stage of the dataset.
 
     Raises:
-        XmasError: Before any work, if a method needs what nobody has provided.
+        XmasError: Before any work, if a method needs what nobody has provided, or targets could not be scored.
         RunFailedError: After all other selections have finished, if any failed.
     """
+    with _at_work(platform, dataset):
+        _run_selections(platform, dataset, keys, stages=stages, workers=workers, say=say)
+
+
+def _run_selections(
+    platform: Platform,
+    dataset: str,
+    keys: Sequence[SelectionKey],
+    *,
+    stages: Sequence[str],
+    workers: int,
+    say: Callable[[str], None],
+) -> None:
     methods = sorted({key.method for key in keys})
     check_requirements(platform.home, dataset, methods)
-    end_killed_runs(platform.instance, platform.home.locks.folder)
+    if "benchmark_scores" in stages:
+        check_questions(platform.home, dataset)
     platform.observe(dataset)
+    say_file_changes(platform.home, dataset, say=say)
     platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
     # The targets' base before anything is trained, so that a missing one is reported at once.
     always = ALWAYS | ({"target_base"} if {"target_model", "benchmark_scores"} & set(stages) else set())
+    _prepare(platform, dataset, [], always=always, say=say)  # what follows is said before anything is trained
+    if platform.home.registration(dataset).exclude_contaminated:
+        excluded_rows(platform.home, dataset)  # refused where no row is left
+    if "benchmark_scores" in stages:
+        say_what_scores_mean(platform, dataset, keys, say=say)
+    say_what_is_too_long(platform, dataset, keys, stages=stages, say=say)
     impossible = _prepare(platform, dataset, methods, always=always, say=say)
     for method, reason in impossible.items():
         say(f"{method} cannot run: {reason}")
@@ -64,7 +95,7 @@ def run_selections(
     stale = platform.freshness().stale_by_partition(stages, partitions.values())
     todo = {key: stale[partition] for key, partition in partitions.items() if stale[partition]}
     say(f"{len(todo)} of {len(keys)} selections to run")
-    failures |= _run_parallel(platform, dataset, todo, workers=workers)
+    failures |= _run_parallel(platform, dataset, todo, workers=workers, say=say)
     if "benchmark_scores" in stages and failures.keys() != set(keys):
         platform.materialize(platform.stale(["leaderboard"], dataset), dataset)
     if failures:
@@ -78,12 +109,31 @@ def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Calla
     Raises:
         RunFailedError: If a stage fails.
     """
-    end_killed_runs(platform.instance, platform.home.locks.folder)
-    platform.observe(dataset)
-    for together in _passes(platform.links.behind([asset])):
-        failures = _materialize(platform, dataset, platform.stale(together, dataset), say=say)
-        if failures:
-            raise RunFailedError(next(iter(failures.values())))
+    with _at_work(platform, dataset):
+        platform.observe(dataset)
+        for together in _passes(platform.links.behind([asset])):
+            failures = _materialize(platform, dataset, platform.stale(together, dataset), say=say)
+            if failures:
+                raise RunFailedError(next(iter(failures.values())))
+
+
+@contextmanager
+def _at_work(platform: Platform, dataset: str) -> Iterator[None]:
+    """Keep a dataset from being removed. No run of Dagster's stays "started", killed before or stopped now."""
+    instance, locks = platform.instance, platform.home.locks
+    with locks.using(dataset), at_stop(lambda: cancel_own_runs(instance, locks.folder)):
+        end_killed_runs(instance, locks.folder)
+        yield
+
+
+def rows_read(home: Home, dataset: str, *, say: Callable[[str], None] = print) -> int:
+    """How many rows of a dataset can be selected; it is read if it was not.
+
+    Raises:
+        RunFailedError: If it cannot be read.
+    """
+    bring_up_to_date(Platform.open(home), dataset, "raw_dataset", say=say)
+    return selectable_rows(home, dataset)
 
 
 def _prepare(
@@ -119,7 +169,8 @@ def _materialize(
     """Run these assets together, or where that fails one half after the other; returns the failures by asset."""
     if not assets:
         return {}
-    say(f"{', '.join(assets)} ...")
+    names, started = ", ".join(assets), time.monotonic()
+    say(f"{names} ...")
     try:
         platform.materialize(assets, dataset)
     except RunFailedError as error:
@@ -129,25 +180,39 @@ def _materialize(
         half = (len(rest) + 1) // 2
         first = _materialize(platform, dataset, rest[:half], say=say)
         return first | _materialize(platform, dataset, rest[half:], say=say)
+    say(f"{names}: made in {duration(time.monotonic() - started)}")
+    if {"raw_dataset", "validation_samples"} & set(assets):
+        say_refused(platform.home, dataset, say=say)
     return {}
 
 
 def _run_parallel(
-    platform: Platform, dataset: str, todo: Mapping[SelectionKey, Sequence[str]], *, workers: int
+    platform: Platform,
+    dataset: str,
+    todo: Mapping[SelectionKey, Sequence[str]],
+    *,
+    workers: int,
+    say: Callable[[str], None],
 ) -> dict[SelectionKey, str]:
     """Run the stale stages of selections; returns the failures, each in one line."""
     with tqdm(total=len(todo), unit="selection", disable=None if todo else True) as bar:
         if workers == 1 or len(todo) <= 1:
             outcomes = (_run_selection(platform, dataset, key, assets) for key, assets in todo.items())
-            return dict(_failed(bar, outcomes))
+            return dict(_failed(bar, outcomes, say=say))
+        others = active_children()
         with ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(str(platform.home.path()),)
+            workers,
+            mp_context=get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(str(platform.home.path()), platform.command),
         ) as pool:
-            futures: list[Future[Outcome]] = [pool.submit(_run_in_worker, dataset, *item) for item in todo.items()]
             try:
-                return dict(_failed(bar, (future.result() for future in as_completed(futures))))
+                with not_for_children():  # the first ones start the workers
+                    futures = [pool.submit(_run_in_worker, dataset, *run) for run in todo.items()]
+                return dict(_failed(bar, (future.result() for future in as_completed(futures)), say=say))
             except KeyboardInterrupt:
-                pool.shutdown(wait=False, cancel_futures=True)
+                for worker in set(active_children()).difference(others):
+                    worker.kill()
                 raise
             except BrokenProcessPool:
                 raise RunFailedError(
@@ -159,9 +224,17 @@ def _run_parallel(
 Outcome = tuple[SelectionKey, str | None]
 
 
-def _failed(bar: tqdm, outcomes: Iterable[Outcome]) -> Iterable[tuple[SelectionKey, str]]:
-    for key, failure in outcomes:
+def _failed(
+    bar: tqdm, outcomes: Iterable[Outcome], *, say: Callable[[str], None]
+) -> Iterable[tuple[SelectionKey, str]]:
+    """The failures among outcomes as they come; each outcome moves the bar, or is a line where no bar is drawn."""
+    started = time.monotonic()
+    for n_done, (key, failure) in enumerate(outcomes, start=1):
         bar.update()
+        if bar.disable:
+            each = (time.monotonic() - started) / n_done
+            left = f", about {duration(each * (bar.total - n_done))} left" if n_done < bar.total else ""
+            say(f"{key}: {'failed' if failure else 'done'}, {n_done} of {bar.total}{left}")
         if failure is not None:
             yield key, failure
 
@@ -178,10 +251,10 @@ def _run_selection(platform: Platform, dataset: str, key: SelectionKey, assets: 
 _worker_platform: list[Platform] = []
 
 
-def _start_worker(root: str) -> None:
+def _start_worker(root: str, command: Command) -> None:
     os.environ["TQDM_DISABLE"] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker_platform.append(Platform.open(Home.open(root)))
+    _worker_platform.append(Platform.open(Home.open(root), command=command))
 
 
 def _end_with_parent() -> None:

@@ -44,6 +44,50 @@ def benchmark_tables(compared: Mapping[str, pl.DataFrame]) -> dict[str, list[lis
     return tables
 
 
+def score_rows(compared: Mapping[str, pl.DataFrame], states: Mapping[str, pl.DataFrame]) -> list[list[str]]:
+    """The score of each selection on each benchmark with its coverage, as short text; the first row is the headings.
+
+    Args:
+        compared: A stored comparison, as ``stages.comparison`` names its tables; may be empty.
+        states: What became of each benchmark, from ``stages.benchmark_states``; may be empty.
+
+    Returns:
+        Coverage is the share of a benchmark's questions that the scores are over, or of one that is not scored the
+        share that was answered. Empty without a benchmark.
+    """
+    rows = []
+    if compared:
+        shares = dict(compared["benchmarks"].select("benchmark", "coverage").iter_rows())
+        scores = compared["benchmark_selections"].select("benchmark", "budget", "method", "headline")
+        for name, budget, method, score in scores.drop_nulls("budget").iter_rows():
+            named = [visible(name, 40), budget_percent(budget), visible(method, 40)]
+            rows.append([*named, "-" if score is None else f"{score:.1f}", f"{100 * shares[name]:.1f} %"])
+    if "benchmark_states" in states:
+        silent = states["benchmark_states"].drop_nulls("not_scored").select("benchmark", "coverage")
+        rows += [
+            [visible(name, 40), "-", "-", "not scored", f"{100 * share:.1f} %"] for name, share in silent.iter_rows()
+        ]
+    return [["Benchmark", "Budget", "Method", "Score", "Coverage"], *rows] if rows else []
+
+
+def pair_rows(pairs: pl.DataFrame) -> list[list[str]]:
+    """Two selections on each benchmark, from ``evaluation.pairs``, as short text; the first row is the headings."""
+    rows = [["Benchmark", "First", "Second", "Difference", "Outcome", "Coverage"]]
+    for row in pairs.iter_rows(named=True):
+        scores = ["-" if row[name] is None else f"{row[name]:.1f}" for name in ("first", "second")]
+        outcome = row["outcome"] or "not comparable"
+        rows.append(
+            [
+                visible(row["benchmark"], 40),
+                *scores,
+                _cell(row, "difference"),
+                outcome,
+                f"{100 * row['coverage']:.1f} %",
+            ]
+        )
+    return rows
+
+
 def _cell(row: dict[str, Any], name: str) -> str:
     """A measure with its interval."""
     if row[name] is None:
@@ -63,12 +107,19 @@ def comparison_verdict(
     largest first: the best method, whether it differs from random, and on how many benchmarks it beats the blind
     baselines. Then what data the best method of all saves, and which benchmarks took no part.
     """
+    apart = [
+        f"Nothing can be compared on {_names([name])}, which takes no part: no question of it was answered by all "
+        "targets and blind baselines. Look at the targets' answers with xmas sql, and run those again that have few."
+        for name in benchmarks.filter(coverage=0)["benchmark"]
+    ]
+    benchmarks = benchmarks.filter(pl.col("coverage") > 0)
     silent = benchmarks.filter(~pl.col("comparable"))["benchmark"].to_list()
     if len(silent) == len(benchmarks):
-        return [
+        nothing = (
             "Nothing can be compared: on no benchmark is full data above the blind baselines beyond chance "
             f"({_names(silent)}), so Rel % is not shown."
-        ]
+        )
+        return [nothing, *apart] if silent else apart
     chosen = overall.filter(~pl.col("method").is_in(["full", "random"])).drop_nulls("rel")
     order = (pl.col("budget").cast(pl.Float64), "rel", "method")
     chosen = chosen.sort(*order, descending=[True, True, False], maintain_order=True)
@@ -85,7 +136,7 @@ def comparison_verdict(
             "Nothing can be compared on these benchmarks, which take no part, for full data is not above the blind "
             f"baselines beyond chance there: {_names(silent)}."
         )
-    return sentences or ["No method has been scored on every benchmark, together with full data."]
+    return [*(sentences or ["No method has been scored on every benchmark, together with full data."]), *apart]
 
 
 def comparison_notes(overall: pl.DataFrame) -> list[str]:
@@ -95,10 +146,37 @@ def comparison_notes(overall: pl.DataFrame) -> list[str]:
     names = [f"{row['method']} at {budget_percent(row['budget'])}" for row in sure.iter_rows(named=True)]
     if len(compared) < 2:
         return []
-    return [
-        f"{len(compared)} comparisons with random: of so many, {0.05 * len(compared):.2f} intervals would leave 0 out "
-        f"by chance alone. Corrected for their number (Holm), these differ from random: {_names(names) or 'none'}."
-    ]
+    return [_many_comparisons(len(compared), names, other="random")]
+
+
+def pair_sentences(pairs: pl.DataFrame, first: str, second: str) -> list[str]:
+    """What two selections, by name, come to over the benchmarks, from ``evaluation.pairs``; none without a benchmark.
+
+    On how many the first wins, ties and loses; how many comparisons that were; and where they cannot be compared.
+    """
+    told = pairs.filter("comparable")
+    counts = ", ".join(
+        f"{heading} {len(told.filter(outcome=outcome))}"
+        for outcome, heading in (("win", "wins"), ("tie", "ties"), ("loss", "losses"))
+    )
+    sentences = (
+        [f"{first} against {second} over {len(told)} of {len(pairs)} benchmarks: {counts}."] if len(pairs) else []
+    )
+    if len(told) > 1:
+        sentences.append(_many_comparisons(len(told), told.filter(pl.col("p") < 0.05)["benchmark"].to_list()))
+    for name, reason in pairs.filter(~pl.col("comparable")).select("benchmark", "why_not").iter_rows():
+        sentences.append(f"Nothing can be compared on {_names([name])}: {reason}.")
+    return sentences
+
+
+def _many_comparisons(n_comparisons: int, differing: list[str], *, other: str = "") -> str:
+    """What so many comparisons find by chance, and what differs all the same."""
+    said = f"{n_comparisons} comparisons{f' with {other}' if other else ''}: of so many, {0.05 * n_comparisons:.2f}"
+    differ = f"these differ from {other}" if other else "they differ on"
+    return (
+        f"{said} intervals would leave 0 out by chance alone. Corrected for their number (Holm), {differ}: "
+        f"{_names(differing) or 'none'}."
+    )
 
 
 def saved_sentence(row: dict[str, Any]) -> str:

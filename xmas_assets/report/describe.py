@@ -1,6 +1,6 @@
 """What a person sees of each asset: counts, tables and pictures, as plain values for the UI's metadata."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xmas_assets.contracts.artifacts import ScalarTrajectories, TrainingRecord
+from xmas_assets.contracts.manifest import Exclusion
 from xmas_assets.contracts.samples import without_image_marks
 from xmas_assets.report.canvas import DIALOG_PIXELS, WIDTH_PIXELS, markdown_image
+from xmas_assets.report.comparison import benchmark_sentences, benchmark_tables
+from xmas_assets.report.contamination import exclusion_text
 from xmas_assets.report.figures import (
     budget_score_figure,
     cluster_size_figure,
@@ -39,7 +42,7 @@ def describe_dataset(tables: Mapping[str, Table], open_image: OpenImage) -> dict
         tables["quarantine"]
         .scan()
         .group_by("split", "reason", maintain_order=True)
-        .len("rows")
+        .agg(pl.len().alias("rows"), pl.col("source_row", "detail").first().name.prefix("first_"))
         .sort("split", "reason", maintain_order=True)
         .collect()
     )
@@ -98,15 +101,19 @@ def describe_clusters(
     }
 
 
-def describe_subset(rows: NDArray[np.integer], samples: Table, pictures: Mapping[str, bytes]) -> dict[str, object]:
-    """How many rows, and their pictures.
+def describe_subset(
+    rows: NDArray[np.integer], samples: Table, pictures: Mapping[str, bytes], *, excluded: Exclusion | None = None
+) -> dict[str, object]:
+    """How many rows, how many could not be selected, and pictures.
 
     Args:
         rows: Selected rows, ascending.
         samples: The dataset's samples.
         pictures: As from ``subset_pictures``.
+        excluded: The rule by which rows were left out, if any.
     """
-    return {
+    left_out: dict[str, object] = {"left out as contaminated": exclusion_text(excluded)} if excluded else {}
+    return left_out | {
         "selected": f"{len(rows):,} of {samples.n_rows:,} rows ({100 * len(rows) / samples.n_rows:.1f} %)",
         **{name: markdown_image(png) for name, png in pictures.items()},
     }
@@ -130,8 +137,10 @@ def subset_pictures(rows: NDArray[np.integer], samples: Table, open_image: OpenI
 
 
 def describe_answers(table: Table) -> dict[str, object]:
-    """Score per task, how many answers came back empty, and the first wrong answers."""
+    """Score per task, how many answers came back empty, and the first wrong answers; of none, that there are none."""
     answers = table.scan().collect()
+    if answers.is_empty():
+        return {"questions": "no test records of its own"}
     by_task = answers.group_by(pl.col("task").fill_null("(none)"), maintain_order=True).agg(
         pl.len().alias("questions"), (100 * pl.col("score").mean()).round(1).alias("score %")
     )
@@ -146,12 +155,31 @@ def describe_answers(table: Table) -> dict[str, object]:
     }
 
 
-def describe_leaderboard(leaderboard: pl.DataFrame, per_task: pl.DataFrame) -> dict[str, object]:
-    """What it says, the table and the budget-score picture."""
-    described: dict[str, object] = {
-        "verdict": " ".join([*verdict(leaderboard), *task_notes(per_task)]),
-        "leaderboard": render_markdown(leaderboard),
-    }
+def describe_leaderboard(
+    leaderboard: pl.DataFrame,
+    per_task: pl.DataFrame,
+    *,
+    notes: Sequence[str] = (),
+    contamination: pl.DataFrame | None = None,
+    compared: Mapping[str, pl.DataFrame] | None = None,
+) -> dict[str, object]:
+    """What it says, the tables and the budget-score picture.
+
+    Args:
+        leaderboard: The table.
+        per_task: Scores of each task.
+        notes: They follow the verdict.
+        contamination: Counts of rows that share something with benchmarks, if any were compared.
+        compared: The tables of a comparison over benchmarks, if there is one.
+    """
+    said = [*verdict(leaderboard), *benchmark_sentences(compared or {}), *task_notes(per_task), *notes]
+    described: dict[str, object] = {"verdict": " ".join(said)}
+    if len(leaderboard):
+        described["leaderboard"] = render_markdown(leaderboard)
+    for title, (headings, *rows) in benchmark_tables(compared or {}).items():
+        described[title.lower()] = markdown_table(headings, rows)
+    if contamination is not None:
+        described["contamination"] = _frame_table(contamination)
     if len(leaderboard.filter(pl.col("budget").is_not_null(), pl.col("method") != "full")):
         described["score by budget"] = markdown_image(budget_score_figure(leaderboard))
     return described

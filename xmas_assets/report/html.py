@@ -1,5 +1,6 @@
 """The report of a dataset: one HTML file with everything inside, no script and nothing from elsewhere."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import jinja2
 import polars as pl
 
 from xmas_assets.files.whole import replacing
+from xmas_assets.report.benchmark_states import judged_tables, state_sentences
 from xmas_assets.report.canvas import data_uri
 from xmas_assets.report.comparison import benchmark_sentences, benchmark_tables
+from xmas_assets.report.costs import cost_rows, cost_sentences
 from xmas_assets.report.tables import HEADINGS, budget_percent, leaderboard_cells, leaderboard_notes, task_notes
 from xmas_assets.report.text import visible
 from xmas_assets.report.verdict import verdict
@@ -24,6 +27,8 @@ def write_report(
     provenance: Mapping[str, str],
     quarantine: pl.DataFrame,
     compared: Mapping[str, pl.DataFrame] | None = None,
+    costs: Mapping[str, pl.DataFrame] | None = None,
+    states: Mapping[str, pl.DataFrame] | None = None,
     notes: Sequence[str] = (),
 ) -> None:
     """Write ``report.html``; the old one stays until the new one is complete. Same inputs, same bytes.
@@ -37,9 +42,15 @@ def write_report(
         provenance: What made this: hashes, versions, settings.
         quarantine: The dataset's refused records, one row each: ``split``, ``source_row``, ``reason``, ``detail``.
         compared: The tables of a comparison over benchmarks, if there is one.
+        costs: The tables ``costs`` and ``break_even`` of ``evaluation.cost_tables``, if costs are known.
+        states: What became of each benchmark, if there are any.
         notes: Remarks shown below the leaderboard.
     """
-    headline, *details = verdict(leaderboard)
+    about_benchmarks = [*benchmark_sentences(compared or {}), *state_sentences(states or {}, dataset)]
+    found = verdict(leaderboard)
+    if leaderboard.is_empty():  # then the benchmarks are all there is, and their verdict comes first
+        found, about_benchmarks = [*about_benchmarks, *found], []
+    headline, *details = found
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("xmas_assets", "report"),
         autoescape=True,
@@ -50,6 +61,7 @@ def write_report(
     environment.filters["visible"] = visible
     page = environment.get_template("report.html.jinja").render(
         dataset=dataset,
+        explore=f"xmas explore {shlex.quote(dataset)}",
         headline=headline,
         details=details,
         headings=HEADINGS,
@@ -57,8 +69,10 @@ def write_report(
         notes=[*leaderboard_notes(leaderboard), *notes],
         tasks=_task_table(per_task),
         task_notes=task_notes(per_task),
-        benchmarks=benchmark_tables(compared or {}),
-        benchmark_sentences=benchmark_sentences(compared or {}),
+        benchmarks=benchmark_tables(compared or {}) | judged_tables(states or {}),
+        benchmark_sentences=about_benchmarks,
+        costs=cost_rows(costs["costs"]) if costs else [],
+        cost_sentences=cost_sentences(costs["break_even"]) if costs else [],
         figures=[(title, data_uri(png), caption) for title, png, caption in figures],
         provenance=provenance,
         n_quarantined=len(quarantine),

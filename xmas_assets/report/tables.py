@@ -37,6 +37,8 @@ def leaderboard_cells(leaderboard: pl.DataFrame) -> list[dict[str, list[str]]]:
 
 def leaderboard_notes(leaderboard: pl.DataFrame) -> list[str]:
     """What a reader must know to read the table: what the intervals cover, and which rows rest on less."""
+    if leaderboard.is_empty():
+        return []
     notes = [
         "Score: mean over tasks. lo..hi: 95 % interval over training seeds and test images. "
         "Rel %: score / full-data score. vs random: percentage points at the same budget, same seeds."

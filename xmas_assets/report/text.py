@@ -24,6 +24,19 @@ def visible(text: object, limit: int = 120) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def duration(seconds: float) -> str:
+    """A time for people.
+
+    Example:
+        >>> duration(3.21), duration(75), duration(7500)
+        ('3.2 s', '1 min 15 s', '2 h 5 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def markdown_cell(text: object, limit: int = 120) -> str:
     r"""The text as a Markdown table cell that renders as itself.
 

@@ -1,5 +1,6 @@
 """What a leaderboard says, in plain words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -19,20 +20,23 @@ def verdict(leaderboard: pl.DataFrame) -> list[str]:
     Where full data is not above the blind baselines beyond chance, that nothing can be compared. Otherwise a sentence
     per budget below 100 %, the largest first: which method is best, how far it gets, and whether it differs from
     random and beats the blind baselines beyond chance (the 95 % interval of the difference leaves 0 out). Then which
-    rows are worse than a blind guess, and what guessing scores.
+    other methods show no difference from random, which rows are worse than a blind guess, and what guessing scores. Of
+    no row, that there is no own test set.
 
     Args:
         leaderboard: From ``build_leaderboard``.
     """
+    if leaderboard.is_empty():
+        return ["The dataset has no test records of its own; its targets are compared on its benchmarks alone."]
     guesses = leaderboard.filter(pl.col("budget").is_null()).drop_nulls("score")
     worse = leaderboard.filter(pl.col("vs_blind_high") < 0)
     failing = [f"Worse than a blind guess: {row_names(worse)}."] if len(worse) else []
     if not leaderboard["comparable"].all():
         return [_nothing(leaderboard, guesses), *failing, _REMEDY]
     chosen = leaderboard.filter(pl.col("budget").is_not_null(), ~pl.col("method").is_in(["full", "random"]))
-    budgets = reversed(chosen["budget"].unique(maintain_order=True).to_list())
+    budgets = chosen["budget"].unique(maintain_order=True).to_list()[::-1]
     sentences = [_about(chosen.filter(budget=budget), n_baselines=len(guesses)) for budget in budgets]
-    sentences += failing
+    sentences += [*_no_difference([chosen.filter(budget=budget) for budget in budgets]), *failing]
     majority = guesses.filter(method="majority")
     if len(majority):
         sentences.append(f"Always giving the most common answer scores {100 * majority['score'][0]:.1f} %.")
@@ -59,6 +63,14 @@ def _about(rows: pl.DataFrame, *, n_baselines: int) -> str:
         f"{method} is the best of {len(rows)} methods at {budget}: it" if len(rows) > 1 else f"{method} at {budget}"
     )
     return f"{subject} {_reach(row)}{_against_random(row)}{_against_blind(row, n_baselines=n_baselines)}."
+
+
+def _no_difference(budgets: Sequence[pl.DataFrame]) -> list[str]:
+    """A sentence on the methods behind the best that show no difference from random, if any; rows of each budget."""
+    random_inside = (pl.col("vs_random_low") <= 0) & (pl.col("vs_random_high") >= 0)
+    same = [rows[1:].filter(random_inside) for rows in budgets]
+    names = ", ".join(row_names(rows) for rows in same if len(rows))
+    return [f"No difference from random is seen for {names}."] if names else []
 
 
 def _reach(row: dict[str, Any]) -> str:

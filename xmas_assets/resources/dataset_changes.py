@@ -7,6 +7,7 @@ from typing import NamedTuple
 import dagster as dg
 
 from xmas_assets.contracts.errors import XmasError
+from xmas_assets.files.notes import json_value
 from xmas_assets.home.home import Home
 from xmas_assets.home.versions import files_fingerprint, section_names, watched_files
 from xmas_assets.resources.observations import observations
@@ -33,7 +34,7 @@ def look_for_changes(instance: dg.DagsterInstance, home: Home, cursor: str | Non
 
     A broken registration hides no other; it is looked at again each time, and named.
     """
-    before: dict[str, list[str]] = json.loads(cursor) if cursor else {}
+    before: dict[str, list[str]] = json_value(cursor) if cursor else {}
     observed = _observed(instance)
     known, names = set(instance.get_dynamic_partitions("dataset")), home.datasets()
     seen: dict[str, list[str]] = {}

@@ -1,6 +1,10 @@
-"""Progress of long work: a bar on the terminal, and a line with rate and ETA in the Dagster log every half minute."""
+"""Progress of long work: a bar on the terminal, elsewhere a line with rate and ETA every half minute.
+
+Dagster's log has these lines in either case.
+"""
 
 import logging
+import sys
 import time
 
 from tqdm import tqdm
@@ -31,5 +35,7 @@ class ProgressBar:
                 progress.done, progress.total or 0, now - self._started, unit=self._unit, initial=progress.kept
             )
             self._log.info(f"{self._label}: {shown}")
+            if not sys.stderr.isatty():
+                print(f"{self._label}: {shown}", file=sys.stderr, flush=True)
         if progress.total is not None and progress.done >= progress.total:
             self._bar.close()

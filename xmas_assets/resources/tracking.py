@@ -7,63 +7,43 @@ file lock, because parallel processes on a fresh sqlite store race.
 
 import hashlib
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from xmas_assets.contracts.messages import first_line
-from xmas_assets.files.whole import replacing
+from xmas_assets.files.notes import note_bytes
+from xmas_assets.files.whole import rename_all, replacing
 from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
+from xmas_assets.resources.run_record import RunRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 _FINISHED = "FINISHED"
+_RUN_KEY = "xmas.run_key"
+_OWN_ARTIFACTS = "/mlflow/artifacts"
+_ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+)
 _MOST_METRICS = 1000  # that MLflow takes at once
-
-
-class RunRecord(BaseModel):
-    """One MLflow run, or more of one already there (same ``key``).
-
-    Attributes:
-        key: Identity of the run; records with the same key go into the same run.
-        experiment: MLflow experiment; one per dataset, so that its runs compare side by side.
-        name: What a person reads in the run list.
-        params: Parameters, logged once.
-        tags: Tags, later ones win.
-        metrics: Metric values, later ones win.
-        curves: Metric values by optimiser step, from 1; logged once.
-        inputs: Dataset name to content digest.
-        artifacts: Artifact folder name to local files or directories.
-        files: Artifact path to text.
-        pictures: Artifact path to PNG bytes.
-        model: Folder among ``artifacts`` to register as a version of the model named like the experiment.
-        alias: Registered-model alias for that version.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
-
-    key: str
-    experiment: str
-    name: str
-    params: dict[str, str] = Field(default_factory=dict)
-    tags: dict[str, str] = Field(default_factory=dict)
-    metrics: dict[str, float] = Field(default_factory=dict)
-    curves: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    inputs: dict[str, str] = Field(default_factory=dict)
-    artifacts: dict[str, list[Path]] = Field(default_factory=dict)
-    files: dict[str, str] = Field(default_factory=dict)
-    pictures: dict[str, bytes] = Field(default_factory=dict)
-    model: str | None = None
-    alias: str | None = None
+_EXPERIMENT = (
+    "Selections of dataset `{dataset}` and the models trained on them. At the top is each command; below it are its "
+    "methods and budgets, with means over seeds; below those, the selections (`select`) and models (`train`). Useful "
+    "columns: metrics `score` (mean over tasks), `rel_percent` (percent of the score of full data) and `vs_random`."
+)
 
 
 class Tracking(dg.ConfigurableResource):
@@ -72,14 +52,16 @@ class Tracking(dg.ConfigurableResource):
     home: dg.ResourceDependency[Home]
     uri: str = Field(default="", description="MLflow tracking URI; empty for the sqlite store below XMAS_HOME.")
 
-    def record(self, record: RunRecord, *, log: Callable[[str], None]) -> dict[str, Any]:
-        """Track one run; never raises for an MLflow failure, but says so through ``log``.
+    def record(
+        self, record: RunRecord, *, log: Callable[[str], None], above: Iterable[RunRecord] = ()
+    ) -> dict[str, Any]:
+        """Track one run, and before it those above it; never raises for an MLflow failure, but says so through ``log``.
 
         Returns:
             Dagster metadata: the run's address in the MLflow UI, its name if ``xmas ui`` never ran, or the note that it
             waits in the outbox.
         """
-        runs = self.record_all([record], log=log)
+        runs = self.record_all([*above, record], log=log)
         if record.key not in runs:
             return {"mlflow": dg.MetadataValue.text("waiting in the outbox; 'xmas doctor' shows why")}
         experiment_id, run_id = runs[record.key]
@@ -94,7 +76,7 @@ class Tracking(dg.ConfigurableResource):
         with self._lock():  # else a parallel process might deliver them, and only it would learn their addresses
             for record in records:
                 text = record.model_dump_json()
-                name = f"{time.time_ns():020d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+                name = f"{self._next_number():020d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
                 with replacing(self._outbox / name) as unfinished:
                     unfinished.write_text(text)
             return self._send(log)
@@ -125,6 +107,11 @@ class Tracking(dg.ConfigurableResource):
     def _artifacts(self) -> Path:
         return self.home.path("mlflow", "artifacts")
 
+    def _next_number(self) -> int:
+        """The time, or a number behind that of every record that waits: clocks are put back, and order matters."""
+        waiting = [int(path.name.partition("-")[0]) for path in self._outbox.glob("[0-9]*-*.json")]
+        return max([time.time_ns(), *(number + 1 for number in waiting)])
+
     def _lock(self) -> FileLock:
         return FileLock(self._outbox / ".lock")
 
@@ -134,14 +121,40 @@ class Tracking(dg.ConfigurableResource):
 
         sent: dict[str, tuple[str, str]] = {}
         for path in sorted(self._outbox.glob("[0-9]*.json")):
-            record = RunRecord.model_validate_json(path.read_text())
             try:
+                record = RunRecord.model_validate_json(note_bytes(path))
+            except ValueError:  # also pydantic's
+                rename_all({path: path.with_suffix(".damaged")})
+                log(f"{path} is damaged, and can never reach MLflow; it is set aside as {path.stem}.damaged")
+                continue
+            try:
+                if not self.uri:
+                    _follow_move(self.home.path("mlflow") / "mlflow.db", self._artifacts.as_uri())
                 sent[record.key] = _Delivery.open(self.tracking_uri(), self._artifacts).deliver(record)
-            except (MlflowException, SQLAlchemyError, OSError) as error:
+            except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
                 log(f"MLflow did not take '{record.name}' ({first_line(error)}); it waits in {self._outbox}")
                 break
             path.unlink()
         return sent
+
+
+def _follow_move(database: Path, folder: str) -> None:
+    """Let the artifacts of our own store be below its present folder, where its home was copied or moved.
+
+    MLflow keeps their absolute addresses, and has no call that changes them.
+    """
+    if not database.is_file():
+        return
+    with closing(sqlite3.connect(database)) as connection, connection:
+        rows = connection.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+        for (former,) in rows:
+            if not former.endswith(_OWN_ARTIFACTS) or former == folder:
+                continue
+            for table, column in _ADDRESSES:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column} || '/', 1, ?) = ?",
+                    (folder, len(former) + 1, len(former) + 1, f"{former}/"),
+                )
 
 
 class _Delivery:
@@ -170,6 +183,9 @@ class _Delivery:
         new_params = [Param(k, v[:6000]) for k, v in record.params.items() if k not in run.data.params]
         new_metrics = [Metric(k, v, now, 0) for k, v in record.metrics.items() if run.data.metrics.get(k) != v]
         tags = [RunTag(k, v[:5000]) for k, v in record.tags.items()]
+        parent = self._find(run.info.experiment_id, record.parent) if record.parent else None
+        if parent is not None:
+            tags.append(RunTag("mlflow.parentRunId", parent.info.run_id))
         self.client.log_batch(run_id, metrics=new_metrics, params=new_params, tags=tags)
         for name, values in record.curves.items():
             # A delivery that was cut short goes on behind the last point that arrived.
@@ -181,21 +197,29 @@ class _Delivery:
         self._log_artifacts(run_id, record)
         if record.model and "xmas.model_version" not in run.data.tags:
             self._register(run_id, record)
-        if run.info.status != _FINISHED:  # its end stays when scores are added later
-            self.client.set_terminated(run_id, _FINISHED)
+        ended = None if record.ended is None else _milliseconds(record.ended)
+        longer = record.grows and (ended or now) > (run.info.end_time or 0)
+        if longer or run.info.status != _FINISHED:  # its end stays when scores are added later
+            self.client.set_terminated(run_id, _FINISHED, end_time=ended)
         return run.info.experiment_id, run_id
 
     def _find_or_create(self, record: RunRecord) -> "Run":
         experiment = self.client.get_experiment_by_name(record.experiment)
         if experiment is None:
-            self.client.create_experiment(record.experiment, artifact_location=self.artifacts.as_uri())
+            note = {"mlflow.note.content": _EXPERIMENT.format(dataset=record.experiment)}
+            self.client.create_experiment(record.experiment, artifact_location=self.artifacts.as_uri(), tags=note)
             experiment = self.client.get_experiment_by_name(record.experiment)
         assert experiment is not None
-        tag = hashlib.sha256(record.key.encode()).hexdigest()
-        found = self.client.search_runs([experiment.experiment_id], f"tags.`xmas.run_key` = '{tag}'", max_results=1)
-        if found:
-            return found[0]
-        return self.client.create_run(experiment.experiment_id, run_name=record.name, tags={"xmas.run_key": tag})
+        return self._find(experiment.experiment_id, record.key) or self.client.create_run(
+            experiment.experiment_id,
+            start_time=None if record.started is None else _milliseconds(record.started),
+            run_name=record.name,
+            tags={_RUN_KEY: _tag_of(record.key)},
+        )
+
+    def _find(self, experiment_id: str, key: str) -> "Run | None":
+        found = self.client.search_runs([experiment_id], f"tags.`{_RUN_KEY}` = '{_tag_of(key)}'", max_results=1)
+        return found[0] if found else None
 
     def _log_inputs(self, run_id: str, inputs: dict[str, str]) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -241,3 +265,11 @@ class _Delivery:
         if record.alias:
             self.client.set_registered_model_alias(record.experiment, record.alias, version.version)
         self.client.set_tag(run_id, "xmas.model_version", version.version)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
+
+
+def _tag_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

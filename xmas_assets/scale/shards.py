@@ -5,14 +5,19 @@ a directory.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from xmas_assets.contracts.progress import Progress, ProgressCallback
-from xmas_assets.files.whole import remove_unfinished, replacing
+from xmas_assets.files.usage_notes import adding_usage, count_usage_of, forget_usage
+from xmas_assets.files.whole import file_sha256, remove_unfinished, replacing
 
+_LOG = logging.getLogger(__name__)
 _KEY = "shards.key"
+_SHARD, _SUM = "shard-", "sha256-"
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Shard:
     @property
     def file_name(self) -> str:
         """Name of the shard's file, sortable."""
-        return f"shard-{self.index:08d}"
+        return f"{_SHARD}{self.index:08d}"
 
 
 class ItemCounter:
@@ -114,12 +119,13 @@ def run_shards(
         The files' paths, in the order of ``shards``.
     """
     paths = open_shards(directory, shards, key=key)
+    count_usage_of([directory])
     for shard, path in zip(shards, paths, strict=True):
         if path.exists():
             if progress is not None:
                 progress.keep(shard.n_items)
             continue
-        with replacing(path) as unfinished:
+        with adding_usage([directory]), writing_shard(path) as unfinished:
             compute_and_write(shard, unfinished)
     return paths
 
@@ -127,14 +133,39 @@ def run_shards(
 def open_shards(directory: Path, shards: list[Shard], *, key: str) -> list[Path]:
     """Make a directory ready for shards: of what is in it, only finished ones of the same work stay.
 
-    For work that writes its files itself (with ``replacing``); the arguments are those of ``run_shards``.
+    A shard that is not as it was written is removed, with a warning. For work that writes its files itself (with
+    ``writing_shard``); the arguments are those of ``run_shards``.
 
     Returns:
         The files' paths, in the order of ``shards``; those that exist are finished.
     """
     directory.mkdir(parents=True, exist_ok=True)
     _clear_others(directory, hashlib.sha256(repr((key, shards)).encode()).hexdigest())
-    return [directory / shard.file_name for shard in shards]
+    paths = [directory / shard.file_name for shard in shards]
+    for path in paths:
+        if path.exists() and not is_as_written(path):
+            _LOG.warning("%s is damaged; it is made again", path)
+            path.unlink()
+    return paths
+
+
+@contextmanager
+def writing_shard(path: Path) -> Iterator[Path]:
+    """Do as ``replacing`` does, and note the file's hash first, by which damage is found when it is kept."""
+    with replacing(path) as unfinished:
+        yield unfinished
+        with replacing(_sum_of(path)) as note:
+            note.write_text(file_sha256(unfinished), encoding="utf-8")
+
+
+def is_as_written(path: Path) -> bool:
+    """Whether a shard holds what was written; of one that an earlier version left, this is not known, and assumed."""
+    note = _sum_of(path)
+    return not note.exists() or note.read_text(encoding="utf-8", errors="replace") == file_sha256(path)
+
+
+def _sum_of(path: Path) -> Path:
+    return path.with_name(path.name.replace(_SHARD, _SUM))
 
 
 def _clear_others(directory: Path, key: str) -> None:
@@ -145,7 +176,8 @@ def _clear_others(directory: Path, key: str) -> None:
         return
     # The key goes first: were we killed between the two, the next run would not take the old shards for its own.
     key_file.unlink(missing_ok=True)
-    for path in directory.glob("shard-*"):
+    for path in (*directory.glob(f"{_SHARD}*"), *directory.glob(f"{_SUM}*")):
         path.unlink()
+    forget_usage(directory)
     with replacing(key_file) as unfinished:
         unfinished.write_text(key, encoding="utf-8")

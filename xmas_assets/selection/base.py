@@ -1,26 +1,48 @@
 """What every selection method shares: the checks before and after the choice. The choice is the method's own."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 from pydantic import BaseModel, ConfigDict
 from threadpoolctl import threadpool_limits
 
 from xmas_assets.contracts.artifacts import budget_count
 from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.contracts.remedies import how_to_make, how_to_make_again
+from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.contracts.signals import SIGNALS, requirement_of
 from xmas_assets.core.arrays import IntArray
+from xmas_assets.core.stand_ins import stand_ins
+from xmas_assets.selection.reasons import Standing, reasons_table
 from xmas_assets.selection.signal_arrays import ID_ORDER, Array, OrderedSignals, id_order
+from xmas_assets.selection.signal_values import lacking
 
 Cost = Literal["none", "text", "forward", "proxy", "gradient", "external"]
-_N_SHOWN = 3  # ids named in a message
+NO_ROWS: IntArray = np.zeros(0, dtype=np.int64)
 _UNREAD = "rows that could not be read"
-_MOST_LACKING = 20  # one row in so many may lack a signal; more points to a fault
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a method reads to choose: positions are those in ``sample_id`` order.
+
+    Attributes:
+        order: Row of the dataset at each position.
+        read: Positions of the rows that could be read.
+        unread: Positions of the others.
+        signals: Of the rows that could be read.
+        count: Rows to choose, of all.
+    """
+
+    order: IntArray
+    read: IntArray
+    unread: IntArray
+    signals: OrderedSignals
+    count: int
 
 
 class Method(BaseModel):
@@ -33,31 +55,34 @@ class Method(BaseModel):
         cost: The most expensive thing it needs once per dataset: nothing; the text alone; forward passes of the base
             model; training a proxy (and forward passes of it); a backward pass per row; an external service.
         nested: With one seed, a smaller budget's rows lie inside a larger one's.
+        score_name: What the score is that ``explain`` gives of a row; "" where the method judges rows by no number.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: ClassVar[str]
     paper: ClassVar[str]
     needs: ClassVar[frozenset[str]]
     cost: ClassVar[Cost]
     nested: ClassVar[bool]
+    score_name: ClassVar[str] = ""
 
-    def prepare(self, signals: Mapping[str, Array]) -> dict[str, Array]:
+    def prepare(self, signals: Mapping[str, Array], *, excluded: IntArray = NO_ROWS) -> dict[str, Array]:
         """Compute what depends on neither budget nor seed, to be stored and given to every ``select``.
 
         Args:
             signals: Arrays by name, aligned with the dataset's rows, with ``sample_ids`` among them.
+            excluded: Rows that are treated as if the dataset did not have them, unique.
 
         Returns:
-            ``id_order`` (the rows in ascending order of their ``sample_id``, shape (n_samples,)) and the method's own
-            arrays by name, which are the same for any order of the rows.
+            ``id_order`` (the rows in ascending order of their ``sample_id``, shape (n_samples,), without excluded
+            ones) and the method's own arrays by name, which are the same for any order of the rows.
 
         Raises:
             SelectionError: If a signal is missing, of the wrong length, or holds NaN or infinity.
         """
-        order = id_order(signals)
-        return {ID_ORDER: order, **self._prepare_read(signals, order)}
+        order = _order(signals, excluded)
+        return {ID_ORDER: order, **self._prepare_read(signals, order, dataset_rows=len(order) + len(excluded))}
 
     def select(
         self,
@@ -66,15 +91,19 @@ class Method(BaseModel):
         seed: int,
         *,
         prepared: Mapping[str, Array] | None = None,
+        excluded: IntArray = NO_ROWS,
     ) -> IntArray:
         """Choose rows.
 
         Args:
             signals: Arrays by name, aligned with the dataset's rows, with ``sample_ids`` among them. Only what the
                 method needs is opened.
-            budget: Rows as an ``int``, or a share of the rows in (0, 1] as a ``Decimal`` or ``float``.
+            budget: Rows as an ``int``, or a share of the rows in (0, 1] as a ``Decimal`` or ``float``; excluded rows
+                do not count.
             seed: Seed of all that the method draws, >= 0.
-            prepared: What ``prepare`` gave for the same signals and parameters; computed here if left out.
+            prepared: What ``prepare`` gave for the same signals, parameters and ``excluded``; computed here if left
+                out.
+            excluded: Rows that are treated as if the dataset did not have them, unique.
 
         Returns:
             Rows, ascending and unique, int64, exactly as many as the budget buys. The same samples for any order of
@@ -84,31 +113,92 @@ class Method(BaseModel):
             SelectionError: If the budget or seed is out of range, a signal is missing, of the wrong length, or holds
                 NaN or infinity, or the method cannot serve this dataset.
         """
-        order = id_order(signals) if prepared is None or ID_ORDER not in prepared else prepared[ID_ORDER]
+        reading = self._reading(signals, budget, seed, prepared=prepared, excluded=excluded)
+        return np.sort(reading.order[self._chosen(reading, seed)])
+
+    def explain(
+        self,
+        signals: Mapping[str, Array],
+        budget: Decimal | float | int,
+        seed: int,
+        *,
+        prepared: Mapping[str, Array] | None = None,
+        excluded: IntArray = NO_ROWS,
+    ) -> pl.DataFrame:
+        """Say why each row is kept or not: the columns ``reasons.REASONS``, one line per row, in the dataset's order.
+
+        Arguments and errors are those of ``select``; the rows kept are those that it chooses.
+        """
+        reading = self._reading(signals, budget, seed, prepared=prepared, excluded=excluded)
+        kept = np.zeros(len(reading.order), dtype=bool)
+        kept[self._chosen(reading, seed)] = True
+        was_read = kept[reading.read]
+        with threadpool_limits(limits=1):
+            standing = self._standing(reading.signals, int(was_read.sum()), np.random.default_rng(seed))
+            space = self._space(reading.signals)
+            nearest = stand_ins(space, was_read, standing.groups) if space else None
+        drawn = np.random.default_rng(seed).permutation(len(reading.unread))
+        parts = (
+            (reading.order[reading.read], was_read, standing, nearest),
+            (
+                reading.order[reading.unread],
+                kept[reading.unread],
+                Standing.of_one(drawn, "could not be read", len(drawn)),
+                None,
+            ),
+            (excluded, np.zeros(len(excluded), dtype=bool), Standing.of_one(NO_ROWS, "excluded", len(excluded)), None),
+        )
+        sample_ids = np.asarray(signals["sample_ids"])
+        tables = [
+            reasons_table(
+                how, was_kept, rows=rows, sample_ids=sample_ids[rows], score_name=self.score_name, stand_ins=near
+            )
+            for rows, was_kept, how, near in parts
+            if len(rows)
+        ]
+        return pl.concat(tables).sort("row", maintain_order=True)
+
+    def _reading(
+        self,
+        signals: Mapping[str, Array],
+        budget: Decimal | float | int,
+        seed: int,
+        *,
+        prepared: Mapping[str, Array] | None,
+        excluded: IntArray,
+    ) -> _Reading:
+        """The rows and what is read of them, after a check of budget and seed."""
+        order = _order(signals, excluded) if prepared is None or ID_ORDER not in prepared else prepared[ID_ORDER]
+        dataset_rows = len(order) + len(excluded)
         count = _resolve_budget(budget, len(order))
         if seed < 0:
             raise SelectionError(f"seed {seed} is negative; give 0 or more")
         if prepared is None:
-            prepared = self._prepare_read(signals, order)
-        if count == len(order):
-            return np.arange(count, dtype=np.int64)
+            prepared = self._prepare_read(signals, order, dataset_rows=dataset_rows)
         unread = prepared.get(_UNREAD, np.zeros(0, dtype=np.int64))
         read = np.delete(np.arange(len(order)), unread)
-        n_unread = count * len(unread) // len(order)
-        ordered = OrderedSignals(signals, order[read], dataset_rows=len(order))
+        ordered = OrderedSignals(signals, order[read], dataset_rows=dataset_rows)
         ordered.include(prepared)
-        chosen = np.arange(len(read))
-        if count - n_unread < len(read):
-            with threadpool_limits(limits=1):
-                chosen = self._choose(ordered, count - n_unread, np.random.default_rng(seed))
-            self._check_choice(chosen, count - n_unread, n_samples=len(read))
-        drawn = np.random.default_rng(seed).permutation(unread)[:n_unread]
-        return np.sort(order[np.concatenate([read[chosen], drawn])])
+        return _Reading(order, read, unread, ordered, count)
 
-    def _prepare_read(self, signals: Mapping[str, Array], order: IntArray) -> dict[str, Array]:
+    def _chosen(self, reading: _Reading, seed: int) -> IntArray:
+        """Positions in ``sample_id`` order of the rows chosen."""
+        if reading.count == len(reading.order):
+            return np.arange(reading.count, dtype=np.int64)
+        n_unread = reading.count * len(reading.unread) // len(reading.order)
+        n_read = reading.count - n_unread
+        chosen = np.arange(len(reading.read))
+        if n_read < len(reading.read):
+            with threadpool_limits(limits=1):
+                chosen = self._choose(reading.signals, n_read, np.random.default_rng(seed))
+            self._check_choice(chosen, n_read, n_samples=len(reading.read))
+        drawn = np.random.default_rng(seed).permutation(reading.unread)[:n_unread]
+        return np.concatenate([reading.read[chosen], drawn])
+
+    def _prepare_read(self, signals: Mapping[str, Array], order: IntArray, *, dataset_rows: int) -> dict[str, Array]:
         """What the method prepares of the rows that could be read, and which could not, if any."""
-        unread = self._unread(signals, order)
-        read = OrderedSignals(signals, np.delete(order, unread), dataset_rows=len(order))
+        unread = self._unread(signals, OrderedSignals(signals, order, dataset_rows=dataset_rows))
+        read = OrderedSignals(signals, np.delete(order, unread), dataset_rows=dataset_rows)
         with threadpool_limits(limits=1):  # sums of several threads come in a varying order
             prepared = self._prepare(read)
         return prepared | ({_UNREAD: unread} if len(unread) else {})
@@ -128,6 +218,20 @@ class Method(BaseModel):
             rng: ``np.random.default_rng(seed)``.
         """
 
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        """How the rows stand, from what ``_choose`` goes by: the same arguments, but ``count`` may be all rows.
+
+        By default nothing is known: no row has a rank, a score or a group.
+        """
+        return Standing(np.zeros(0, dtype=np.int64), np.zeros(signals.n_samples, dtype=np.int64))
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array] | None:
+        """What gives some rows as points, shape (n_rows, ...), where the method compares rows; NaN: no place.
+
+        By default None: it compares no rows.
+        """
+        return None
+
     def check_present(self, signals: Mapping[str, Array]) -> None:
         """Refuse signals that lack one that the method needs.
 
@@ -143,17 +247,16 @@ class Method(BaseModel):
                 f"{how_to_make(*assets, method=self.name)}{''.join(requirements)}"
             )
 
-    def _unread(self, signals: Mapping[str, Array], order: IntArray) -> IntArray:
+    def _unread(self, signals: Mapping[str, Array], ordered: OrderedSignals) -> IntArray:
         """Positions of the rows that lack a signal altogether: most were too long for the model that was read.
 
         Raises:
             SelectionError: If a signal is missing or damaged, or more than one row in twenty lacks one.
         """
         self.check_present(signals)
-        ordered = OrderedSignals(signals, order)
-        unread = np.zeros(len(order), dtype=bool)
+        unread = np.zeros(ordered.n_samples, dtype=bool)
         for name in sorted(self.needs):
-            unread |= _lacking(ordered, name)
+            unread |= lacking(ordered, name)
         return np.flatnonzero(unread)
 
     def _check_choice(self, chosen: IntArray, count: int, *, n_samples: int) -> None:
@@ -163,6 +266,12 @@ class Method(BaseModel):
             raise AssertionError(
                 f"method {self.name!r} chose {len(distinct)} distinct rows of {n_samples}, not {count}"
             )
+
+
+def _order(signals: Mapping[str, Array], excluded: IntArray) -> IntArray:
+    """The rows that are left, in ascending order of their ``sample_id``."""
+    order = id_order(signals)
+    return order[~np.isin(order, excluded)] if len(excluded) else order
 
 
 def _resolve_budget(budget: Decimal | float | int, n_samples: int) -> int:
@@ -175,40 +284,3 @@ def _resolve_budget(budget: Decimal | float | int, n_samples: int) -> int:
     if not (share.is_finite() and 0 < share <= 1):
         raise SelectionError(f"budget {budget} is out of range; give a fraction of the rows in (0, 1], such as 0.2")
     return budget_count(share, n_samples)
-
-
-def _lacking(ordered: OrderedSignals, name: str) -> NDArray[np.bool_]:
-    """Which rows should have a value of a signal and have none; anything else that is not finite is refused."""
-    source = SIGNALS[name]
-    if not source.per_row:
-        if _not_finite(ordered[name]).any():
-            raise SelectionError(f"signal {name!r} holds NaN or infinity; {how_to_make_again(source.asset)}")
-        return np.zeros(ordered.n_samples, dtype=bool)
-    blocks = [(_not_finite(block), _all_nan(block)) for block in ordered.blocks(name)]
-    bad, empty = (np.concatenate(parts) for parts in zip(*blocks, strict=True)) if blocks else np.zeros((2, 0), bool)
-    if source.rows in ordered:
-        bad &= ordered[source.rows] != SIGNALS[source.rows].absent
-    damaged = bad & ~empty
-    if damaged.any() or bad.sum() > len(bad) // _MOST_LACKING:
-        shown = damaged if damaged.any() else bad
-        what = "NaN or infinite" if damaged.any() else f"missing (left out; see the notices of {source.asset})"
-        ids = ", ".join(str(sample_id) for sample_id in ordered["sample_ids"][np.flatnonzero(shown)[:_N_SHOWN]])
-        raise SelectionError(
-            f"signal {name!r} is {what} in {int(shown.sum())} of {len(bad)} rows (first: {ids}); "
-            f"raise base_model.max_tokens, remove these rows from the dataset, or {how_to_make_again(source.asset)}"
-        )
-    return bad
-
-
-def _all_nan(values: Array) -> NDArray[np.bool_]:
-    """Which entries of the first axis hold nothing but NaN, shape (n_entries,)."""
-    if not np.issubdtype(values.dtype, np.floating):
-        return np.zeros(len(values), dtype=bool)
-    return np.logical_not(np.logical_not(np.isnan(values)).any(axis=tuple(range(1, values.ndim))))
-
-
-def _not_finite(values: Array) -> NDArray[np.bool_]:
-    """Which entries of the first axis hold a NaN or an infinity, shape (n_entries,)."""
-    if not np.issubdtype(values.dtype, np.floating):
-        return np.zeros(len(values), dtype=bool)
-    return np.logical_not(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))

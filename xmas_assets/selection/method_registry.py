@@ -1,39 +1,28 @@
 """Methods by name: our own, those that other packages name by entry points, and those that a script adds."""
 
 import inspect
-import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import get_args
+from collections.abc import Mapping
+from typing import ClassVar, get_args
 
 from xmas_assets.contracts.artifacts import SelectionKey
-from xmas_assets.contracts.errors import SelectionError, SettingsError
-from xmas_assets.contracts.manifest import MethodPackage
+from xmas_assets.contracts.errors import SelectionError, SettingsError, XmasError
+from xmas_assets.contracts.plugins import PluginRegistry
 from xmas_assets.contracts.signals import SIGNALS
 from xmas_assets.selection.base import Cost, Method
 
-GROUP = "xmas_assets.methods"
-"""Entry point group: a method's name to its class."""
-
-_MAX_REASON = 200  # characters of a foreign error that are shown
 _DECLARED = {"name": str, "paper": str, "needs": frozenset, "cost": str, "nested": bool}
 
 
-class MethodRegistry(Mapping[str, type[Method]]):
-    """Method classes by name.
+class MethodRegistry(PluginRegistry[type[Method]]):
+    """Method classes by name; an entry point leads from a method's name to its class."""
 
-    Installed packages are searched when a name is not one of our own or all names are asked for. One of their methods
-    that cannot be used is left out, and ``problems`` says why; the others go on.
-    """
+    group: ClassVar[str] = "xmas_assets.methods"
+    noun: ClassVar[str] = "method"
+    error: ClassVar[type[XmasError]] = SelectionError
 
     def __init__(self, built_in: Mapping[str, type[Method]]) -> None:
-        self._methods = dict(built_in)
-        self._packages: dict[str, MethodPackage] = {}
+        super().__init__(built_in)
         self._of_scripts: set[str] = set()
-        self._problems: dict[str, str] = {}
-        self._searched = False
-        self._lock = threading.RLock()
 
     def register(self, method: type[Method]) -> type[Method]:
         """Add a method of the running program, for this process; returns it, so this can decorate the class.
@@ -45,78 +34,18 @@ class MethodRegistry(Mapping[str, type[Method]]):
         Raises:
             SelectionError: If it cannot serve as a method, or its name belongs to one of this package or of another.
         """
+        name = getattr(method, "name", None)
         with self._lock:
-            self._add(method, getattr(method, "name", None), package=None)
+            self._add(method, name, package=None, replaces=name in self._of_scripts)
+            self._of_scripts.add(method.name)
         return method
 
-    def package(self, name: str) -> MethodPackage | None:
-        """The other package that a method comes from; None for one of our own or of a script."""
-        self._search()
-        return self._packages.get(name)
-
-    def problems(self) -> dict[str, str]:
-        """Why methods of installed packages cannot be used: a sentence by name."""
-        self._search()
-        return dict(self._problems)
-
-    def __getitem__(self, name: str) -> type[Method]:
-        if name not in self._methods:
-            self._search()
-        return self._methods[name]
-
-    def __iter__(self) -> Iterator[str]:
-        self._search()
-        return iter(self._methods)
-
-    def __len__(self) -> int:
-        self._search()
-        return len(self._methods)
-
-    def _search(self) -> None:
-        """Add what installed packages name, once; in the order of packages and names."""
-        with self._lock:
-            if self._searched:
-                return
-            self._searched = True
-            points = sorted(entry_points(group=GROUP), key=lambda point: (point.name, _package_of(point).distribution))
-            times = Counter(point.name for point in points)
-            for point in points:
-                package = _package_of(point)
-                try:
-                    if times[point.name] > 1:
-                        raise SelectionError(f"{_named(point.name, package)} is also in another package; remove one")
-                    self._add(_load(point, package), point.name, package=package)
-                except SelectionError as error:
-                    self._problems[point.name] = str(error)
-
-    def _add(self, method: object, name: str | None, *, package: MethodPackage | None) -> None:
-        taken = name in self._methods and not (package is None and name in self._of_scripts)
-        problem = f"has the name of {_full_name(self._methods[str(name)])}; use another" if taken else ""
-        problem = problem or _problem_of(method, name)
+    def _accepted(self, loaded: object, name: str | None) -> type[Method]:
+        problem = _problem_of(loaded, name)
         if problem:
-            raise SelectionError(f"{_named(name, package)} {problem}")
-        assert isinstance(method, type) and name is not None
-        self._methods[name] = method
-        if package is None:
-            self._of_scripts.add(name)
-        else:
-            self._packages[name] = package
-
-
-def _package_of(point: EntryPoint) -> MethodPackage:
-    assert point.dist is not None, "importlib.metadata gives every installed entry point its distribution"
-    return MethodPackage(distribution=point.dist.name, version=point.dist.version)
-
-
-def _load(point: EntryPoint, package: MethodPackage) -> object:
-    try:
-        return point.load()
-    except (Exception, SystemExit) as error:  # importing the code of others may raise anything
-        words = " ".join(str(error).split())[:_MAX_REASON]
-        raise SelectionError(
-            f"{_named(point.name, package)} cannot be imported from {point.value} ({type(error).__name__}: {words}); "
-            "repair or remove the package"
-        ) from error
+            raise ValueError(problem)
+        assert isinstance(loaded, type)
+        return loaded
 
 
 def _problem_of(method: object, name: object) -> str:
@@ -146,10 +75,6 @@ def _stands_in_a_key(name: str) -> bool:
         return SelectionKey.parse(f"{name}_b0.50_s0").method == name
     except SettingsError:
         return False
-
-
-def _named(name: object, package: MethodPackage | None) -> str:
-    return f"method {name!r}" + (f" of package {package.distribution} {package.version}" if package else "")
 
 
 def _full_name(method: type[Method]) -> str:

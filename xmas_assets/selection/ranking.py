@@ -1,14 +1,27 @@
 """Methods that put the rows into one order, best first, and keep as many from its head as the budget buys."""
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.core.arrays import IntArray
 from xmas_assets.selection.base import Method
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
+
+
+class Ranking(NamedTuple):
+    """Rows in the order in which they are kept, and why.
+
+    Attributes:
+        rows: Positions, best first.
+        scores: The number that each of them is judged by, in that order, shape (n_ranked,).
+    """
+
+    rows: IntArray
+    scores: Array
 
 
 class RankedMethod(Method):
@@ -21,17 +34,32 @@ class RankedMethod(Method):
     nested: ClassVar[bool] = True
 
     @abstractmethod
-    def _ranking(self, signals: OrderedSignals) -> IntArray:
-        """Positions of the ranked rows, best first."""
+    def _ranking(self, signals: OrderedSignals) -> IntArray | Ranking:
+        """Positions of the ranked rows, best first; with the numbers that say why, if there are any."""
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
         ranking = self._ranking(signals)
-        return {"ranking": ranking, "unranked": np.setdiff1d(np.arange(signals.n_samples), ranking)}
+        rows = ranking.rows if isinstance(ranking, Ranking) else ranking
+        prepared = {"ranking": rows, "unranked": np.setdiff1d(np.arange(signals.n_samples), rows)}
+        if isinstance(ranking, Ranking):
+            scores = np.full(signals.n_samples, np.nan)
+            scores[rows] = ranking.scores
+            prepared["ranking_scores"] = scores
+        return prepared
 
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> IntArray:
         ranking, unranked = signals["ranking"], signals["unranked"]
         n_unranked = count * len(unranked) // signals.n_samples
         return np.concatenate([ranking[: count - n_unranked], rng.permutation(unranked)[:n_unranked]])
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        ranking, unranked = signals["ranking"], signals["unranked"]
+        scores = signals.get("ranking_scores")
+        if len(unranked) == 0:
+            return Standing.of_all(ranking, scores=scores)
+        ordered = np.concatenate([ranking, rng.permutation(unranked)])
+        sizes = np.array([len(ranking), len(unranked)])
+        return Standing.of_heads(ordered, sizes, ("ranked", "not ranked: drawn at random"), scores=scores)
 
 
 def by_score(scores: Array, *, keep: Literal["largest", "smallest"] = "largest") -> IntArray:
@@ -43,6 +71,14 @@ def by_score(scores: Array, *, keep: Literal["largest", "smallest"] = "largest")
     """
     values = scores.astype(np.float64)
     return np.argsort(-values if keep == "largest" else values, kind="stable")
+
+
+def ranked_by(
+    scores: Array, rows: IntArray | None = None, *, keep: Literal["largest", "smallest"] = "largest"
+) -> Ranking:
+    """All rows by their scores; ``rows`` are those that the scores belong to, where these are not all."""
+    order = by_score(scores, keep=keep)
+    return Ranking(order if rows is None else rows[order], scores[order])
 
 
 def rows_with_image(signals: OrderedSignals) -> IntArray:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import ValidationError
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.contracts.messages import one_of, shown
 from xmas_assets.contracts.section import bounds
 from xmas_assets.contracts.signals import SIGNALS, requirement_of
 from xmas_assets.selection.base import Method
@@ -70,7 +71,7 @@ def make_method(name: str, parameters: Mapping[str, object]) -> Method:
         SelectionError: If there is no such method, its package is broken, or a parameter is unknown or out of bounds.
     """
     if name not in METHODS:
-        known = f"method {name[:80]!r} is not known; use one of {', '.join(METHODS)}"
+        known = f"method {name[:80]!r} is not known; {one_of(name, METHODS)}"
         raise SelectionError(METHODS.problems().get(name, known))
     try:
         return METHODS[name].model_validate(parameters)
@@ -79,8 +80,19 @@ def make_method(name: str, parameters: Mapping[str, object]) -> Method:
         allowed = ", ".join(METHODS[name].model_fields) or "none"
         raise SelectionError(
             f"parameter {'.'.join(map(str, first['loc']))} of method {name!r}: {first['msg']}, "
-            f"got {first['input']!r}; parameters: {allowed}"
+            f"got {shown(first['input'])}; parameters: {allowed}"
         ) from None
+
+
+def parameter_problems(parameters: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """Why methods cannot be made with these parameters, by method; a line for each that cannot."""
+    problems = []
+    for name, given in parameters.items():
+        try:
+            make_method(name, given)
+        except SelectionError as error:
+            problems.append(str(error))
+    return problems
 
 
 def assets_read(methods: Iterable[str]) -> set[str]:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.core.allocation import allocate_by_weight
 from xmas_assets.core.arrays import IntArray
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
@@ -33,6 +34,11 @@ def strata_of(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
     return strata, np.bincount(strata, minlength=rest + 1)
 
 
+def stratum_names(sizes: IntArray) -> list[str]:
+    """What people call the strata of ``strata_of``, from their sizes."""
+    return [*(f"cluster {label}" for label in range(len(sizes) - 1)), "no trajectory"]
+
+
 def image_and_text_rows(signals: OrderedSignals) -> tuple[IntArray, IntArray]:
     """Positions of the rows with an image, at least one, and of those without, ascending.
 
@@ -56,6 +62,12 @@ def heads_of_both(image_rows: IntArray, text_rows: IntArray, count: int) -> IntA
     sizes = np.array([len(image_rows), len(text_rows)])
     n_image, n_text = allocate_by_weight(sizes, np.log(np.maximum(sizes, 1)), count)
     return np.concatenate([image_rows[:n_image], text_rows[:n_text]])
+
+
+def standing_of_both(image_rows: IntArray, text_rows: IntArray) -> Standing:
+    """How rows stand whose ``heads_of_both`` are chosen."""
+    sizes = np.array([len(image_rows), len(text_rows)])
+    return Standing.of_heads(np.concatenate([image_rows, text_rows]), sizes, ("with image", "without image"))
 
 
 def tasks_of(signals: OrderedSignals) -> tuple[NDArray[np.str_], IntArray]:

@@ -1,12 +1,19 @@
 """A dataset's files read into tables: its training and test rows, and its validation rows."""
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
+from xmas_assets.contracts.errors import NoRowsError
 from xmas_assets.contracts.progress import ProgressCallback
-from xmas_assets.data.ingest import ingest
+from xmas_assets.data.ingest import Ingestion, ingest
 from xmas_assets.data.tables import TABLE_SCHEMAS
 from xmas_assets.home.home import Home
+from xmas_assets.home.seen_files import READ_BY, seen_files
 from xmas_assets.home.stored_tables import StoredTables, note_sources, stage
+from xmas_assets.stages.refused import forget_refused, keep_refused
 
 _VALIDATION_SCHEMAS = {name: schema for name, schema in TABLE_SCHEMAS.items() if name != "test"}
 
@@ -15,20 +22,53 @@ def stage_dataset(workspace: Path, home: Home, dataset: str, *, progress: Progre
     """Read and check the training and test files, and stage their tables with a note of the training files.
 
     Raises:
-        DatasetError: If a file cannot be read at all, or no row is left.
+        DatasetError: If a file cannot be read at all.
+        NoRowsError: If no row is left; the refused ones are kept, for ``refused_rows``.
     """
-    registration = home.registration(dataset)
-    sources = note_sources(registration)  # before they are read, so that a change meanwhile counts as one
-    records = ingest(registration, image_store=home.image_store(), progress=progress)
-    return stage(workspace, records, schemas=TABLE_SCHEMAS, metadata=sources)
+    return _stage(workspace, home, dataset, section="source", progress=progress)
 
 
 def stage_validation(workspace: Path, home: Home, dataset: str, *, progress: ProgressCallback) -> StoredTables:
-    """Read and check the validation files, and stage their tables.
+    """Read and check the validation files, and stage their tables; errors as of ``stage_dataset``.
 
     Raises:
-        DatasetError: If there are none, a file cannot be read at all, or no row is left.
+        DatasetError: Also if there are none.
     """
-    registration = home.registration(dataset).of_validation()
-    records = ingest(registration, image_store=home.image_store(), progress=progress)
-    return stage(workspace, records, schemas=_VALIDATION_SCHEMAS)
+    return _stage(workspace, home, dataset, section="validation", progress=progress)
+
+
+def _stage(workspace: Path, home: Home, dataset: str, *, section: str, progress: ProgressCallback) -> StoredTables:
+    """Stage the tables of a section's files, and note these and the images as they were read."""
+    is_source, began_ns = section == "source", time.time_ns()
+    registration = home.registration(dataset)
+    if not is_source:
+        registration = registration.of_validation()
+    # Before they are read, so that a change meanwhile counts as one.
+    hashes = dict(zip((*registration.annotations, *registration.test), registration.source_hashes(), strict=True))
+    reading = _Reading(ingest(registration, image_store=home.image_store(), progress=progress))
+    metadata = note_sources({path: hashes[path] for path in registration.annotations}) if is_source else {}
+    schemas = TABLE_SCHEMAS if is_source else _VALIDATION_SCHEMAS
+    staged = stage(workspace, reading, schemas=schemas, metadata=metadata)
+    if reading.problem is not None:
+        keep_refused(home, READ_BY[section], dataset, staged=staged)
+        raise NoRowsError(f"{reading.problem}; see: xmas dataset refused {dataset}")
+    forget_refused(home, READ_BY[section], dataset)
+    seen = seen_files(home, dataset, section)
+    seen.records.note({str(path): sha256 for path, sha256 in hashes.items()}, began_ns=began_ns)
+    seen.images.note(reading.records.image_hashes(), began_ns=began_ns)
+    return staged
+
+
+class _Reading:
+    """One reading of files, which goes into tables to its end also where every record is refused: see ``problem``."""
+
+    def __init__(self, records: Ingestion) -> None:
+        self.records = records
+        self.problem: NoRowsError | None = None
+
+    def __iter__(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        try:
+            yield from self.records
+        except NoRowsError as error:
+            self.problem = error
+            yield "ledger", self.records.ledger.to_batch()

@@ -1,22 +1,15 @@
 """Give a trained target model as a directory that other programs load."""
 
-import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from xmas_assets.contracts.artifacts import Checkpoint, SelectionKey
-from xmas_assets.contracts.errors import OutputError, StoreError
-from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.data.export_folder import exporting
 from xmas_assets.data.inputs import Inputs
-from xmas_assets.data.outputs import claim_folder
-from xmas_assets.files.whole import file_sha256, replacing_folder
+from xmas_assets.files.whole import copy_into, replacing
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import read_base, read_checkpoints
-
-NOTE = "xmas_export.json"
-"""The file in an export that says what it is, and the SHA-256 of every other file."""
 
 
 @dataclass(frozen=True)
@@ -56,27 +49,34 @@ def export_model(home: Home, dataset: str, key: SelectionKey, *, to: Path, merge
     """
     settings = home.settings(dataset).target_base
     trained = _target(home, dataset, key)
-    inputs = Inputs.of_home(home.root)
-    claim_folder(to, inputs=inputs, why_not_ours=lambda: _why_not_ours(to))
     base = read_base(home.stored("target_base", dataset))
-    try:
-        with replacing_folder(to) as unfinished:
-            unfinished.mkdir()
-            exported = _write(trained.path, unfinished, base=base, settings=settings, merge=merge)
-            note = {
-                "dataset": dataset,
-                "selection": str(key),
-                "form": exported.form,
-                "target": trained.digest,
-                "base": exported.base,
-                "files": {path.name: file_sha256(path) for path in sorted(unfinished.iterdir()) if path.name != NOTE},
-            }
-            (unfinished / NOTE).write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
-            # Again: something may have appeared there while this was written.
-            claim_folder(to, inputs=inputs, why_not_ours=lambda: _why_not_ours(to))
-    except OSError as error:
-        raise OutputError(f"the export to {ascii(str(to))[:300]} failed: {error.strerror or error}") from error
+    inputs = Inputs.of_home(home.root)
+    with exporting(to, inputs=inputs, is_replaced=lambda note: "form" in note) as (folder, note):
+        exported = _write(trained.path, folder, base=base, settings=settings, merge=merge)
+        about = {"form": exported.form, "target": trained.digest, "base": exported.base}
+        note.update({"dataset": dataset, "selection": str(key), **about})
     return exported
+
+
+def write_plain_model(home: Home, dataset: str, key: SelectionKey, *, to: Path) -> None:
+    """Write the model trained on a selection to a folder of the home's own work, an adapter merged into its base.
+
+    Args:
+        home: The platform's folder.
+        dataset: Name of a registered dataset.
+        key: The selection.
+        to: The folder; one that is there is whole, and left as it is.
+
+    Raises:
+        StoreError: If no model was trained on the selection, or its files changed since.
+        ModelError: If the base of an adapter is gone or changed.
+    """
+    if to.is_dir():
+        return
+    trained, base = _target(home, dataset, key), read_base(home.stored("target_base", dataset))
+    with replacing(to) as unfinished:
+        unfinished.mkdir()
+        _write(trained.path, unfinished, base=base, settings=home.settings(dataset).target_base, merge=True)
 
 
 def name_of_base(base: Path, settings: BaseModelSettings) -> tuple[str, str | None]:
@@ -86,16 +86,8 @@ def name_of_base(base: Path, settings: BaseModelSettings) -> tuple[str, str | No
 
 
 def _target(home: Home, dataset: str, key: SelectionKey) -> Checkpoint:
-    """The stored model of a selection, after a check that its files are those that training saved."""
-    from xmas_assets.vlm.loading import model_digest
-
-    stored = home.stored("target_model", f"{dataset}|{key}")
-    trained = read_checkpoints(stored["checkpoints"], home.path())[-1]
-    if model_digest(trained.path) != trained.digest:
-        folders = f"{trained.path.parent} and {stored.directory}"
-        remedy = how_to_make_again("target_model", folder=folders, dataset=dataset, selection=key)
-        raise StoreError(f"{trained.path} is gone, or not as training saved it; {remedy}")
-    return trained
+    """The stored model of a selection; its files are those that training saved."""
+    return read_checkpoints(home.stored("target_model", f"{dataset}|{key}")["checkpoints"], home.path())[-1]
 
 
 def _write(trained: Path, directory: Path, *, base: Path, settings: BaseModelSettings, merge: bool) -> ExportedModel:
@@ -103,7 +95,7 @@ def _write(trained: Path, directory: Path, *, base: Path, settings: BaseModelSet
     from xmas_assets.vlm.loading import ADAPTER_FILE, EXTRA_FILE, known_digest
 
     if not (trained / ADAPTER_FILE).is_file():
-        shutil.copytree(trained, directory, dirs_exist_ok=True)
+        copy_into(directory, trained.iterdir())  # under the modes that the umask says, not those of the home
         return ExportedModel("whole model")
     if merge:
         write_merged(trained, directory, base=base)
@@ -112,14 +104,3 @@ def _write(trained: Path, directory: Path, *, base: Path, settings: BaseModelSet
     write_adapter(trained, directory, base=base, name=name, revision=revision)
     not_loaded = EXTRA_FILE if (directory / EXTRA_FILE).is_file() else None
     return ExportedModel(f"adapter on {name}", known_digest(base), not_loaded)
-
-
-def _why_not_ours(directory: Path) -> str | None:
-    """Why a directory is not an earlier export, in words that follow its name; None if it is one, unchanged."""
-    try:
-        expected = json.loads((directory / NOTE).read_text(encoding="utf-8"))["files"]
-        paths = [path for path in directory.iterdir() if path.name != NOTE]
-    except (OSError, ValueError, KeyError, TypeError):
-        return "is not an earlier export"
-    found = {path.name: file_sha256(path) if path.is_file() else None for path in paths}
-    return None if found == expected else "was changed since it was exported"

@@ -9,13 +9,14 @@ import polars as pl
 
 from xmas_assets.contracts.artifacts import SelectionKey, parse_partition
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.contracts.signals import SIGNAL_ASSETS, stages_behind
+from xmas_assets.contracts.signals import SIGNAL_ASSETS
 from xmas_assets.evaluation.baselines import blind_scores
 from xmas_assets.evaluation.leaderboard import build_leaderboard, build_per_task
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import held_out_questions, training_samples
 from xmas_assets.home.stored_tables import StoredTables, read_checkpoints, read_sums
 from xmas_assets.home.versions import code_version
+from xmas_assets.report.contamination import contamination_notes, exclusion_notes
 from xmas_assets.report.describe import cluster_rows, sample_figure, task_counts
 from xmas_assets.report.figures import (
     budget_score_figure,
@@ -24,12 +25,16 @@ from xmas_assets.report.figures import (
 )
 from xmas_assets.report.html import write_report
 from xmas_assets.report.sheets import task_composition_figure
-from xmas_assets.selection.registry import METHODS
+from xmas_assets.stages.answering import ANSWERING, answering_table, asking_notes
+from xmas_assets.stages.benchmark_states import STATES, benchmark_states
 from xmas_assets.stages.comparison import compare_benchmarks
-from xmas_assets.stages.prepared import PREPARED, partition_of
+from xmas_assets.stages.contaminated_pairs import contamination_figures
+from xmas_assets.stages.contamination import CONTAMINATION, scored_contamination
+from xmas_assets.stages.costs import cost_tables, selection_hours
+from xmas_assets.stages.subsets import EXCLUDED, exclusion_table
 
 Figure = tuple[str, bytes, str]
-ScoredModel = tuple[SelectionKey, str, float]
+ScoredModel = tuple[SelectionKey, str, float | None]
 
 
 @dataclass(frozen=True)
@@ -37,14 +42,17 @@ class Published:
     """What is published about a dataset.
 
     Attributes:
-        tables: ``leaderboard``, ``per_task``, ``baselines``, and those of ``compare_benchmarks``.
-        scored_models: Selection, content digest and Rel% of every scored model that is still stored.
+        tables: ``leaderboard``, ``per_task``, ``baselines``, those of ``compare_benchmarks`` and
+            ``benchmark_states``, ``answering``, ``contamination`` and ``excluded``.
+        scored_models: Selection, content digest and Rel% (None: not known) of every scored model that is still stored.
         report: The HTML report.
+        notes: What is said beside the scores of how targets were asked.
     """
 
     tables: dict[str, pl.DataFrame]
     scored_models: list[ScoredModel]
     report: Path
+    notes: list[str]
 
 
 def publish(home: Home, dataset: str, raw: StoredTables, scores: Mapping[str, StoredTables]) -> Published:
@@ -53,28 +61,45 @@ def publish(home: Home, dataset: str, raw: StoredTables, scores: Mapping[str, St
     Raises:
         StoreError: If no selection was scored yet.
     """
-    answers = gather_answers(scores)
-    baselines = blind_scores(training_samples(raw), held_out_questions(raw), answers.select("question_id").unique())
-    leaderboard = build_leaderboard(answers, baselines, costs=_costs(home, scores))
+    questions, answers = held_out_questions(raw), gather_answers(scores)
+    if not questions:  # answers to test records that the dataset had before do not count
+        answers = answers.clear()
+    baselines = blind_scores(training_samples(raw), questions, answers.select("question_id").unique())
+    hours = selection_hours(home, scores)
+    leaderboard = build_leaderboard(answers, baselines, costs=_cpu_seconds(hours))
     per_task = build_per_task(answers, baselines)
-    compared = compare_benchmarks(home, dataset, raw, scores)
+    compared = compare_benchmarks(home, dataset, raw, scores, blind=baselines)
+    answering, costs = answering_table(scores), cost_tables(hours)
+    contaminated = scored_contamination(home, dataset)
+    excluded = exclusion_table(home, scores)
+    notes = [*contamination_notes(contaminated), *exclusion_notes(excluded), *asking_notes(home, dataset, answering)]
+    states = benchmark_states(home, dataset, scores)
     report = home.report(dataset)
     write_report(
         report,
         dataset=dataset,
         leaderboard=leaderboard,
         per_task=per_task,
-        figures=_figures(home, dataset, raw, scores=scores, leaderboard=leaderboard),
-        provenance=_made_by(dataset, scores, leaderboard) | _provenance(home, dataset, raw),
+        figures=[
+            *_figures(home, dataset, raw, scores=scores, leaderboard=leaderboard),
+            *contamination_figures(home, dataset),
+        ],
+        provenance=_made_by(dataset, scores, leaderboard, states=states) | _provenance(home, dataset, raw),
         quarantine=raw["quarantine"].scan().select("split", "source_row", "reason", "detail").collect(),
         compared=compared,
+        costs=costs,
+        states=states,
+        notes=notes,
     )
     gathered = pl.concat([frame.with_columns(baseline=pl.lit(name)) for name, frame in baselines.items()])
-    tables = {"leaderboard": leaderboard, "per_task": per_task, "baselines": gathered, **compared}
-    return Published(tables, _scored_models(home, scores, leaderboard), report)
+    tables = {"leaderboard": leaderboard, "per_task": per_task, "baselines": gathered, **compared, **costs, **states}
+    tables |= {ANSWERING: answering} if len(answering) else {}
+    tables |= {} if contaminated is None else {CONTAMINATION: contaminated}
+    tables |= {} if excluded is None else {EXCLUDED: excluded}
+    return Published(tables, _scored_models(home, scores, leaderboard), report, notes)
 
 
-def scored_answers(home: Home, dataset: str) -> pl.DataFrame:
+def stored_answers(home: Home, dataset: str) -> pl.DataFrame:
     """The answers of all scored selections of a dataset; as ``gather_answers``.
 
     Raises:
@@ -99,21 +124,11 @@ def gather_answers(scores: Mapping[str, StoredTables]) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def _costs(home: Home, scores: Mapping[str, StoredTables]) -> pl.DataFrame:
-    """CPU seconds per selection: everything its method depends on, its preparation and the choice; and the training."""
-    rows = []
-    for partition in sorted(scores):
-        dataset, key = parse_partition(partition)
-        needs = METHODS[key.method].needs if key.method in METHODS else frozenset()  # one that is no more
-        parts = (
-            home.costs.cpu_seconds(dataset, *stages_behind(needs)),
-            home.costs.cpu_seconds(partition_of(dataset, key.method), PREPARED),
-            home.costs.cpu_seconds(partition, "selected_subset"),
-        )
-        training = home.costs.cpu_seconds(partition, "target_model")
-        rows.append((key.method, key.budget_text, key.seed, sum(part or 0.0 for part in parts), training))
-    schema = ["method", "budget", "seed", "cpu_seconds_selection", "cpu_seconds_training"]
-    return pl.DataFrame(rows, schema=schema, orient="row")
+def _cpu_seconds(hours: pl.DataFrame) -> pl.DataFrame:
+    """CPU seconds of selection and training, per selection, as the leaderboard shows them."""
+    stages = {"cpu_seconds_selection": "select", "cpu_seconds_training": "train"}
+    seconds = [(3600 * pl.col("cpu_hours").filter(stage=stage)).first().alias(name) for name, stage in stages.items()]
+    return hours.group_by("method", "budget", "seed", maintain_order=True).agg(seconds)
 
 
 def _scored_models(home: Home, scores: Mapping[str, StoredTables], leaderboard: pl.DataFrame) -> list[ScoredModel]:
@@ -125,7 +140,7 @@ def _scored_models(home: Home, scores: Mapping[str, StoredTables], leaderboard: 
     for partition in sorted(scores):
         _, key = parse_partition(partition)
         value = rel.get((key.method, key.budget_text))
-        if value is not None and home.is_stored("target_model", partition):
+        if home.is_stored("target_model", partition):
             trained = read_checkpoints(home.stored("target_model", partition)["checkpoints"], home.path())[-1]
             models.append((key, trained.digest, value))
     return models
@@ -160,11 +175,20 @@ def _figures(
     return figures
 
 
-def _made_by(dataset: str, scores: Mapping[str, StoredTables], leaderboard: pl.DataFrame) -> dict[str, str]:
+def _made_by(
+    dataset: str,
+    scores: Mapping[str, StoredTables],
+    leaderboard: pl.DataFrame,
+    *,
+    states: Mapping[str, pl.DataFrame],
+) -> dict[str, str]:
     """What the numbers rest on: questions, code, and the commands that make them again."""
     keys = [parse_partition(partition)[1] for partition in scores]
+    counts = [f"{n:,}" for n in leaderboard["n_questions"].head(1)]
+    if STATES in states:
+        counts += [f"{n:,} of {name}" for name, n in states[STATES].select("benchmark", "n_questions").iter_rows()]
     return {
-        "questions": f"{leaderboard['n_questions'][0]:,}",
+        "questions": ", ".join(counts),
         "code": code_version(),
         "command": " && ".join(run_commands(dataset, keys)),
     }

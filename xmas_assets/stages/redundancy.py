@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from xmas_assets.core.arrays import rows_with_values
+from xmas_assets.core.arrays import IntArray, rows_with_values
 from xmas_assets.core.redundancy import Redundancy, measure_redundancy
 from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.home.home import Home
@@ -39,6 +39,12 @@ def stored_spaces(signals: Signals) -> list[str]:
 
 def space_points(signals: Signals, space: str) -> NDArray:
     """The rows that have a place in a space, in the dataset's order, shape (n_present, n_features)."""
+    return space_rows(signals, space)[1]
+
+
+def space_rows(signals: Signals, space: str) -> tuple[IntArray, NDArray]:
+    """Which rows have a place in a space, ascending, and these places; see ``space_points``."""
     needs, join = _SPACES[space]
     values = join(*(signals[need] for need in needs))
-    return values[rows_with_values(values)]
+    present = rows_with_values(values)
+    return np.flatnonzero(present), values[present]

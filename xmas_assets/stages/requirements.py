@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from xmas_assets.contracts.annotation import EndpointSettings
+from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.settings import require_adapters
 from xmas_assets.home.home import Home
 from xmas_assets.selection.registry import assets_read
@@ -17,6 +18,22 @@ def check_requirements(home: Home, dataset: str, methods: Iterable[str]) -> None
     """
     for asset in sorted(assets_read(methods) & _CHECKS.keys()):
         _CHECKS[asset](home, dataset)
+
+
+def check_questions(home: Home, dataset: str) -> None:
+    """Refuse to train targets of a dataset that has neither test records nor benchmarks.
+
+    Raises:
+        DatasetError: Then.
+    """
+    registration = home.registration(dataset)
+    if not (registration.test or registration.benchmarks):
+        raise DatasetError(
+            f"dataset {registration.name!r} has neither test records nor benchmarks, so its targets cannot be scored; "
+            f"write 'test: [FILE]' into datasets/{registration.name}.yaml, name a benchmark: xmas run "
+            f"{registration.name} --method random --benchmark NAME, or train none: xmas select {registration.name} "
+            "--method random"
+        )
 
 
 def _validation_records(home: Home, dataset: str) -> None:

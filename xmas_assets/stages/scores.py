@@ -1,35 +1,25 @@
 """A trained target asked the dataset's test questions and its benchmarks' questions; what was asked before is kept."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import polars as pl
-import pyarrow as pa
 
-from xmas_assets.contracts.artifacts import Checkpoint
-from xmas_assets.contracts.libraries import READING, library_versions
-from xmas_assets.contracts.progress import Progress, ProgressCallback
-from xmas_assets.contracts.samples import Sample
-from xmas_assets.contracts.settings import BaseModelSettings, BenchmarkSettings
-from xmas_assets.evaluation.answers import Answer
+from xmas_assets.contracts.progress import ProgressCallback
+from xmas_assets.evaluation.answers import CUT, Answer, Remark, Reply
 from xmas_assets.evaluation.benchmarks.registry import benchmark_named
 from xmas_assets.home.benchmarks import partition_of
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import held_out_questions
-from xmas_assets.home.stored_tables import StoredTables, combine, stage
-from xmas_assets.scale.row_tables import make_row_table, samples_digest
-from xmas_assets.stages.benchmarks import benchmark_items, items_of, samples_of
+from xmas_assets.home.stored_tables import StoredTables, stage
+from xmas_assets.stages.answer_limits import AnswerLimit, benchmark_limit, own_limit
+from xmas_assets.stages.answering import REMARKS, REMARKS_SCHEMA
+from xmas_assets.stages.asking import Questions, Target, replies_to
+from xmas_assets.stages.benchmarks import asked_samples, benchmark_items, items_of
+from xmas_assets.stages.judging import NOT_JUDGED, REPLIES, item_scores, judge_replies
+from xmas_assets.stages.requirements import check_questions
 
-if TYPE_CHECKING:
-    from xmas_assets.vlm.image_inputs import OpenImage
-    from xmas_assets.vlm.loading import Vlm
-
-_VERSION = 1  # raised when the same model would give other answers
-_ROWS_PER_SHARD = 1024
-_REPLIES = pa.field("replies", pa.list_(pa.string()))
 BENCHMARK_ANSWERS_SCHEMA = {
     "benchmark": pl.String,
     "item_id": pl.String,
@@ -44,31 +34,12 @@ benchmark's file has no right answer, or where a judge has to score."""
 ProgressOf = Callable[[str], ProgressCallback]
 
 
-@dataclass(frozen=True)
-class Target:
-    """A trained model that is asked.
+class Asked(NamedTuple):
+    """What came of asking: a row for each question, remarks on some of them, and what a judge said of the answers."""
 
-    Attributes:
-        checkpoint: Its weights.
-        settings: Of the base that it was trained from.
-        load: Loads it; called only where a question was not asked before.
-    """
-
-    checkpoint: Checkpoint
-    settings: BaseModelSettings
-    load: "Callable[[], Vlm]"
-
-    @classmethod
-    def of(cls, checkpoint: Checkpoint, settings: BaseModelSettings, *, base: Path) -> "Target":
-        """A checkpoint that is loaded once, when it is first asked."""
-
-        @cache
-        def load() -> "Vlm":
-            from xmas_assets.vlm.loading import load_vlm
-
-            return load_vlm(checkpoint.path, settings, base=base)
-
-        return cls(checkpoint, settings, load)
+    answers: pl.DataFrame
+    remarks: list[Remark]
+    judged: pl.DataFrame = NOT_JUDGED
 
 
 def stage_answers(
@@ -80,7 +51,9 @@ def stage_answers(
     target: Target,
     progress_of: ProgressOf,
 ) -> StoredTables:
-    """Ask a target, and stage ``answers`` to test questions and, where the dataset names any, to benchmarks.
+    """Ask a target, and stage ``answers`` to test questions (empty if there are none) and to benchmarks, if any.
+
+    ``remarks`` are staged too where there are any: on questions that were not asked, and on answers that were cut.
 
     Args:
         workspace: Of the stage.
@@ -91,122 +64,88 @@ def stage_answers(
         progress_of: Gives the progress of one piece of work, by name.
 
     Raises:
-        DatasetError: If the dataset has no test records.
+        DatasetError: If the dataset has neither test records nor benchmarks.
     """
+    check_questions(home, dataset)
     own = own_answers(home, dataset, raw_dataset, target, progress=progress_of("questions"))
-    others = benchmark_answers(home, dataset, target, progress_of=progress_of)
-    schema = dict.fromkeys(Answer._fields, pl.String) | {"score": pl.Float64}
-    tables = {"answers": pl.DataFrame(own, schema=schema, orient="row")}
-    # No empty table: what was made before there were benchmarks keeps its content, and so its version.
-    return stage(workspace, tables | ({"benchmark_answers": others} if len(others) else {}))
+    others = [
+        benchmark_answers(home, dataset, name, target=target, progress_of=progress_of)
+        for name in home.registration(dataset).benchmarks
+    ]
+    tables = {"answers": own.answers}
+    # No empty table: what was made before there were benchmarks or remarks keeps its content, and so its version.
+    if others:
+        tables["benchmark_answers"] = pl.concat([asked.answers for asked in others])
+    judged = pl.concat([asked.judged for asked in (own, *others)])
+    if len(judged):
+        tables[REPLIES] = judged
+    remarks = [remark for asked in (own, *others) for remark in asked.remarks]
+    if remarks:
+        tables[REMARKS] = pl.DataFrame(remarks, schema=REMARKS_SCHEMA, orient="row")
+    return stage(workspace, tables)
 
 
 def own_answers(
     home: Home, dataset: str, raw_dataset: StoredTables, target: Target, *, progress: ProgressCallback
-) -> list[Answer]:
-    """The target's answers to the dataset's own test questions.
-
-    Raises:
-        DatasetError: If it has no test records.
-    """
-    from xmas_assets.evaluation.runner import chosen_questions, scored_answers
+) -> Asked:
+    """The target's answers to the dataset's own test questions; no rows if it has none."""
+    from xmas_assets.evaluation.runner import chosen_questions, right_answers, scored_answers
 
     samples, settings = held_out_questions(raw_dataset), home.settings(dataset).benchmark
+    schema = dict.fromkeys(Answer._fields, pl.String) | {"score": pl.Float64}
+    if not samples:
+        return Asked(pl.DataFrame(schema=schema), [])
     chosen = chosen_questions(samples, settings.max_questions)
-    image = home.open_image(dataset)
-    replies = _replies(home, dataset, samples, image, settings, target=target, chosen=chosen, progress=progress)
-    return scored_answers(samples, replies, chosen=chosen)
+    limit = own_limit(samples, settings, base=target.base)
+    questions = Questions(dataset, samples, home.open_image(dataset), chosen)
+    replies = replies_to(home, questions, settings, target=target, longest=limit.tokens, progress=progress)
+    answers = scored_answers(samples, replies, chosen=chosen)
+    said = zip(right_answers(samples, chosen=chosen), (reply for row in replies for reply in row), strict=True)
+    return Asked(pl.DataFrame(answers, schema=schema, orient="row"), [*limit.remarks(), *_remarks(None, said, limit)])
 
 
-def benchmark_answers(home: Home, dataset: str, target: Target, *, progress_of: ProgressOf) -> pl.DataFrame:
-    """The target's answers to the questions of every benchmark that the dataset names, and their scores.
+def benchmark_answers(home: Home, dataset: str, name: str, *, target: Target, progress_of: ProgressOf) -> Asked:
+    """The target's answers to the questions of a benchmark, and their scores.
 
     Args:
         home: The platform's folder.
-        dataset: Dataset name.
+        dataset: Whose settings say how targets are asked.
+        name: A registered benchmark.
         target: Who is asked.
-        progress_of: Gives the progress of one benchmark, by name.
+        progress_of: Gives the progress of one piece of work, by name.
     """
+    registration = home.benchmarks.registration(name)
+    benchmark = benchmark_named(registration.form)
+    tables = benchmark_items(home, name)
+    samples, items = asked_samples(tables, registration, family=target.family), items_of(tables)
+    limit = benchmark_limit(registration, items, base=target.base)
+    is_ranked = registration.answering == "likelihood"
+    options = {item.item_id: item.details["options"] for item in items} if is_ranked else None
+    questions = Questions(partition_of(name), samples, home.benchmarks.open_image(name), options=options)
     settings = home.settings(dataset).benchmark
-    frames = [pl.DataFrame(schema=BENCHMARK_ANSWERS_SCHEMA)]
-    for name in home.registration(dataset).benchmarks:
-        registration = home.benchmarks.registration(name)
-        benchmark = benchmark_named(registration.form)
-        tables = benchmark_items(home, name)
-        samples = samples_of(tables)
-        longest = registration.max_new_tokens or benchmark.max_new_tokens
-        replies = _replies(
-            home,
-            partition_of(name),
-            samples,
-            home.benchmarks.open_image(name),
-            settings.model_copy(update={"max_new_tokens": longest}),
-            target=target,
-            chosen=None,
-            progress=progress_of(name),
-        )
-        items = items_of(tables)
-        given = {item.item_id: reply[0] for item, reply in zip(items, replies, strict=True)}
-        answered = {name: reply for name, reply in given.items() if reply is not None}
-        scores = {} if benchmark.judged else benchmark.score_all(items, answered)
-        rows = [
-            (name, item.item_id, sample.first_image_hash, item.question, given[item.item_id], scores.get(item.item_id))
-            for item, sample in zip(items, samples, strict=True)
-        ]
-        refused = [(name, item_id, "", "", None, None) for item_id in tables["refused"].column("item_id")]
-        frames.append(pl.DataFrame(rows + refused, schema=BENCHMARK_ANSWERS_SCHEMA, orient="row"))
-    return pl.concat(frames)
+    replies = replies_to(home, questions, settings, target=target, longest=limit.tokens, progress=progress_of(name))
+    given = {item.item_id: reply[0] for item, reply in zip(items, replies, strict=True)}
+    answered = {item: reply.text for item, reply in given.items() if reply.text is not None}
+    progress = progress_of(f"{name}, judged")
+    judged = judge_replies(home, name, items, answered, base=target.settings, progress=progress)
+    scores = item_scores(benchmark, items, answered, judged)
+    rows = [
+        (name, item.item_id, sample.first_image_hash, item.question, given[item.item_id].text, scores.get(item.item_id))
+        for item, sample in zip(items, samples, strict=True)
+    ]
+    refused = dict(tables["refused"].frame(["item_id", "reason"]).iter_rows())
+    rows += [(name, item_id, "", "", None, None) for item_id in refused]
+    left_out = ((item, Reply(None, left_out=reason)) for item, reason in refused.items())
+    remarks = [*limit.remarks(name), *_remarks(name, [*given.items(), *left_out], limit)]
+    return Asked(pl.DataFrame(rows, schema=BENCHMARK_ANSWERS_SCHEMA, orient="row"), remarks, judged)
 
 
-def _replies(
-    home: Home,
-    partition: str,
-    samples: Sequence[Sample],
-    open_image: "OpenImage",
-    settings: BenchmarkSettings,
-    *,
-    target: Target,
-    chosen: set[str] | None,
-    progress: ProgressCallback,
-) -> list[list[str | None]]:
-    """What the target said, by sample; asked in shards, each kept under the model, the prompts and the images."""
-    asked = "all" if chosen is None else sorted(chosen)
-    how: dict[str, object] = {"tokens": settings.max_new_tokens, "threads": settings.threads, "asked": asked}
-    model = target.settings.effective_values() | {"source": None, "revision": None}
-    if target.settings.quantization == "int8":  # whose rounding depends on what is asked together
-        how["batch"] = settings.batch_size
-    how |= {"model": model, "libraries": library_versions(READING), "version": _VERSION}
-    key = combine(target.checkpoint.digest, samples_digest(samples), repr(how))
-
-    def compute(part: Sequence[Sample], advance: Callable[[float], None]) -> dict[str, list[list[str | None]]]:
-        from xmas_assets.evaluation.runner import ask
-
-        steps = _Steps(advance, len(part))
-        limit = target.settings.max_tokens
-        return {
-            "replies": ask(target.load(), part, open_image, settings, max_tokens=limit, chosen=chosen, progress=steps)
-        }
-
-    with home.shared_work("answers", f"{partition}|{target.checkpoint.digest[:16]}", key) as workspace:
-        table = make_row_table(
-            samples,
-            [_REPLIES],
-            compute,
-            workspace=workspace,
-            shard_size=_ROWS_PER_SHARD,
-            key=key,
-            progress=progress,
-        )
-        return [reply for batch in table.batches() for reply in batch.column("replies").to_pylist()]
-
-
-class _Steps:
-    """Turns questions done within a shard into rows that are done."""
-
-    def __init__(self, advance: Callable[[float], None], n_rows: int) -> None:
-        self._advance, self._n_rows, self._done = advance, n_rows, 0.0
-
-    def __call__(self, progress: Progress) -> None:
-        done = self._n_rows * progress.done / (progress.total or 1)
-        self._advance(done - self._done)
-        self._done = done
+def _remarks(benchmark: str | None, said: Iterable[tuple[str, Reply]], limit: AnswerLimit) -> list[Remark]:
+    """Remarks on questions that were not asked, and on answers that were cut."""
+    remarks = []
+    for name, reply in said:
+        if reply.is_cut:
+            remarks.append(Remark(benchmark, name, CUT, limit.tokens))
+        if reply.left_out is not None:
+            remarks.append(Remark(benchmark, name, reply.left_out, None))
+    return remarks

@@ -6,6 +6,7 @@ from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.data.samples import DIGEST_COLUMNS, dataset_digest
 from xmas_assets.home.home import Home
 from xmas_assets.selection.registry import METHODS, make_method
+from xmas_assets.stages.contamination import excluded_rows
 from xmas_assets.stages.subsets import make_subset
 
 _MAY_DIFFER = {"library_versions", "method_package", "export"}
@@ -36,11 +37,14 @@ def verify(home: Home, manifest: Manifest) -> str:
         )
     _check_package(manifest)
     key = SelectionKey.make(manifest.method, manifest.budget, manifest.seed)
-    here = make_subset(home, manifest.dataset, key, method=make_method(manifest.method, manifest.parameters)).manifest
+    method = make_method(manifest.method, manifest.parameters)
+    excluded = excluded_rows(home, manifest.dataset, tuple(manifest.excluded.items) if manifest.excluded else ())
+    here = make_subset(home, manifest.dataset, key, method=method, excluded=excluded).manifest
     differences = "; ".join(_differences(here, manifest))
     if here.sample_ids != manifest.sample_ids:
         n_common = len(set(here.sample_ids) & set(manifest.sample_ids))
-        elsewhere = "copy the home that made the manifest" if here.upstream != manifest.upstream else "install those"
+        is_stored = here.upstream != manifest.upstream or _other_items(here, manifest)
+        elsewhere = "copy the home that made the manifest" if is_stored else "install those"
         raise SelectionError(
             f"the selection comes out differently: {n_common} of {manifest.n_selected} rows "
             f"({n_common / manifest.n_selected:.1%}) are the same; "
@@ -52,6 +56,7 @@ def verify(home: Home, manifest: Manifest) -> str:
             f"{_EDITED}"
         )
     same = f"{manifest.n_selected} of {manifest.n_samples} rows of {manifest.dataset!r} come out the same"
+    same += f", {manifest.n_excluded} contaminated ones left out" if manifest.excluded else ""
     return f"{same}; not as in the manifest: {differences}" if differences else same
 
 
@@ -69,6 +74,7 @@ def _untrue_fields(here: Manifest, stated: Manifest) -> list[str]:
     # A manifest of an earlier version may name signals that the method read then and reads no more.
     made_again = here.upstream != stated.upstream and here.upstream.keys() <= stated.upstream.keys()
     fields = set(Manifest.model_fields) - _MAY_DIFFER - (_MADE_HERE if made_again else set())
+    fields -= {"excluded"} if _other_items(here, stated) else set()
     return sorted(name for name in fields if getattr(here, name) != getattr(stated, name))
 
 
@@ -84,7 +90,14 @@ def _differences(here: Manifest, stated: Manifest) -> list[str]:
     unread = sorted(stated.upstream.keys() - here.upstream.keys())
     other = f"{', '.join(made)} stored here have other content (another processor, library or setting made them)"
     gone = f"{', '.join(unread)} are not read here"
-    return [*([other] if made else []), *([gone] if unread else []), *libraries]
+    items = [f"{name} has other items here" for name in _other_items(here, stated)]
+    return [*([other] if made else []), *([gone] if unread else []), *items, *libraries]
+
+
+def _other_items(here: Manifest, stated: Manifest) -> list[str]:
+    """What rows were compared with, where its content is not that of the manifest."""
+    there = stated.excluded.items if stated.excluded else {}
+    return [name for name, content in (here.excluded.items if here.excluded else {}).items() if there[name] != content]
 
 
 def _versions(manifest: Manifest) -> dict[str, str]:

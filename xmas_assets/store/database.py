@@ -1,14 +1,18 @@
 """DuckDB over the stored tables, for reading only: one view per table, and the queries in ``sql/``."""
 
+import itertools
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.contracts.messages import first_line
+from xmas_assets.contracts.messages import first_line, one_of
 from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.store.reading import SUFFIX
 
@@ -17,7 +21,18 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "python_enable_replacements": False,  # a table name must never mean a variable of the calling code
+    "memory_limit": "4GB",  # what does not fit goes to the disk
+    "max_temp_directory_size": "50GB",
 }
+MOST_SECONDS = 300.0
+MOST_BYTES = 2_000_000_000
+_AS_TEXT = re.compile(r"\b(INTERVAL|UNION|DATE|TIME|TIMESTAMP\w*|BIT)\b")  # types that polars has not, or not all of
+_SHOW_TABLES = re.compile(r"\s*SHOW\s+TABLES\s*;?\s*", re.IGNORECASE)
+_ALL_TABLES = """
+SELECT if(schema_name = 'main', table_name, schema_name || '.' || table_name) AS name,
+    string_agg(column_name, ', ' ORDER BY column_index) AS columns
+FROM duckdb_columns() WHERE NOT internal GROUP BY ALL ORDER BY ALL
+"""
 _HEADER = re.compile(r"^-- (inputs|parameters): (.+)$", re.MULTILINE)
 
 
@@ -47,24 +62,40 @@ def connect(root: Path) -> duckdb.DuckDBPyConnection:
 
 
 def query(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Sequence[object] | Mapping[str, object] = (),
+    *,
+    most_seconds: float = MOST_SECONDS,
+    most_bytes: int = MOST_BYTES,
 ) -> pl.DataFrame:
-    """The result of one SELECT.
+    """The result of one SELECT. Of columns with one name, the second is called ``name_1``; dates and times are text.
+
+    ``SHOW TABLES`` names the tables of all assets, with what each holds.
 
     Args:
         connection: From ``connect``.
         sql: One SELECT (or WITH, VALUES, FROM, DESCRIBE, SUMMARIZE, SHOW) statement.
         parameters: Values for its ``?``, or by name for its ``$name``; they are bound, never pasted into the text.
+        most_seconds: How long it may take.
+        most_bytes: How large its result may be.
 
     Raises:
-        StoreError: If it is anything else, or the database refuses it.
+        StoreError: If it is anything else, the database refuses it, or it takes or gives too much.
     """
+    if _SHOW_TABLES.fullmatch(sql):
+        sql = _ALL_TABLES
     try:
         kinds = [statement.type for statement in connection.extract_statements(sql)]
         if kinds != [duckdb.StatementType.SELECT]:
             seen = " and ".join(kind.name for kind in kinds) or "nothing"
             raise StoreError(f"only a single SELECT is allowed here, because tables are read-only; this is {seen}")
-        return pl.DataFrame(connection.sql(sql, params=parameters or None).to_arrow_table())
+        with _time_limit(connection, most_seconds):
+            return pl.DataFrame(_collect(_readable(connection, sql, parameters or None), most_bytes))
+    except duckdb.InterruptException:
+        raise StoreError(
+            f"the query took more than {most_seconds:g} seconds; make it smaller, or read the tables in Python"
+        ) from None
     except duckdb.Error as error:
         raise StoreError(f"{first_line(error)}; tables: {', '.join(_views(connection)) or 'none yet'}") from None
 
@@ -82,7 +113,7 @@ def run_query(connection: duckdb.DuckDBPyConnection, name: str, /, **parameters:
             been made yet.
     """
     if name not in query_names():
-        raise StoreError(f"query {name[:80]!r} is not known; use one of {', '.join(query_names())}")
+        raise StoreError(f"query {name[:80]!r} is not known; {one_of(name, query_names())}")
     sql = (SQL / f"{name}.sql").read_text()
     taken = [entry.removeprefix("$") for entry in _listed(sql, "parameters") if entry != "none"]
     if set(parameters) != set(taken):
@@ -97,6 +128,49 @@ def run_query(connection: duckdb.DuckDBPyConnection, name: str, /, **parameters:
         remedy = how_to_make(*sorted(set(_assets_of(missing))))
         raise StoreError(f"query {name!r} reads {', '.join(missing)}, not there yet; {remedy}")
     return query(connection, sql, parameters)
+
+
+def _readable(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] | Mapping[str, object] | None
+) -> duckdb.DuckDBPyRelation:
+    """A SELECT whose columns have distinct names, and types that polars can read."""
+    relation = connection.sql(sql, params=parameters)
+    names: list[str] = []
+    for name in relation.columns:
+        others = (f"{name}_{number}" for number in itertools.count(1))
+        names.append(name if name not in names else next(other for other in others if other not in names))
+    as_text = [bool(_AS_TEXT.search(str(kind))) for kind in relation.types]
+    if names == relation.columns and not any(as_text):
+        return relation
+    quoted = [_identifier(name) for name in names]
+    columns = [f"{name}::VARCHAR AS {name}" if text else name for name, text in zip(quoted, as_text, strict=True)]
+    renamed = relation.query("result", f"SELECT {', '.join(columns)} FROM result AS renamed({', '.join(quoted)})")
+    assert renamed is not None  # as only of a statement that gives no rows
+    return renamed
+
+
+def _collect(relation: duckdb.DuckDBPyRelation, most_bytes: int) -> pa.Table:
+    reader = relation.to_arrow_reader()
+    batches: list[pa.RecordBatch] = []
+    n_bytes = 0
+    for batch in reader:
+        batches.append(batch)
+        n_bytes += batch.nbytes
+        if n_bytes > most_bytes:
+            raise StoreError(
+                f"the result is larger than {most_bytes / 1e9:g} GB; add LIMIT, aggregate, or read tables in Python"
+            )
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+@contextmanager
+def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _define_views(connection: duckdb.DuckDBPyConnection, root: Path) -> None:

@@ -43,7 +43,8 @@ class ContentHasher:
         table = pa.Table.from_batches(self._waiting, self._schema)
         self._waiting, self._n_waiting = [], 0
         for column in table.columns:
-            for part in _parts(column.combine_chunks()):
+            # Arrow makes an array out of no chunks by way of pandas, too.
+            for part in _parts(column.combine_chunks() if column.num_chunks else pa.nulls(0, column.type)):
                 self._hash.update(len(part).to_bytes(8, "little"))
                 self._hash.update(part)
 
@@ -76,7 +77,7 @@ def _kind(kind: pa.DataType) -> str:
 
 def _parts(array: pa.Array) -> Iterable[memoryview | bytes]:
     """Bytes that determine the array's values: which are null, then the values that are not."""
-    yield np.packbits(array.is_valid().to_numpy(zero_copy_only=False)).tobytes()
+    yield np.packbits(np.frombuffer(_values(array.is_valid()), np.uint8)).tobytes()
     present = array.drop_null()
     kind = array.type
     if pa.types.is_struct(kind):
@@ -85,13 +86,27 @@ def _parts(array: pa.Array) -> Iterable[memoryview | bytes]:
     elif pa.types.is_fixed_size_list(kind):
         yield from _parts(present.flatten())
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        yield present.value_lengths().cast(pa.int64()).to_numpy().tobytes()
+        yield _values(present.value_lengths().cast(pa.int64()))
         yield from _parts(present.flatten())
     elif _kind(kind) in {"string", "binary"}:
         values = present.cast(pa.large_binary()).to_pylist()
         yield np.fromiter(map(len, values), np.int64, len(values)).tobytes()
         yield b"".join(values)
     elif pa.types.is_primitive(kind):
-        yield present.to_numpy(zero_copy_only=False).tobytes()
+        yield _values(present)
     elif not pa.types.is_null(kind):
         raise TypeError(f"columns of type {kind} have no content hash; use numbers, text, lists or structs of them")
+
+
+def _values(array: pa.Array) -> memoryview | bytes:
+    """The values of a primitive array without nulls, as numpy has them in memory.
+
+    Not by Arrow's own conversion to numpy: it loads pandas, which takes longer than most commands.
+    """
+    kind = array.type
+    if pa.types.is_boolean(kind):
+        array = array.cast(pa.uint8())
+    elif pa.types.is_date32(kind):
+        array = array.cast(pa.int32()).cast(pa.int64())
+    width, buffer = array.type.bit_width // 8, array.buffers()[1]
+    return memoryview(buffer)[array.offset * width : (array.offset + len(array)) * width] if len(array) else b""

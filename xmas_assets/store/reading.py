@@ -1,6 +1,5 @@
 """Read stored tables: nothing but a footer until a column is asked for."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.messages import first_line
 from xmas_assets.contracts.remedies import how_to_make, how_to_make_again
+from xmas_assets.files.notes import json_value
 from xmas_assets.store.digests import ContentHasher
 
 SUFFIX = ".parquet"
@@ -58,13 +58,19 @@ class Table:
     @property
     def metadata(self) -> dict[str, str]:
         """Notes that were given with the table when it was written."""
-        return json.loads(self.notes.get(METADATA_KEY, b"{}"))
+        return json_value(self.notes.get(METADATA_KEY, b"{}"))
 
     @cached_property
     def digest(self) -> str:
         """Content hash (hex) of the rows, independent of the file's layout; computed if it was not stored."""
-        if DIGEST_KEY in self.notes:
-            return self.notes[DIGEST_KEY].decode()
+        return self.notes[DIGEST_KEY].decode() if DIGEST_KEY in self.notes else self.read_digest()
+
+    def read_digest(self) -> str:
+        """The same hash of the rows as they are now on disk, all of which are read.
+
+        Raises:
+            StoreError: If the file is damaged.
+        """
         hasher = ContentHasher(self.schema)
         for batch in self.batches():
             hasher.update(batch)
@@ -151,10 +157,17 @@ def _reading(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} is damaged ({first_line(error)}); {remedy_for(path.parent)}") from error
 
 
-def remedy_for(directory: Path) -> str:
-    """How the tables in an asset's folder are made again, as the end of a message."""
+def remedy_for(directory: Path, *, is_sound: bool = False) -> str:
+    """How the tables in an asset's folder are made again, as the end of a message.
+
+    Args:
+        directory: The folder.
+        is_sound: Whether they are what was put there, so that they count as up to date.
+    """
     asset, keys = _read_off(directory)
-    return how_to_make_again(asset, folder=str(directory), **_known(keys))
+    if is_sound:
+        return how_to_make_again(asset, folder=str(directory), **_known(keys))
+    return how_to_make(asset, **_known(keys))
 
 
 def _known(keys: Mapping[str, str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import LoraSettings
+from xmas_assets.files.model_content import read_model_json
 from xmas_assets.vlm.answers import answer_logits
 from xmas_assets.vlm.families import family_of
 from xmas_assets.vlm.loading import (
@@ -105,7 +106,7 @@ def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, b
         if extra:
             save_file(extra, directory / EXTRA_FILE)
         # peft writes the base's path on this machine into both; ours is known by its digest.
-        config = json.loads((directory / ADAPTER_FILE).read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
+        config = read_model_json(directory / ADAPTER_FILE) | {"base_model_name_or_path": None}
         (directory / ADAPTER_FILE).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
         (directory / "README.md").unlink(missing_ok=True)
         (directory / BASE_NOTE).write_text(json.dumps({"digest": base_digest}), encoding="utf-8")

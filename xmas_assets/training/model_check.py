@@ -215,7 +215,8 @@ class _Trial:
         n_other = sum(one != other for one, other in zip(together, alone, strict=True))
         # One may differ: where two tokens are nearly as likely, rounding decides.
         if n_other > 1 and self._is_exact:
-            raise ModelError(f"a batch is answered by {together}, its questions alone by {alone}")
+            said, said_alone = ([one.text for one in answers] for answers in (together, alone))
+            raise ModelError(f"a batch is answered by {said}, its questions alone by {said_alone}")
         return f"{len(together)} questions are answered, in a batch and alone"
 
     def training(self) -> str:

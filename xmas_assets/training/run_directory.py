@@ -16,12 +16,15 @@ from typing import Any
 
 from xmas_assets.contracts.artifacts import Checkpoint, TrainingRecord
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.files.whole import remove_unfinished, replacing, sync
-from xmas_assets.vlm.loading import model_digest
+from xmas_assets.contracts.usage import Usage
+from xmas_assets.files.model_content import model_digest
+from xmas_assets.files.notes import read_note
+from xmas_assets.files.whole import files_digest, remove_unfinished, replacing, sync
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"checkpoint-(\d+)")
 _COMMITTED = "committed.json"
+_CONTENT = "content"  # in it: digest of the state's files
 
 
 @dataclass
@@ -72,7 +75,7 @@ class RunDirectory:
         self.identity = run
         path.mkdir(parents=True, exist_ok=True)
         note = path / "run.json"
-        if note.is_file() and _read(note)["run"] != run:
+        if note.is_file() and _run_of(note) != run:
             raise ModelError(f"{path} holds a run on other rows, base or settings; remove it or give another output")
         if not note.is_file():
             _write(note, {"run": run})
@@ -82,7 +85,7 @@ class RunDirectory:
     def found_once(self, name: str, find: Callable[[], int]) -> int:
         """Return what this run found out when it began, wherever it is resumed; ``find`` is called the first time."""
         path = self.path / "run.json"
-        known = _read(path)
+        known = read_note(path)
         if name not in known:
             known[name] = find()
             _write(path, known)
@@ -91,19 +94,29 @@ class RunDirectory:
     def finished(self) -> list[Checkpoint] | None:
         """Return the checkpoints of a finished run, or None if there is work left.
 
-        Raises:
-            ModelError: If a checkpoint is missing or not what the run saved.
+        So there is, with a notice, where a checkpoint or the record is missing or not what the run saved; of the
+        checkpoints, those that are sound stay.
         """
-        if not (self.path / "done.json").is_file():
+        done = self.path / "done.json"
+        if not done.is_file():
             return None
         shutil.rmtree(self.state, ignore_errors=True)
-        record = read_record(self.path)
+        try:
+            saved = dict(read_record(self.path).checkpoints)
+        except (ValueError, TypeError, KeyError):
+            _LOG.warning("%s is damaged; the run is made again", done)
+            saved = {}
         found = self.checkpoints()
-        if tuple((checkpoint.step, checkpoint.digest) for checkpoint in found) != record.checkpoints:
-            raise ModelError(
-                f"{self.path} is not as its run left it (checkpoints changed or missing); remove it, rerun"
-            )
-        return found
+        damaged = [checkpoint for checkpoint in found if saved.get(checkpoint.step) != checkpoint.digest]
+        if saved and not damaged and len(found) == len(saved):
+            return found
+        for checkpoint in damaged:
+            shutil.rmtree(checkpoint.path)
+        if saved:
+            lost = sorted(saved.keys() - {checkpoint.step for checkpoint in found if checkpoint not in damaged})
+            _LOG.warning("%s: checkpoints missing or changed since they were saved, made again: %s", self.path, lost)
+        done.unlink()
+        return None
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return the committed checkpoints, ordered by step (9 before 10)."""
@@ -121,16 +134,17 @@ class RunDirectory:
         """Mark a Trainer state as complete, with what the run has used up to it."""
         state = self.state / f"checkpoint-{step}"
         sync(state)
-        _write(state / _COMMITTED, asdict(cost))
+        _write(state / _COMMITTED, asdict(cost) | {_CONTENT: _digest_of_state(state)})
 
     def last_state(self) -> tuple[Path | None, Cost]:
-        """Return the newest complete Trainer state and its cost; incomplete ones are removed with a notice."""
+        """Return the newest Trainer state that is as it was saved, and its cost; others are removed with a notice."""
         last, cost = None, Cost()
         for _, path in _numbered(self.state):
-            if (path / _COMMITTED).is_file():
-                last, cost = path, Cost(**_read(path / _COMMITTED))
+            saved = _cost_of_state(path)
+            if saved is not None:
+                last, cost = path, saved
             else:
-                _LOG.warning("training state %s was not finished when its run stopped; it is removed", path.name)
+                _LOG.warning("training state %s is not finished, or not as it was saved; it is removed", path.name)
                 shutil.rmtree(path)
         return last, cost
 
@@ -175,9 +189,14 @@ def read_record(output: Path) -> TrainingRecord:
     path = output / "done.json"
     if not path.is_file():
         raise ModelError(f"{output} holds no finished training run; run the command again, and it goes on")
-    values = _read(path)
+    values = read_note(path)
     checkpoints = tuple((step, digest) for step, digest in values.pop("checkpoints"))
     return TrainingRecord(checkpoints=checkpoints, losses=tuple(values.pop("losses")), **values)
+
+
+def usage_of(cost: Cost | TrainingRecord, device: str) -> Usage:
+    """What a run has used so far, or used in all, on the device that it ran on."""
+    return Usage(cost.cpu_seconds, cost.wall_seconds, cost.wall_seconds if device == "cuda" else 0.0)
 
 
 def milestones(n_steps: int, n_checkpoints: int) -> list[int]:
@@ -198,13 +217,31 @@ def milestones(n_steps: int, n_checkpoints: int) -> list[int]:
     return [-(-n_steps * number // n_checkpoints) for number in range(1, n_checkpoints + 1)]
 
 
+def _cost_of_state(state: Path) -> Cost | None:
+    """What a run had used when it saved a Trainer state; None if the state is not as it was saved then."""
+    try:
+        noted = read_note(state / _COMMITTED)
+        content = noted.pop(_CONTENT, None)  # earlier versions noted none
+        return Cost(**noted) if content in (None, _digest_of_state(state)) else None
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def _digest_of_state(state: Path) -> str:
+    files = sorted(path for path in state.rglob("*") if path.is_file() and path.name != _COMMITTED)
+    return files_digest(files, below=state)
+
+
 def _numbered(directory: Path) -> list[tuple[int, Path]]:
     matches = ((_NAME.fullmatch(path.name), path) for path in directory.glob("checkpoint-*"))
     return sorted((int(match[1]), path) for match, path in matches if match)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _run_of(note: Path) -> str:
+    try:
+        return read_note(note)["run"]
+    except (ValueError, TypeError, KeyError):
+        raise ModelError(f"{note} is damaged; remove {note.parent}, then run again") from None
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

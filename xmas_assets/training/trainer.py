@@ -24,18 +24,20 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings, require_adapters
+from xmas_assets.contracts.usage import count_earlier
+from xmas_assets.files.model_content import model_digest
 from xmas_assets.training.adapters import OBJECTIVE, prepare_training, save_trained
 from xmas_assets.training.answer_trainer import AnswerTrainer
 from xmas_assets.training.arguments import OneDevice, training_arguments
 from xmas_assets.training.like_lengths import LikeLengths
 from xmas_assets.training.micro_batches import find_micro_batch_size
 from xmas_assets.training.objective import Objective
-from xmas_assets.training.run_directory import Cost, RunDirectory, milestones
+from xmas_assets.training.run_directory import Cost, RunDirectory, milestones, read_record, usage_of
 from xmas_assets.training.tower_features import Pixels, keep_tower_features
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.devices import model_work, peak_memory_bytes
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
-from xmas_assets.vlm.loading import Vlm, load_vlm, model_digest
+from xmas_assets.vlm.loading import Vlm, load_vlm
 from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 
 SaveBeside = Callable[[Path, Trainer, range], None]
@@ -93,6 +95,7 @@ def fine_tune(
     run = RunDirectory(output, run=_identity(base_digest, base_settings, ordered, settings, seed, objective))
     finished = run.finished()
     if finished is not None:
+        count_earlier(usage_of(read_record(output), base_settings.device))
         return finished
     with model_work(settings.threads):
         set_seed(seed)
@@ -100,6 +103,7 @@ def fine_tune(
         pictures = Pictures(vlm.processor, open_image)
         rows, left_out = _encode(vlm, pictures, ordered, max_tokens=base_settings.max_tokens)
         state, cost = run.last_state()
+        count_earlier(usage_of(cost, base_settings.device))
         trainer = _trainer(
             vlm, rows, pictures, arguments=arguments, base_settings=base_settings, settings=settings,
             objective=objective, feature_folder=feature_folder, run=run, cost=cost,

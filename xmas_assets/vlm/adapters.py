@@ -1,6 +1,5 @@
 """What a warm-up checkpoint holds for gradients: its LoRA layers, and Adam's state when it was saved."""
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.files.model_content import read_model_json
 from xmas_assets.vlm.loading import ADAPTER_FILE
 
 ADAM_FILE = "adam.safetensors"
@@ -56,7 +56,7 @@ def read_lora(directory: Path, device: torch.device | str) -> dict[str, LoraLaye
     Raises:
         ModelError: If there are none.
     """
-    config = json.loads((directory / ADAPTER_FILE).read_text(encoding="utf-8"))
+    config = read_model_json(directory / ADAPTER_FILE)
     parts: dict[str, dict[str, Tensor]] = {}
     for name, weight in load_file(directory / "adapter_model.safetensors").items():
         if match := _WEIGHT.fullmatch(name):

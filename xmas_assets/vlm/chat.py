@@ -10,8 +10,9 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.vlm.bounded import bounded_text
 from xmas_assets.vlm.devices import check_device
+from xmas_assets.vlm.directories import check_files, readable
 from xmas_assets.vlm.generation import greedy
-from xmas_assets.vlm.loading import check_files, load_processor, readable
+from xmas_assets.vlm.loading import load_processor
 from xmas_assets.vlm.processors import LOCAL
 from xmas_assets.vlm.prompts import pad_token_id
 
@@ -44,12 +45,17 @@ class LocalChat:
         self._model = model.to(settings.device).eval()
 
     @torch.inference_mode()
-    def reply(self, prompt: str) -> str:
+    def reply(self, prompt: str, *, instruction: str = "") -> str:
         """Answer a prompt.
+
+        Args:
+            prompt: The user's message.
+            instruction: Comes before it: not every chat template knows a system's message.
 
         Raises:
             ModelError: If the chat template refuses it.
         """
+        prompt = f"{instruction}\n\n{prompt}" if instruction else prompt
         has_eyes = self._processor is not self._tokenizer
         content = [{"type": "text", "text": prompt}] if has_eyes else prompt
         with readable(Path(self._tokenizer.name_or_path)):

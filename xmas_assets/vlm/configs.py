@@ -6,7 +6,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.vlm.loading import check_files, readable
+from xmas_assets.vlm.directories import check_files, readable
 from xmas_assets.vlm.processors import LOCAL
 
 

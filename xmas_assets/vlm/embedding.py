@@ -13,8 +13,9 @@ from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.vlm.devices import check_device
+from xmas_assets.vlm.directories import check_files, readable
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures, Unit
-from xmas_assets.vlm.loading import check_files, load_processor, load_vlm, readable
+from xmas_assets.vlm.loading import load_processor, load_vlm
 from xmas_assets.vlm.processors import LOCAL
 from xmas_assets.vlm.templates import ChatTemplate
 from xmas_assets.vlm.vision_features import image_features

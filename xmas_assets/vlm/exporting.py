@@ -1,7 +1,6 @@
 """Adapters as directories that other programs load: with the name of their base, or merged into it."""
 
 import json
-import shutil
 from collections import Counter
 from math import prod
 from pathlib import Path
@@ -11,6 +10,7 @@ from safetensors import safe_open
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.files.model_content import read_model_json
 from xmas_assets.files.whole import copy_into
 from xmas_assets.vlm.loading import ADAPTER_FILE, base_of_adapter, copy_processor, load_vlm
 from xmas_assets.vlm.quantization import is_quantized
@@ -32,9 +32,9 @@ def write_adapter(adapter: Path, directory: Path, *, base: Path, name: str, revi
         ModelError: If the base is gone, or is not the one that the adapter was trained on.
     """
     copy_processor(base_of_adapter(adapter, base), directory)
-    shutil.copytree(adapter, directory, dirs_exist_ok=True)
+    copy_into(directory, adapter.iterdir())
     path = directory / ADAPTER_FILE
-    config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": name, "revision": revision}
+    config = read_model_json(path) | {"base_model_name_or_path": name, "revision": revision}
     path.write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
 
 

@@ -1,7 +1,9 @@
 """Letting a model speak: greedy continuations of prompts, which do not depend on the model's own sampling settings."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import torch
 from transformers import GenerationConfig
 
 from xmas_assets.vlm.batches import collate
@@ -11,21 +13,32 @@ from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets.vlm.vision_features import placed
 
 
+class Said(NamedTuple):
+    """What a model said.
+
+    Attributes:
+        text: Without special tokens and white space at its ends.
+        is_cut: Whether the model had not ended when it reached the longest answer.
+    """
+
+    text: str
+    is_cut: bool
+
+
 def generate(
     vlm: Vlm, prompts: Sequence[Encoded], pictures: Pictures, *, stop_ids: Sequence[int], max_new_tokens: int
-) -> list[str]:
-    """Continue each prompt with the likeliest token, until an end token or ``max_new_tokens``.
-
-    Returns:
-        The generated texts without special tokens and white space at their ends.
-    """
+) -> list[Said]:
+    """Continue each prompt with the likeliest token, until an end token or ``max_new_tokens``."""
     tokenizer = vlm.processor.tokenizer
     pad_id = pad_token_id(tokenizer)
     batch = collate(prompts, pictures, pad_id=pad_id, padding_side="left")
     inputs = {name: values for name, values in placed(batch, vlm.model).items() if name != "labels"}
     rules = greedy(stop_ids, pad_id=pad_id, max_new_tokens=max_new_tokens)
     said = vlm.model.generate(**inputs, generation_config=rules)[:, inputs["input_ids"].shape[1] :]
-    return [text.strip() for text in tokenizer.batch_decode(said, skip_special_tokens=True)]
+    has_ended = torch.isin(said, said.new_tensor(list(stop_ids))).any(dim=1)
+    is_cut = ~has_ended & (said.shape[1] >= max_new_tokens)
+    texts = tokenizer.batch_decode(said, skip_special_tokens=True)
+    return [Said(text.strip(), cut) for text, cut in zip(texts, is_cut.tolist(), strict=True)]
 
 
 def greedy(stop_ids: Sequence[int], *, pad_id: int, max_new_tokens: int) -> GenerationConfig:

@@ -1,5 +1,6 @@
 """What a model's processor makes of images, got by the shortest way that gives the same as calling it whole."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from torch import Tensor
 from xmas_assets.contracts.errors import ImageError, ModelError
 from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.samples import Reason
+from xmas_assets.vlm.bounded import Bounds, bounded_text
 from xmas_assets.vlm.grids import Shape, Tiling, draw_places, tiling_of
 
 PerToken = Callable[[NDArray[np.int32], NDArray[np.bool_]], NDArray[np.int8]]
@@ -26,6 +28,12 @@ _LONG_TEXT = " a" * 997
 _PROBES = ((96, 32), (40, 200), (1100, 700))
 # The smallest and narrowest that a dataset may have: a processor that takes these takes any image.
 _EXTREMES = ((4, 4), (400, 4), (4, 400))
+_BOUNDS = Bounds(
+    30,
+    4 << 30,
+    "the processor takes too long or too much memory for a picture; use another model, or fix its "
+    "processor_config.json",
+)
 
 
 @dataclass(frozen=True)
@@ -67,10 +75,30 @@ def preparer_of(processor: Any) -> "ImagePreparer":
     Raises:
         ModelError: If the processor cannot prepare an ordinary image.
     """
+    _require_bounded(processor)
     try:
         return ImagePreparer(processor)
     except ImageError as error:
         raise ModelError(f"{error.detail}; use another model") from error
+
+
+def _require_bounded(processor: Any) -> None:
+    """Refuse a processor whose settings make a picture, or its tokens, larger than any machine takes."""
+
+    def prepare() -> str:
+        torch.set_num_threads(1)  # the threads of this process are not in its child
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        for size in _PROBES:
+            try:
+                _called(processor, [draw_places(size)], processor.image_token)
+            except MemoryError:
+                raise
+            except Exception as error:  # a family's own, of any type
+                return f"{size[0]} x {size[1]} pixels ({one_line(error)})"
+        return ""
+
+    if getattr(processor, "image_token", None) is not None and (refused := bounded_text(prepare, _BOUNDS)):
+        raise ModelError(f"the processor ({type(processor).__name__}) refuses {refused}; use another model")
 
 
 class ImagePreparer:
@@ -187,13 +215,7 @@ class ImagePreparer:
 
     def _call(self, images: Sequence[Image.Image], text: str) -> Any:
         try:
-            return self._processor(
-                images=[list(images)],
-                text=[self._mark * len(images) + text],
-                add_special_tokens=False,
-                return_tensors="pt",
-                return_text_replacement_offsets=True,
-            )
+            return _called(self._processor, images, self._mark * len(images) + text)
         except Exception as error:  # a family's own, of any type
             raise self._refusal(images, error) from error
 
@@ -201,6 +223,16 @@ class ImagePreparer:
         sizes = ", ".join(f"{image.width} x {image.height}" for image in images)
         kind = type(self._processor).__name__
         return ImageError(Reason.IMAGE_REFUSED, f"the processor ({kind}) refuses {sizes} pixels ({one_line(error)})")
+
+
+def _called(processor: Any, images: Sequence[Image.Image], text: str) -> Any:
+    return processor(
+        images=[list(images)],
+        text=[text],
+        add_special_tokens=False,
+        return_tensors="pt",
+        return_text_replacement_offsets=True,
+    )
 
 
 def _written(made: Any, n_images: int) -> tuple[str, ...]:

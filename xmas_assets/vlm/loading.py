@@ -1,7 +1,5 @@
 """Checking and loading vision-language models: whole directories, and adapters beside their base."""
 
-import hashlib
-import json
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,16 +12,16 @@ from typing import Any
 import torch
 from peft import PeftModel
 from PIL import Image
-from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 from transformers.utils import logging as transformers_logging
 
-from xmas_assets.contracts.errors import ModelError, XmasError
-from xmas_assets.contracts.messages import one_line
+from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.files.whole import copy_into
-from xmas_assets.vlm.devices import check_device, device_failures
+from xmas_assets.files.model_content import model_digest, model_files, read_model_json
+from xmas_assets.files.whole import copy_into, file_stamps
+from xmas_assets.vlm.devices import check_device
+from xmas_assets.vlm.directories import WEIGHTS_INDEX, check_files, readable
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.processors import LOCAL, read_processor
 from xmas_assets.vlm.quantization import is_quantized, quantized_loading, settle, stored_weights
@@ -31,11 +29,7 @@ from xmas_assets.vlm.quantization import is_quantized, quantized_loading, settle
 ADAPTER_FILE = "adapter_config.json"
 BASE_NOTE = "base.json"
 EXTRA_FILE = "extra.safetensors"
-_WEIGHTS_INDEX = "model.safetensors.index.json"
-_OF_THE_MODEL = ("config.json", "generation_config.json", _WEIGHTS_INDEX, ADAPTER_FILE, BASE_NOTE)
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-#: What of a model is downloaded, and decides what it is.
-MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+_OF_THE_MODEL = ("config.json", "generation_config.json", WEIGHTS_INDEX, ADAPTER_FILE, BASE_NOTE)
 
 
 @dataclass(frozen=True)
@@ -112,84 +106,6 @@ def load_processor(directory: Path) -> Any:
         return read_processor(directory)
 
 
-@contextmanager
-def readable(directory: Path) -> Iterator[None]:
-    """Turn what ``transformers`` raises for a directory that it cannot load into a ``ModelError``."""
-    try:
-        with device_failures():
-            yield
-    except XmasError:
-        raise
-    except ImportError as error:
-        raise ModelError(f"the model in {directory} needs a library that is missing: {one_line(error)}") from error
-    except Exception as error:  # its files can make the libraries raise anything
-        raise ModelError(f"the model in {directory} cannot be loaded: {one_line(error)}") from error
-
-
-def check_files(directory: Path) -> None:
-    """Refuse a model directory that is incomplete or could run code, before anything in it is loaded.
-
-    Raises:
-        ModelError: Without config.json, with pickled weights only, with a file of the weights missing, or with code of
-            its own (``auto_map``).
-    """
-    if not (directory / "config.json").is_file():
-        raise ModelError(f"{directory} holds no config.json; give the directory of a whole model")
-    for path in sorted(directory.glob("*config.json")):
-        if "auto_map" in _read_json(path):
-            raise ModelError(f"{path} asks for code of its own (auto_map), which is never run; use a model without it")
-    pickles = sorted(path.name for pattern in _PICKLES for path in directory.glob(pattern))
-    if pickles and not any(directory.glob("*.safetensors")):
-        raise ModelError(
-            f"{directory} holds only pickled weights {pickles}, which can run code; convert to safetensors"
-        )
-    index = directory / _WEIGHTS_INDEX
-    shards = _shards_of(index) if index.is_file() else {"model.safetensors"}
-    missing = sorted(name for name in shards if not (directory / name).is_file())
-    if missing or not shards:
-        raise ModelError(f"{directory} lacks the weights {missing}; copy or download the model again")
-    _check_size(directory, shards)
-
-
-def _shards_of(index: Path) -> set[str]:
-    """The files that an index names."""
-    content = _read_json(index).get("weight_map")
-    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content.values()):
-        raise ModelError(f"{index} names no files of weights; copy or download the model again")
-    return set(content.values())
-
-
-def _check_size(directory: Path, shards: set[str]) -> None:
-    """Refuse a config with more layers than there are weights: building them would take for ever."""
-    n_weights = 0
-    for name in shards:
-        with readable(directory), safe_open(directory / name, "pt") as file:
-            n_weights += len(file.keys())
-    for name, count in _layer_counts(_read_json(directory / "config.json")):
-        if count > n_weights:
-            raise ModelError(
-                f"{directory} has {n_weights} weights, and {name} {count} in its config; use its own config"
-            )
-
-
-def _layer_counts(config: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """Numbers of layers in a config and in those of its parts."""
-    for name, value in config.items():
-        if isinstance(value, dict):
-            yield from _layer_counts(value)
-        elif isinstance(value, int) and name in ("num_hidden_layers", "num_layers", "n_layers", "depth"):
-            yield name, value
-
-
-def model_digest(directory: Path) -> str:
-    """Hex SHA-256 of a model's content: names and bytes of its weights, configuration, tokenizer and template."""
-    digest = hashlib.sha256()
-    for path in _model_files(directory):
-        with path.open("rb") as file:
-            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()
-
-
 def base_of_adapter(directory: Path, base: Path | None) -> Path:
     """The base under an adapter; ``ModelError`` unless it is there, and the one that the adapter was trained on."""
     if base is None or not base.is_dir():
@@ -199,7 +115,7 @@ def base_of_adapter(directory: Path, base: Path | None) -> Path:
     note = directory / BASE_NOTE
     if not note.is_file():
         raise ModelError(f"{directory} lacks {BASE_NOTE}, which names its base; use a checkpoint that training saved")
-    expected, seen = _read_json(note)["digest"], known_digest(base)
+    expected, seen = read_model_json(note)["digest"], known_digest(base)
     if seen != expected:
         raise ModelError(
             f"{directory} was trained on base {expected[:12]}, not on {base} ({seen[:12]}); restore that base"
@@ -238,28 +154,18 @@ def extra_parameters(model: Any) -> list[tuple[str, torch.nn.Parameter]]:
 
 def copy_processor(source: Path, directory: Path) -> None:
     """Put a model's processor next to weights trained from it: its files as they are, those for videos too."""
-    files = [path for path in _model_files(source) if path.suffix != ".safetensors"]
+    files = [path for path in model_files(source) if path.suffix != ".safetensors"]
     copy_into(directory, (path for path in files if path.name not in _OF_THE_MODEL))
 
 
 def known_digest(directory: Path) -> str:
     """``model_digest``, of which hashing takes minutes, once per process for files that did not change."""
-    return _digest_once(directory, _stamps(directory))
+    return _digest_once(directory, tuple(file_stamps(model_files(directory))))
 
 
 @lru_cache(maxsize=4)
-def _digest_once(directory: Path, _stamps: tuple[tuple[str, int, int], ...]) -> str:
+def _digest_once(directory: Path, _stamps: tuple[tuple[str, int, int, int, int], ...]) -> str:
     return model_digest(directory)
-
-
-def _stamps(directory: Path) -> tuple[tuple[str, int, int], ...]:
-    """Name, time of the last change in nanoseconds, and size of each of a model's files."""
-    stats = [(path.name, path.stat()) for path in _model_files(directory)]
-    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
-
-
-def _model_files(directory: Path) -> list[Path]:
-    return sorted({path for pattern in MODEL_FILES for path in directory.glob(pattern)})
 
 
 def _check_finite(model: Any, stored: Iterable[tuple[str, torch.Tensor]], directory: Path) -> None:
@@ -285,13 +191,3 @@ def _check_loaded(model: Any, processor: Any, report: dict[str, Any], directory:
             f"{directory}: the processor (image tokens {known}, {n_tokens} tokens) does not fit the model (image "
             f"token {image_id}, {n_rows} embeddings); use its own processor"
         )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is not readable as JSON: {error}; copy or download the model again") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} holds a {type(content).__name__}, not an object; copy or download the model again")
-    return content

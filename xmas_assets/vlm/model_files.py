@@ -1,7 +1,9 @@
 """Finding a model's directory: the toy one, given, or a hub id at a pinned commit. Loading it is not here."""
 
+import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from huggingface_hub import model_info, snapshot_download
@@ -10,9 +12,12 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNot
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.settings import FORMER_TOY_MODEL, TOY_MODEL, BaseModelSettings
-from xmas_assets.vlm.loading import MODEL_FILES, check_files
+from xmas_assets.files.model_content import MODEL_FILES, model_files
+from xmas_assets.files.whole import file_sha256
+from xmas_assets.vlm.directories import check_files
 
 SHIPPED_BASE = Path(__file__).parents[1] / "profiles" / "tiny_base"
+_SHA256_DIGITS = 64
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -55,6 +60,30 @@ def resolve_model(source: str, revision: str | None, *, section: str) -> Path:
     return directory
 
 
+def _cached(name: str, **options: Any) -> Path:
+    """The directory of a hub model in the cache; its files are what their names there say.
+
+    Raises:
+        ModelError: If one is not, as after a download that was cut off, or a disk that lost some of it.
+    """
+    directory = Path(snapshot_download(name, **options))
+    for path in model_files(directory):
+        blob = path.resolve()  # a link to a file that is named by its hash, where the disk has links
+        if blob.parent.name == "blobs" and _hub_hash(blob) != blob.name:
+            raise ModelError(
+                f"{path.name} of hub model {name!r} is damaged in the local cache; delete {blob}, run again"
+            )
+    return directory
+
+
+def _hub_hash(path: Path) -> str:
+    """Hash of a file as the hub names it: SHA-256 of a large one, git's own hash of a small one."""
+    if len(path.name) == _SHA256_DIGITS:
+        return file_sha256(path)
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
 def _download(name: str, revision: str | None, section: str) -> Path:
     if revision is None or _COMMIT.fullmatch(revision) is None:
         raise ModelError(
@@ -65,14 +94,14 @@ def _download(name: str, revision: str | None, section: str) -> Path:
     try:
         # Asked first because it fails at once without a network, where the download would retry for half a minute.
         model_info(name, revision=revision, timeout=10)
-        return Path(snapshot_download(name, **options))
+        return _cached(name, **options)
     except (GatedRepoError, RepositoryNotFoundError) as error:
         raise ModelError(
             f"hub model {name!r} is missing or gated; check its name, or log in: {one_line(error)}"
         ) from error
     except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
         try:
-            return Path(snapshot_download(name, local_files_only=True, **options))
+            return _cached(name, local_files_only=True, **options)
         except LocalEntryNotFoundError:
             raise ModelError(
                 f"hub model {name!r} at {revision} is not in the local cache and cannot be fetched "

@@ -5,8 +5,8 @@ where it is installed, whose pixels differ in their last digits. Here the video 
 prepared by Pillow, so that neither the machine nor the build of torch decides what loads or what comes out.
 """
 
-import json
 import sys
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +17,7 @@ from transformers.models.auto import processing_auto
 from transformers.models.auto.configuration_auto import model_type_to_module_name
 
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.files.model_content import read_model_json
 from xmas_assets.vlm.families import family_of
 
 #: Options for every ``from_pretrained``: no network, and no code of the model's own.
@@ -35,7 +36,9 @@ def read_processor(directory: Path) -> Any:
     parts = [halves.get(name) for name in processor_class.get_attributes()]
     processor = _for_stills(processor_class).from_args_and_dict(parts, settings)
     if not getattr(processor, "chat_template", None):
-        processor.chat_template = family_of(_read(directory / "config.json").get("model_type", "")).chat_template
+        processor.chat_template = family_of(
+            read_model_json(directory / "config.json").get("model_type", "")
+        ).chat_template
     return processor
 
 
@@ -51,6 +54,7 @@ def _image_half(directory: Path) -> Any:
         ) from error
 
 
+@cache  # one class, so that processors of the same kind are known to be
 def _for_stills(processor_class: type[Any]) -> type[Any]:
     """The class, content to have None in the place of what reads videos or sound."""
 
@@ -64,9 +68,9 @@ def _class_of(directory: Path) -> type[Any] | None:
     """The processor's class, as its files or its model's type name it; None if neither does."""
     for file in _NAMING_FILES:
         path = directory / file
-        if path.is_file() and (name := _read(path).get("processor_class")):
+        if path.is_file() and (name := read_model_json(path).get("processor_class")):
             return _class_named(name)
-    name = _CLASS_NAMES.get(_read(directory / "config.json").get("model_type", ""))
+    name = _CLASS_NAMES.get(read_model_json(directory / "config.json").get("model_type", ""))
     return None if name is None else _class_named(name)
 
 
@@ -85,8 +89,3 @@ def _class_named(name: str) -> type[Any] | None:
             sys.modules[f"{module}.image_processing_{short}"] = import_module(f"{module}.image_processing_pil_{short}")
             return getattr(import_module(f"{module}.processing_{short}"), name)
     return None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return content if isinstance(content, dict) else {}

@@ -72,11 +72,12 @@ class _Tokens(NamedTuple):
 
 
 class Question(NamedTuple):
-    """One assistant turn to be answered: the prompt up to it, with the true answers of earlier turns."""
+    """One assistant turn to be answered: the prompt up to it, with the true answers of earlier turns, or why not."""
 
     sample: Sample
     turn: int
     prompt: Encoded | None
+    left_out: Reason | None
 
 
 class Encoder:
@@ -136,14 +137,15 @@ class Encoder:
                 left_out[sample.sample_id] = Reason.TOO_LONG if row.is_answer.any() else Reason.EMPTY_ANSWER
         return kept, left_out
 
-    def answer_lengths(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
-        """Count the tokens of all answers of each sample, end tokens included, before any cut; no picture is opened.
+    def lengths(self, samples: Sequence[Sample]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Count tokens before any cut; no picture is opened.
 
         Returns:
-            Shape (n_samples,).
+            Of each sample, an image as its mark; and of its answers, end tokens included; shape (n_samples,) each.
         """
-        tokenised = self._tokenise([self.template.render(sample.turns) for sample in samples])
-        return np.array([_is_inside(row.offsets, row.answers).sum() for row in tokenised], dtype=np.int64)
+        tokenised = list(self._tokenise([self.template.render(sample.turns) for sample in samples]))
+        answers = [_is_inside(row.offsets, row.answers).sum() for row in tokenised]
+        return np.array([row.input_ids.size for row in tokenised], np.int64), np.array(answers, np.int64)
 
     def ask(
         self, samples: Sequence[Sample], *, is_wanted: Callable[[Sample, int], bool] = lambda *_: True
@@ -155,8 +157,8 @@ class Encoder:
             is_wanted: Whether a turn of a sample is asked about; no image of others is opened.
 
         Returns:
-            Questions in the order of samples and turns; ``prompt`` is None where it is longer than ``max_tokens``, or
-            the processor refuses an image.
+            Questions in the order of samples and turns; ``prompt`` is None where it is longer than ``max_tokens``
+            (``too_long``), or the processor refuses an image (``image_refused``).
         """
         asked: list[tuple[Sample, int, Rendered]] = []
         for sample in samples:
@@ -167,7 +169,7 @@ class Encoder:
                     asked.append((sample, turn, Rendered(text[:start], answers[:number])))
         prompts = self._encode([(sample, rendered) for sample, _, rendered in asked])
         return [
-            Question(sample, turn, _unlearned(prompt) if prompt and len(prompt.input_ids) <= self._max_tokens else None)
+            Question(sample, turn, *self._askable(prompt))
             for (sample, turn, _), prompt in zip(asked, prompts, strict=True)
         ]
 
@@ -234,6 +236,7 @@ class Encoder:
                 add_special_tokens=False,
                 return_offsets_mapping=True,
                 return_attention_mask=False,
+                verbose=False,  # what is too long is cut, and said, by us
             )
             for row, ids, offsets in zip(rows, made["input_ids"], made["offset_mapping"], strict=True):
                 yield _Tokens(
@@ -259,6 +262,14 @@ class Encoder:
         units = tuple(unit for unit, _ in own)
         return Encoded(sample.sample_id, ids, is_answer, is_image, units, counts, per_token, layouts)
 
+    def _askable(self, prompt: Encoded | None) -> tuple[Encoded | None, Reason | None]:
+        if prompt is None:
+            return None, Reason.IMAGE_REFUSED
+        if len(prompt.input_ids) > self._max_tokens:
+            return None, Reason.TOO_LONG
+        # Nothing in it is learned: its earlier answers are given.
+        return replace(prompt, is_answer=np.zeros_like(prompt.is_answer)), None
+
     def _cut(self, encoded: Encoded) -> Encoded | None:
         """Cut a sample at ``max_tokens``, or None if nothing that can be learned would be left."""
         limit = self._max_tokens
@@ -274,11 +285,6 @@ class Encoder:
 def pad_token_id(tokenizer: Any) -> int:
     """Return the id to pad with: the pad token, or the end token where there is none (both are masked)."""
     return tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-
-
-def _unlearned(prompt: Encoded) -> Encoded:
-    """A prompt with nothing in it to be learned: its earlier answers are given."""
-    return replace(prompt, is_answer=np.zeros_like(prompt.is_answer))
 
 
 def _is_inside(offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """Writing conversations out with a processor's chat template, and where in the text the answers stand."""
 
 import re
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from transformers import ProcessorMixin
@@ -10,6 +11,10 @@ from xmas_assets.contracts.samples import IMAGE_MARK, Turn
 from xmas_assets.vlm.bounded import RefusedWorkError, bounded_text
 
 _MAX_CHARACTERS = 1_000_000
+# What templates wrote in this process: it loads a model many times, and each child costs tens of milliseconds.
+_REMEMBERED: dict[tuple[Hashable, ...], str] = {}
+_MAX_REMEMBERED = 512
+_MAX_REMEMBERED_CHARACTERS = 20_000
 # Stands for one text while the template runs; private-use characters, which no template writes itself.
 _SLOT = "\ue000{}\ue001"
 _SLOTS = re.compile("\ue000(\\d+)\ue001")
@@ -38,7 +43,7 @@ class _Slot(NamedTuple):
 
 
 class ChatTemplate:
-    """Renders conversations; the template itself runs once per order of roles and parts, not once per sample.
+    """Renders conversations; the template itself runs once per order of roles and parts, not once per sample or model.
 
     A message reaches the template as its parts: texts and images in their order, each text without white space at its
     ends. Where the template writes no special token after an answer (LLaVA-1.5's does not), the tokenizer's end token
@@ -106,7 +111,28 @@ class ChatTemplate:
     def _run(self, shape: tuple[tuple[str, ...], ...]) -> tuple[tuple[_Slot, ...], str]:
         """Run the template with a slot in the place of each text, and cut its output at the slots."""
         roles = [role for role, *kinds in shape for kind in kinds if kind == "text"]
-        names = iter(_SLOT.format(number) for number in range(len(roles)))
+        text = self._safely_written(shape, len(roles))
+        literals = _SLOTS.split(text)[::2]
+        slots = []
+        for number, role in enumerate(roles):
+            before, lead, tail = literals[number], "", ""
+            if role == "assistant":
+                before, lead = _cut_spaces(before)
+                tail, literals[number + 1] = self._cut_tail(literals[number + 1])
+            slots.append(_Slot(before, lead, tail, role == "assistant"))
+        return tuple(slots), literals[-1]
+
+    def _safely_written(self, shape: tuple[tuple[str, ...], ...], n_texts: int) -> str:
+        """Return what the template writes in a child process, or wrote there before, once it is found to be in order.
+
+        A template that writes the date goes on with that of its first run.
+        """
+        processor, tokenizer = self._processor, self._processor.tokenizer
+        tokens = repr(tokenizer.special_tokens_map), self._image_token
+        key = (type(processor), type(tokenizer), repr(processor.chat_template), tokens, shape)
+        if key in _REMEMBERED:
+            return _REMEMBERED[key]
+        names = iter(_SLOT.format(number) for number in range(n_texts))
         messages = [{"role": role, "content": [_part(kind, names) for kind in kinds]} for role, *kinds in shape]
         try:
             text = bounded_text(lambda: self._written(messages))
@@ -118,21 +144,15 @@ class ChatTemplate:
                 "model"
             )
         n_images = sum(kind == "image" for _, *kinds in shape for kind in kinds)
-        in_order = _SLOTS.findall(text) == [str(number) for number in range(len(roles))]
+        in_order = _SLOTS.findall(text) == [str(number) for number in range(n_texts)]
         if not in_order or text.count(self._image_token) != n_images:
             raise ModelError(
                 f"the chat template loses, repeats or moves parts of the messages {shape}; each text must be written "
                 f"once, in order, and each image as one {self._image_token}"
             )
-        literals = _SLOTS.split(text)[::2]
-        slots = []
-        for number, role in enumerate(roles):
-            before, lead, tail = literals[number], "", ""
-            if role == "assistant":
-                before, lead = _cut_spaces(before)
-                tail, literals[number + 1] = self._cut_tail(literals[number + 1])
-            slots.append(_Slot(before, lead, tail, role == "assistant"))
-        return tuple(slots), literals[-1]
+        if len(_REMEMBERED) < _MAX_REMEMBERED and len(text) <= _MAX_REMEMBERED_CHARACTERS:
+            _REMEMBERED[key] = text
+        return text
 
     def _written(self, messages: list[dict[str, Any]]) -> str:
         # The base class's: SmolVLM's own asks its video half, which is not loaded.

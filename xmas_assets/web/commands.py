@@ -35,6 +35,7 @@ def server_commands(
         + ["--host", host, "--port", str(port), "--allowed-hosts", ",".join(hosts)],
         "Dagster-daemon": ["dagster._daemon", "run", "--workspace", str(_WORKSPACE)],
         "MLflow": ["mlflow", "server", "--host", host, "--port", str(mlflow_port), "--workers", "1"]
-        + ["--app-name", "xmas-guarded", "--allowed-hosts", ",".join(mlflow_hosts)]
+        # Its log would hold the token of an address.
+        + ["--uvicorn-opts=--no-access-log", "--app-name", "xmas-guarded", "--allowed-hosts", ",".join(mlflow_hosts)]
         + ["--cors-allowed-origins", ",".join(mlflow_origins), "--backend-store-uri", store],
     }

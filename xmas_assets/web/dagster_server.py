@@ -4,6 +4,7 @@
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 
 import uvicorn
@@ -13,6 +14,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 
 from xmas_assets.web.guard import Guard
+from xmas_assets.web.token_door import TOKEN_VARIABLE, TokenDoor
 
 _POLL_MS = 2000
 """How often the UI asks for news of assets; what ``dagster dev`` sets."""
@@ -29,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     target = WorkspaceFileTarget([given.workspace])
     with DagsterInstance.get() as instance, WorkspaceProcessContext(instance, target) as context:
         app = create_app_from_workspace_process_context(context, live_data_poll_rate=_POLL_MS)
-        guarded = Guard(app, hosts=given.allowed_hosts.split(","))
+        door = TokenDoor(app, token=os.environ[TOKEN_VARIABLE])
+        guarded = Guard(door, hosts=given.allowed_hosts.split(","))
         uvicorn.run(guarded, host=given.host, port=given.port, log_level="warning")
 
 

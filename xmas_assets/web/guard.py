@@ -62,7 +62,7 @@ class Guard:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
         elif why := self._refusal(scope):
-            await _refuse(scope, send, why)
+            await refuse(scope, send, why)
         else:
 
             async def send_with_headers(message: Message) -> None:
@@ -75,7 +75,7 @@ class Guard:
     def _refusal(self, scope: Message) -> str:
         """Why a request is refused, in one line; empty if it is not."""
         method = scope.get("method", "GET")
-        headers = _Headers(scope["headers"])
+        headers = Headers(scope["headers"])
         host, origin = headers.get("host"), headers.get("origin")
         if host not in self._hosts:
             return f"this server is not {host!r}; open it under its own address, or start 'xmas ui' with --allow-host"
@@ -90,30 +90,35 @@ class Guard:
         return ""
 
 
-class _Headers:
-    """Request headers as lower-case text; a header that occurs twice is both, joined by a comma."""
+class Headers:
+    """Request headers as text; a header that occurs twice is both, joined by a comma."""
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
         self._values: dict[str, list[str]] = {}
         for name, value in raw:
-            self._values.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").lower())
+            self._values.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
 
     def get(self, name: str) -> str:
-        """The value of a header; empty if it is missing."""
+        """The value of a header in lower case; empty if it is missing."""
+        return self.whole(name).lower()
+
+    def whole(self, name: str) -> str:
+        """The value of a header as it was sent; empty if it is missing."""
         return ", ".join(self._values.get(name, []))
 
 
-def _opens_a_page(method: str, headers: _Headers) -> bool:
+def _opens_a_page(method: str, headers: Headers) -> bool:
     """Whether a link was followed, into a tab and not into a frame."""
     return (
         method == "GET" and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     )
 
 
-async def _refuse(scope: Message, send: Send, why: str) -> None:
+async def refuse(scope: Message, send: Send, why: str, *, status: int = 403) -> None:
+    """Answer a request with one line, or close a websocket before it is accepted."""
     if scope["type"] == "websocket":  # before it is accepted: the server answers 403
         await send({"type": "websocket.close", "code": 1008, "reason": why})
         return
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": f"refused: {why}\n".encode()})

@@ -17,11 +17,13 @@ from xmas_assets.contracts.errors import SettingsError, XmasError
 from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.platform import open_instance
+from xmas_assets.orchestration.process_claims import cancel_runs_of_ended_servers
+from xmas_assets.orchestration.stopping import STOP_SIGNALS
 from xmas_assets.resources.tracking import Tracking
 from xmas_assets.web.commands import server_commands
+from xmas_assets.web.token_door import TOKEN_VARIABLE, new_token
 
 _GRACE_SECONDS = 20.0
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ServerEndedError(XmasError):
@@ -47,22 +49,26 @@ def serve(
     commands = server_commands(
         host, port=port, mlflow_port=mlflow_port, allowed_hosts=allowed_hosts, store=tracking.tracking_uri()
     )
-    open_instance(home)
+    instance = open_instance(home)
     tracking.prepare()
     tracking.deliver(log=print)
     shown = f"[{host}]" if ":" in host else host
     addresses = Addresses(f"http://{shown}:{port}", f"http://{shown}:{mlflow_port}")
     addresses.save(home)
+    token = new_token()
+    if allow_remote or allowed_hosts:
+        print(f"from beyond this machine, write ?token={token} behind an address, once in each browser", flush=True)
     with _stoppable():
         servers: dict[str, subprocess.Popen[bytes]] = {}
         try:
             for name, command in commands.items():
-                servers[name] = _start(name, command, home)
-            _watch(servers, addresses, home)
+                servers[name] = _start(name, command, home, token=token)
+            _watch(servers, addresses, home, token=token)
         except KeyboardInterrupt:
             print("stopping", flush=True)
         finally:
             _end(list(servers.values()))
+            cancel_runs_of_ended_servers(instance)
 
 
 def check_host(host: str, *, allow_remote: bool) -> None:
@@ -78,7 +84,7 @@ def check_host(host: str, *, allow_remote: bool) -> None:
     if not (is_local or allow_remote):
         raise SettingsError(
             f"address {host} can be reached by others, and the UIs have no login; use 127.0.0.1, or say --allow-remote "
-            "and put a proxy with authentication in front"
+            "and give others the token that is printed"
         )
 
 
@@ -95,21 +101,29 @@ def _check_free(host: str, port: int) -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Let each stop signal interrupt the block, also where SIGINT was ignored because a script started us."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in _STOP_SIGNALS}
+    """Let each stop signal interrupt the block, also where SIGINT was ignored because a script started us.
+
+    It takes the place of ``stoppable``, whose seconds are too few for servers to end.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in STOP_SIGNALS}
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    listener = signal.set_wakeup_fd(-1)
     try:
         yield
     finally:
+        signal.set_wakeup_fd(listener)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _start(name: str, command: Sequence[str], home: Home) -> subprocess.Popen[bytes]:
+def _start(name: str, command: Sequence[str], home: Home, *, token: str) -> subprocess.Popen[bytes]:
     # MLflow's job workers serve LLM evaluation only, and are seven processes.
     settings = {
         "XMAS_HOME": str(home.path()),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        TOKEN_VARIABLE: token,
     }
     with _log_path(name, home).open("wb") as log:
         return subprocess.Popen(
@@ -126,7 +140,7 @@ def _log_path(name: str, home: Home) -> Path:
     return home.path("logs") / f"{name.lower()}.log"
 
 
-def _watch(servers: dict[str, subprocess.Popen[bytes]], addresses: Addresses, home: Home) -> None:
+def _watch(servers: dict[str, subprocess.Popen[bytes]], addresses: Addresses, home: Home, *, token: str) -> None:
     """Say when both answer, then wait until one ends."""
     started = time.monotonic()
     print(f"starting; logs in {home.path('logs')}", flush=True)
@@ -135,16 +149,18 @@ def _watch(servers: dict[str, subprocess.Popen[bytes]], addresses: Addresses, ho
         for name, server in servers.items():
             if server.poll() is not None:
                 raise ServerEndedError(f"{name} ended with code {server.returncode}; see {_log_path(name, home)}")
-        if not ready and _answers(f"{addresses.dagster}/server_info") and _answers(f"{addresses.mlflow}/health"):
+        pages = (f"{addresses.dagster}/server_info", f"{addresses.mlflow}/health")
+        if not ready and all(_answers(page, token) for page in pages):
             ready = True
             print(f"Dagster  {addresses.dagster}\nMLflow   {addresses.mlflow_page('experiments')}")
             print(f"ready after {time.monotonic() - started:.0f} s; Ctrl-C ends both", flush=True)
         time.sleep(0.5)
 
 
-def _answers(address: str) -> bool:
+def _answers(address: str, token: str) -> bool:
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - our own
     try:
-        with urllib.request.urlopen(address, timeout=2):  # noqa: S310 - our own address
+        with urllib.request.urlopen(request, timeout=2):  # noqa: S310
             return True
     except (urllib.error.URLError, OSError):
         return False
@@ -154,7 +170,7 @@ def _end(servers: Sequence[subprocess.Popen[bytes]]) -> None:
     """End the servers and all that they started, also runs in progress; politely first, then by force."""
     import psutil
 
-    for number in _STOP_SIGNALS:  # a second Ctrl-C must not leave processes behind
+    for number in STOP_SIGNALS:  # a second Ctrl-C must not leave processes behind
         signal.signal(number, signal.SIG_IGN)
     family = psutil.Process().children(recursive=True)
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -1,15 +1,20 @@
 """The chat client, against a local server that speaks the protocol (and, where a test says so, breaks it)."""
 
+import gzip
+import json
 import logging
 import socket
 import time
+from contextlib import suppress
 
 import pytest
+from pydantic import ValidationError
 
-from xmas_assets.annotation.chat_endpoint import ChatEndpoint
+from xmas_assets.annotation.chat_endpoint import ChatEndpoint, Prompt, Reply
 from xmas_assets.annotation.quality import read_score
 from xmas_assets.contracts.annotation import EndpointSettings
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.messages import describe_invalid
 from xmas_assets_tests.annotation.chat_server import KEY, Server, completion
 
 
@@ -185,5 +190,135 @@ def test_a_missing_or_impossible_key_is_refused_before_anything_is_sent(environm
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://me:secret@host/v1", "https://host/v1?key=secret"])
 def test_an_address_that_is_not_http_or_holds_a_secret_is_refused(url):
-    with pytest.raises(ValueError, match="String should match pattern"):
+    with pytest.raises(ValidationError, match="with no key in it") as refused:
         EndpointSettings(url=url, model="judge")
+    assert url not in describe_invalid(refused.value)
+
+
+@pytest.mark.parametrize("key", ["sk-proj-0123", "Bearer x", "", "1A"])
+def test_a_key_in_place_of_its_variable_is_refused_and_not_repeated(key):
+    with pytest.raises(ValidationError, match="not a key") as refused:
+        EndpointSettings(url="http://host/v1", model="judge", key_variable=key)
+    assert describe_invalid(refused.value) == "key_variable: give the name of a variable, not a key"
+
+
+def endless(seconds):
+    """A reply of no length given that goes on until the client leaves, a kilobyte each so many seconds."""
+
+    def reply(handler):
+        handler.send_response(handler.server.status)
+        handler.end_headers()
+        handler.close_connection = True
+        handler.server.n_sent = 0
+        try:
+            while handler.server.n_sent < 64 * 2**20:
+                handler.wfile.write(b"x" * 1024)
+                handler.server.n_sent += 1024
+                time.sleep(seconds)
+        except OSError:
+            pass
+
+    return reply
+
+
+def served_endlessly(seconds, status):
+    server = Server(lambda number, body: endless(seconds))
+    server._server.status = status
+    return server
+
+
+@pytest.mark.parametrize("status", [200, 503, 400])
+def test_a_huge_reply_is_left_after_its_first_bytes(status):
+    with served_endlessly(0, status) as server:
+        try:
+            [answer] = ask(server, n_attempts=1)
+        except ModelError as error:
+            assert "503" in str(error) or "400" in str(error)
+        else:
+            assert (answer.value, answer.failure) == (None, "the reply is longer than 1048576 bytes")
+    assert server._server.n_sent < 16 * 2**20
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+TRICKLES = {  # what is sent at once, and then again and again
+    "a status line": (b"HTTP/1.1 200 ", b"O"),
+    "a header": (HEAD + b"X: ", b"y"),
+    "headers": (HEAD, b"X: y\r\n"),
+    "heads": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a body": (HEAD + b"Content-Length: 10000\r\n\r\n", b"x"),
+    "a body of no length": (HEAD + b"Connection: close\r\n\r\n", b"x"),
+    "chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "the size of a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "trailers": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+}
+
+
+@pytest.mark.parametrize("what", TRICKLES)
+def test_a_reply_that_trickles_anywhere_is_given_up_in_time(what):
+    first, again = TRICKLES[what]
+
+    def reply(handler):
+        handler.close_connection = True
+        with suppress(OSError):
+            handler.wfile.write(first)
+            for _ in range(500):
+                handler.wfile.write(again)
+                time.sleep(0.02)
+
+    start = time.monotonic()
+    with (
+        Server(lambda number, body: reply) as server,
+        pytest.raises(ModelError, match=r"did not answer in 1 attempts \(.*its reply takes longer than 0.6 seconds\)"),
+    ):
+        ask(server, timeout_seconds=0.3, n_attempts=1)
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("head", [b"no http\r\n", HEAD + b"no header\r\n\r\n", HEAD + b"X: " + b"y" * 100_000, b""])
+def test_a_reply_that_is_no_http_is_one_line(head, capfd):
+    def reply(handler):
+        handler.close_connection = True
+        handler.wfile.write(head)
+
+    with Server(lambda number, body: reply) as server:
+        try:
+            [answer] = ask(server, n_attempts=1)
+        except ModelError as error:
+            assert "\n" not in str(error)
+        else:
+            assert answer.failure == "the reply is not a chat completion"
+    assert capfd.readouterr().err == ""
+
+
+def test_a_reply_packed_to_be_small_is_not_unpacked():
+    packed = gzip.compress(completion("x" * 1000).encode())
+
+    def reply(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(packed)))
+        handler.end_headers()
+        handler.wfile.write(packed)
+
+    with Server(lambda number, body: reply) as server:
+        [answer] = ask(server)
+    assert answer.failure == "the reply is not a chat completion"
+
+
+def test_a_talk_may_ask_as_an_instruction_and_a_temperature_say_and_learns_who_answered():
+    def echo(number, body):
+        return 200, {}, json.dumps(json.loads(completion("hi")) | {"model": f"judge-{number}"})
+
+    def talk(say, subject):
+        return [say(Prompt(subject, instruction="Be brief.", temperature=0.5, max_tokens=3)) for _ in range(2)]
+
+    with Server(echo) as server:
+        settings = EndpointSettings(url=server.url, model="judge")
+        talks = list(ChatEndpoint(settings, {}).talk_all(["a"], talk))
+    assert talks == [[Reply("hi", "judge-0"), Reply("hi", "judge-1")]]
+    assert server.requests[0][2] == {
+        "model": "judge",
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a"}],
+        "temperature": 0.5,
+        "max_tokens": 3,
+    }

@@ -78,7 +78,7 @@ def test_the_key_is_in_no_file(tmp_path, monkeypatch):
         ask(server, tmp_path, key_variable="JUDGE_KEY")
     assert server.requests[0][1]["Authorization"] == f"Bearer {KEY}"
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) == 4
+    assert any(path.name.startswith("shard-") for path in files)
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
 
 

@@ -98,7 +98,10 @@ def test_tags_are_read_from_lists_in_several_dresses(text, tags):
     assert read_tags(text) == tags
 
 
-@pytest.mark.parametrize("text", ["no list", "[1, 2]", '[{"name": "x"}]', "[" + ", ".join(['"x"'] * 51) + "]"])
+NO_LISTS = ["no list", "[1, 2]", '[{"name": "x"}]', "[" + ", ".join(['"x"'] * 51) + "]", "[" * 200_000 + "]" * 200_000]
+
+
+@pytest.mark.parametrize("text", NO_LISTS, ids=lambda text: text[:20])
 def test_what_is_no_list_of_tags_is_refused(text):
     with pytest.raises(ValueError, match="the reply"):
         read_tags(text)

@@ -4,24 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from xmas_assets.orchestration.selection_runs import run_selections
+from xmas_assets_tests.browser.chromium import chromium
 from xmas_assets_tests.browser.served import serve
 from xmas_assets_tests.e2e.platforms import DATASET_STAGES, keys, open_platform, register
-
-_CHROMIUM = Path("/usr/bin/chromium")
-_FLAGS = [
-    "--no-sandbox",
-    "--no-first-run",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-sync",
-    "--host-resolver-rules=MAP evil.example 127.0.0.1",
-]
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +39,8 @@ def served(home):
 @pytest.fixture(scope="module")
 def browser(served):  # after the runs: the event loop of its driver stays on this thread
     """A Chromium without network services of its own."""
-    assert _CHROMIUM.exists(), f"{_CHROMIUM} is missing; install it with: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

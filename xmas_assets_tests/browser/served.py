@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ class Served:
     dagster: str
     mlflow: str
     process: "subprocess.Popen[str]"
+    token: str = ""
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """One GraphQL request, as the UI sends it."""
@@ -120,7 +122,8 @@ def serve(home: Path, *options: str) -> Iterator[Served]:
                 break
         assert said, "xmas ui said nothing"
         assert said[-1].startswith("ready"), "".join(said)
-        yield Served(home, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{mlflow_port}", process)
+        token = "".join(re.findall(r"\?token=(\S+)", "".join(said)))
+        yield Served(home, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{mlflow_port}", process, token)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

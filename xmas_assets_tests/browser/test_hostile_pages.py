@@ -118,18 +118,39 @@ def test_our_own_pages_change_and_read(page, served, name):
     assert page.evaluate(socket) == "open"
 
 
+@pytest.mark.parametrize("ui", ["dagster", "mlflow"])
+def test_from_beyond_this_machine_a_browser_needs_the_token_once(page, served, ui):
+    port = getattr(served, ui).rpartition(":")[2]
+    address = f"http://{ui}.example.org:{port}"  # the browser was told that this is 127.0.0.1
+    refused = page.goto(f"{address}/")
+    assert (refused.status, page.locator("body").inner_text().partition(";")[0]) == (
+        401,
+        "refused: this server asks for a token from beyond this machine",
+    )
+    page.goto(f"{address}/?token={served.token}")
+    assert served.token not in page.url
+    path = {"dagster": "/server_info", "mlflow": "/health"}[ui]
+    assert page.evaluate("path => fetch(path).then(answer => answer.status)", path) == 200
+    assert page.evaluate("document.cookie") == ""  # no script reads it
+    assert [log.name for log in (served.home / "logs").iterdir() if served.token in log.read_text()] == []
+
+
 def test_behind_a_proxy_each_ui_is_used_by_the_pages_of_its_own_name(served):
     create = f"{served.mlflow}/ajax-api/2.0/mlflow/experiments/create"
     version = f"{served.dagster}/graphql"
-    assert post(create, {"name": "proxied"}, host="mlflow.example.org", page="https://mlflow.example.org") == 200
-    assert post(version, {"query": "{version}"}, host="dagster.example.org", page="https://dagster.example.org") == 200
-    assert post(version, {"query": "{version}"}, host="dagster.example.org", page="https://mlflow.example.org") == 403
-    assert post(create, {"name": "x"}, host="other.example.org", page="https://other.example.org") == 403
+    dagster, mlflow, query = "dagster.example.org", "mlflow.example.org", {"query": "{version}"}
+    assert post(create, {"name": "proxied"}, host=mlflow, page=mlflow, token=served.token) == 200
+    assert post(version, query, host=dagster, page=dagster, token=served.token) == 200
+    assert post(version, query, host=dagster, page=mlflow, token=served.token) == 403
+    assert post(create, {"name": "x"}, host="other.example.org", page="other.example.org", token=served.token) == 403
+    assert post(create, {"name": "x"}, host=mlflow, page=mlflow, token="other") == 401
+    assert post(version, query, host=dagster, page=dagster, token="other") == 401
 
 
-def post(address: str, body: dict[str, str], *, host: str, page: str) -> int:
+def post(address: str, body: dict[str, str], *, host: str, page: str, token: str) -> int:
     """Status of a POST as a proxy passes it on for a browser."""
-    headers = {"Content-Type": "application/json", "Host": host, "Origin": page}
+    headers = {"Content-Type": "application/json", "Host": host, "Origin": f"https://{page}"}
+    headers["Cookie"] = f"xmas_token={token}"
     try:
         request = urllib.request.Request(address, json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=60) as response:

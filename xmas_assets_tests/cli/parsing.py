@@ -26,4 +26,7 @@ def parse_words(words: Sequence[str]) -> None:
         _, command, rest = command.resolve_command(context, rest)
         assert command is not None
     if rest:
-        command.make_context(command.name, rest, parent=context)
+        given = command.make_context(command.name, rest, parent=context).params
+        # One that a file of a study may name is not required by the parser.
+        if "method" in given and not given["method"] and not given["dataset"].endswith(".yaml"):
+            raise typer.BadParameter("--method is missing")

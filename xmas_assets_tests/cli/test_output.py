@@ -1,5 +1,6 @@
 """What commands print: drawn for a person at a terminal, plain lines for a program."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from xmas_assets.cli.datasets import add_toy
+from xmas_assets.cli.output import prints_tables
+from xmas_assets.home.home import Home
 from xmas_assets_tests.cli.terminal import environment, terminal
 from xmas_assets_tests.e2e.platforms import row, write_dataset
 
@@ -28,14 +32,14 @@ def test_a_table_is_drawn_on_a_terminal_and_tab_separated_elsewhere(tmp_path):
     assert first == "method\tpaper\tneeds\tcost\tnested"
     assert rest[0].startswith("xmas\t")
     picture = drawn(tmp_path, "methods")
-    assert "│ balanced_random" in picture
+    assert " balanced_random " in picture
     assert "\t" not in picture
 
 
 def test_a_missing_value_is_an_empty_cell(tmp_path):
     assert piped(tmp_path, "sql", NULLS).stdout == "nothing\tnumber\twords\n\t1.25\ttext\n"
     picture = drawn(tmp_path, "sql", NULLS)
-    assert "│         │ 1.25   │ text  │" in picture
+    assert "          1.25    text " in picture
 
 
 def test_progress_is_drawn_on_a_terminal_and_nowhere_else(tmp_path):
@@ -43,7 +47,7 @@ def test_progress_is_drawn_on_a_terminal_and_nowhere_else(tmp_path):
     piped(tmp_path, "dataset", "add", "small", *words)
     select = ("select", "small", "--method", "random", "--budget", "0.5", "--seeds")
     done = piped(tmp_path, *select, "1")
-    assert (done.stdout, done.stderr.splitlines()[-1]) == ("random_b0.50_s0  2 rows\n", "1 of 1 selections to run")
+    assert (done.stdout, done.stderr.splitlines()[-1]) == ("random_b0.50_s0  2 rows\n", "random_b0.50_s0: done, 1 of 1")
     assert set("\r\x1b") & set(done.stdout + done.stderr) == set()
     picture = drawn(tmp_path, *select, "2")
     assert "\r100%|" in picture
@@ -100,3 +104,10 @@ def test_the_first_line_of_a_long_answer_can_be_taken(tmp_path):
     command = "xmas sql 'FROM range(100000)' | head -1"
     done = subprocess.run(["bash", "-c", command], env=environment(tmp_path), capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("range\n", f"XMAS_HOME {tmp_path}\n")
+
+
+def test_what_a_command_says_on_its_way_stands_in_its_json_too(tmp_path, monkeypatch, capsys):
+    """As ``xmas demo --json``, which registers a dataset first."""
+    monkeypatch.setenv("XMAS_HOME", str(tmp_path))
+    prints_tables(lambda: add_toy(Home.open(), "drawn"))(as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"registered": f"registered drawn: {tmp_path}/datasets/drawn.yaml"}

@@ -10,6 +10,7 @@ import pytest
 
 from xmas_assets.contracts.errors import OutputError
 from xmas_assets.data.inputs import Inputs
+from xmas_assets.data.outputs import write_new_file
 from xmas_assets.data.registration import Registration
 from xmas_assets_tests.data.export_world import World, hard_link, link
 from xmas_assets_tests.data.making import exported, write
@@ -104,6 +105,15 @@ def test_what_is_never_replaced_is_refused_and_nothing_is_touched(world, kind, f
     with pytest.raises(OutputError, match=said) as refusal:
         world.export(to, force=force)
     assert "\n" not in str(refusal.value)
+    assert world.state() == before
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NEVER if "manifest" not in kind])
+def test_a_new_file_is_never_written_onto_or_among_what_is_read(world, kind):
+    to = NEVER[kind][0](world)
+    before = world.state()
+    with pytest.raises(OutputError):
+        write_new_file(to, lambda: b"new", suffix=to.suffix, inputs=Inputs.of_home(world.home))
     assert world.state() == before
 
 

@@ -59,7 +59,7 @@ OUTSIDE = [
     "//host/share/a.png",
     "\\\\host\\share\\a.png",
     "..\\secret.png",
-    "sub\\a.png",
+    "sub\\..\\..\\secret.png",
     "C:\\a.png",
     "C:/a.png",
     "file:///etc/passwd",
@@ -85,6 +85,40 @@ def test_a_reference_that_leads_out_is_refused_from_its_text_without_open_or_req
     with pytest.raises(ImageError) as caught:
         opener.open(ref)
     assert caught.value.reason == "image_outside_root"
+
+
+@pytest.mark.parametrize(
+    "ref", ["{root}/sub/b c.png", "file://{root}/sub/b%20c.png", "file://localhost{root}/sub/b c.png", "sub\\b c.png"]
+)
+def test_a_picture_in_the_root_is_found_by_its_absolute_path_as_an_address_and_with_back_slashes(root, ref):
+    (root / "sub").mkdir()
+    (root / "sub" / "b c.png").write_bytes(picture())
+    named = ref.format(root=root)
+    assert ImageRoot(root).open(named).size == (8, 8)
+    assert ImageRoot(root).relative(named) == "sub/b c.png"
+
+
+def test_an_absolute_path_is_found_under_either_name_of_a_linked_root(root, tmp_path):
+    (tmp_path / "link").symlink_to(root)
+    for ref in (f"{root}/a.png", f"{tmp_path}/link/a.png"):
+        assert ImageRoot(tmp_path / "link").open(ref).size == (8, 8)
+
+
+@pytest.mark.parametrize("ref", ["{root}x/a.png", "{root}/../secret.png", "file://{root}/%2e%2e/secret.png"])
+def test_an_absolute_path_that_only_begins_like_the_root_is_refused(root, ref):
+    (root.parent / "secret.png").write_bytes(picture())
+    assert reason(root, ref.format(root=root)) == "image_outside_root"
+
+
+@pytest.mark.parametrize("name", ["https%3A%2F%2Fexample.org%2Fa.png", "C:a.png", "a:b.png", "time 12:30.png"])
+def test_a_name_that_only_looks_like_an_address_or_a_drive_is_found(root, name):
+    (root / name).write_bytes(picture())
+    assert ImageRoot(root).open(name).size == (8, 8)
+
+
+def test_an_address_is_refused_with_the_way_on(root):
+    with pytest.raises(ImageError, match="is an address: nothing is downloaded; save it .*wget"):
+        ImageRoot(root).open("https://example.org/a.png")
 
 
 def test_a_link_out_of_the_root_is_refused_and_one_inside_is_followed(root):

@@ -193,8 +193,16 @@ def test_zero_rows_are_refused(tmp_path, content):
 
 def test_a_dataset_of_bad_rows_only_is_refused_with_the_top_reasons(tmp_path):
     bad = [record(conversations=[]), record(conversations=[]), "text"]
-    with pytest.raises(DatasetError, match=r"all 3 records .*: no_conversation \(2\), bad_value \(1\)"):
+    with pytest.raises(
+        DatasetError, match=r"all 3 records .*: no_conversation \(2; record 0 .*, bad_value \(1; record 2 .*'text'"
+    ):
         read_records_of(tmp_path, bad)
+
+
+def test_where_no_image_is_found_the_message_names_one_and_the_folder(tmp_path):
+    root = image_root(tmp_path)
+    with pytest.raises(DatasetError, match=f"'images/a.png' does not exist.*images are looked for in {root}"):
+        read_records_of(tmp_path, [seen(image="images/a.png")], images=root)
 
 
 def test_a_test_file_of_bad_rows_only_is_refused(tmp_path):
@@ -210,7 +218,7 @@ def test_images_without_a_registered_folder_are_told(tmp_path):
 def test_missing_sources_are_refused_before_anything_is_read(tmp_path):
     with pytest.raises(DatasetError, match=r"none.json' does not exist"):
         read(Registration.create("made", [write(tmp_path, [record()])], test=[tmp_path / "none.json"]))
-    with pytest.raises(DatasetError, match="images folder .* is not a directory"):
+    with pytest.raises(DatasetError, match="neither a folder nor a ZIP or TAR file"):
         read_records_of(tmp_path, [record()], images=tmp_path / "none")
 
 
@@ -238,3 +246,12 @@ def test_tables_survive_parquet(tmp_path):
         with pq.ParquetWriter(tmp_path / f"{name}.parquet", batch.schema) as writer:
             writer.write_batch(batch)
     assert pq.read_table(tmp_path / "samples.parquet").schema.equals(SAMPLES_SCHEMA)
+
+
+@pytest.mark.parametrize("field", ["id", "image", "images", "conversations", "task", "system", "weight"])
+@pytest.mark.parametrize("deep", ["[" * 1000 + "]" * 1000, '{"a":' * 1000 + "1" + "}" * 1000])
+def test_a_value_nested_a_thousand_deep_costs_its_own_record_at_most(tmp_path, field, deep):
+    lines = [json.dumps(seen(id=1)), json.dumps(seen(id=2) | {field: "@"}).replace('"@"', deep)]
+    result = read_records_of(tmp_path, "\n".join(lines) + "\n", name="t.jsonl", images=image_root(tmp_path))
+    assert len(result.samples) + len(result.quarantine) == 2
+    assert result.samples[0]["source_row"] == 0

@@ -30,6 +30,12 @@ def test_slices_of_any_json_list_parse_to_its_values_at_any_chunk_size(values, c
     assert [json.loads(piece) for piece in pieces] == values
 
 
+@pytest.mark.parametrize("depth", [1, 2, 5, 6, 7, 8, 100, 5000])
+def test_a_slice_may_be_nested_to_any_depth(depth):
+    record = b'[{"a": ' * depth + b'"]}"' + b"}]" * depth
+    assert slices_of(b"[" + record + b", " + record + b"]") == [record, record]
+
+
 def test_a_slice_is_the_exact_bytes_of_its_record():
     assert slices_of(b' [ {"a" :  1.50 ,"b":"\\u00e9"}\n,\t{"a":"]}\\"["} ] \n') == [
         b'{"a" :  1.50 ,"b":"\\u00e9"}',

@@ -6,6 +6,7 @@ import pytest
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.data import parquet_records as parquet_records_module
 from xmas_assets.data.parquet_records import parquet_records, shared_schema
+from xmas_assets.data.readers import read_records
 from xmas_assets.data.registration import Registration
 from xmas_assets_tests.data.making import picture, read, record, talk
 
@@ -100,9 +101,9 @@ def test_shards_of_different_schemas_are_refused_with_both_schemas(tmp_path):
 
 
 def test_a_table_without_conversations_is_refused_with_its_columns(tmp_path):
-    pq.write_table(pa.table({"question": ["a"], "answer": ["b"]}), tmp_path / "a.parquet")
-    with pytest.raises(DatasetError, match="no conversation among the columns question, answer"):
-        shared_schema((tmp_path / "a.parquet",))
+    pq.write_table(pa.table({"question": ["a"], "solution": ["b"]}), tmp_path / "a.parquet")
+    with pytest.raises(DatasetError, match="no conversation .* 'question', 'solution' .* needs 'answer' too"):
+        list(read_records((tmp_path / "a.parquet",)))
 
 
 def test_text_that_is_not_utf8_sets_aside_its_row_alone(tmp_path):

@@ -22,7 +22,7 @@ def test_a_files_container_is_told_by_its_content_not_its_name(tmp_path, content
     assert detect_container(write(tmp_path, content, "data.bin")) == container
 
 
-@pytest.mark.parametrize("content", [b'{"data": [{"id": 1}]}', b'{\n "data": []\n}\n'], ids=["one-line", "many-lines"])
+@pytest.mark.parametrize("content", [b'{"pets": [{"id": 1}]}', b'{\n "pets": []\n}\n'], ids=["one-line", "many-lines"])
 def test_an_object_at_the_top_level_is_refused(tmp_path, content):
     with pytest.raises(DatasetError, match="train.json: the top level is .*object.*give a JSON list"):
         detect_container(write(tmp_path, content))
@@ -42,7 +42,7 @@ def test_an_empty_file_is_refused(tmp_path, content):
 
 
 def test_a_file_that_is_neither_json_nor_parquet_is_refused(tmp_path):
-    with pytest.raises(DatasetError, match="neither JSON nor Parquet .*PK"):
+    with pytest.raises(DatasetError, match="of no form that is read .*PK"):
         detect_container(write(tmp_path, b"PK\x03\x04zip"))
 
 

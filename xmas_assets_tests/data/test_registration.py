@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from xmas_assets.contracts.errors import DatasetError, SettingsError
+from xmas_assets.data.plain_yaml import read_yaml
 from xmas_assets.data.registration import Registration
-from xmas_assets.data.registration_file import read_yaml
 from xmas_assets_tests.data.making import record, write
 
 
@@ -46,6 +46,9 @@ def test_the_file_is_plain_yaml_that_a_person_can_edit(tmp_path, source):
         "overrides": {},
         "benchmarks": [],
         "duplicates": "keep",
+        "exclude_contaminated": False,
+        "columns": None,
+        "task_from": None,
     }
 
 
@@ -149,7 +152,7 @@ def test_registrations_are_listed_by_name_and_temporary_files_are_not(tmp_path, 
 def test_an_unregistered_dataset_is_refused_with_the_registered_ones(tmp_path, source):
     Registration.create("pets", [source]).save(tmp_path)
     with pytest.raises(
-        SettingsError, match="dataset 'dogs' is not registered; registered: pets; use 'xmas dataset add'"
+        SettingsError, match="dataset 'dogs' is not registered; use one of pets, or register it with: xmas dataset add"
     ):
         Registration.named(tmp_path, "dogs")
 

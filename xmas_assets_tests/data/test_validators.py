@@ -3,9 +3,10 @@ import json
 import pytest
 
 from xmas_assets.contracts.samples import Turn
-from xmas_assets.data import validators
+from xmas_assets.data import shapes
 from xmas_assets.data.json_records import RawRecord
-from xmas_assets.data.validators import Draft, Rejection, validate
+from xmas_assets.data.refusals import Rejection
+from xmas_assets.data.validators import Draft, validate
 from xmas_assets_tests.data.making import record, seen, talk
 
 
@@ -58,12 +59,15 @@ def test_content_parts_become_text_with_a_mark_where_an_image_part_stood():
         ],
         "images": ["a.png"],
     }
-    assert draft(value).turns == (Turn("user", "<image>\nWho?"), Turn("assistant", "Me"))
+    assert draft(value).turns == (Turn("user", "<image>Who?"), Turn("assistant", "Me"))
 
 
-def test_a_content_part_of_another_type_is_a_bad_value():
-    value = {"messages": [{"role": "user", "content": [{"type": "audio"}]}, {"role": "assistant", "content": "No."}]}
-    assert reason(value) == "bad_value"
+@pytest.mark.parametrize(
+    ("kind", "code"), [("tool", "bad_value"), ("audio", "other_medium"), ("video", "other_medium")]
+)
+def test_a_content_part_of_another_type_sets_the_row_aside(kind, code):
+    value = {"messages": [{"role": "user", "content": [{"type": kind}]}, {"role": "assistant", "content": "No."}]}
+    assert reason(value) == code
 
 
 @pytest.mark.parametrize("n_turns", [2, 4, 40])
@@ -135,8 +139,6 @@ def test_a_turn_whose_value_is_no_text_is_refused(value, place):
         {"conversations": {"from": "human"}},
         {"conversations": ["text"]},
         {"conversations": talk("", "That.")},
-        {"task": 1.5},
-        {"task": ["a"]},
         {"messages": turns_from("human", "gpt")},
     ],
 )
@@ -157,7 +159,7 @@ def test_nul_and_lone_surrogates_in_a_text_are_refused(text):
 
 
 def test_fifty_thousand_turns_are_too_large():
-    assert validators.MAX_TURNS == 10_000
+    assert shapes.MAX_TURNS == 10_000
     assert reason(record(conversations=talk(*["x"] * 50_000))) == "too_large"
 
 
@@ -183,13 +185,24 @@ def test_a_text_only_record_has_no_image_however_that_is_written(image):
     assert draft(record(image=image)).images == ()
 
 
-@pytest.mark.parametrize("image", [5, True, {"a": 1}, ["a.png", None], [["a.png"]], {"bytes": "text"}, [""], "\ud800"])
+@pytest.mark.parametrize(
+    "image", [5, True, {"a": 1}, ["a.png", 5], [["a.png"]], {"bytes": "no base64!"}, {"bytes": 5}, "\ud800"]
+)
 def test_an_image_field_of_a_wrong_type_is_refused(image):
     assert reason(seen(image=image)) == "bad_image_field"
 
 
-def test_image_and_images_both_given_are_refused():
-    assert reason(seen(images=["a.png"])) == "bad_image_field"
+def test_image_and_images_that_differ_are_refused():
+    assert reason(seen(images=["b.png"])) == "bad_image_field"
+    assert draft(seen(images=["a.png"])).images == ("a.png",)
+
+
+@pytest.mark.parametrize(
+    ("given", "task"),
+    [(7, "7"), (["a", "b"], "a"), ([], None), ([7], None), (1.5, None), ({"a": 1}, None), (None, None)],
+)
+def test_a_task_that_is_odd_costs_no_row(given, task):
+    assert draft(record(task=given)).task == task
 
 
 @pytest.mark.parametrize(

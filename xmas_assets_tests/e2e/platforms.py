@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -19,6 +21,7 @@ from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.platform import Platform
+from xmas_assets.orchestration.status import dataset_status
 from xmas_assets.toy.dataset import SyntheticSettings, generate
 
 QUICK = {
@@ -71,6 +74,11 @@ def open_platform(home: Path) -> Platform:
 def n_materializations(platform: Platform, asset: str) -> int:
     """How often an asset was materialized, over all partitions."""
     return len(platform.instance.fetch_materializations(dg.AssetKey(asset), limit=1000).records)
+
+
+def asset_counts(platform: Platform, dataset: str) -> dict[str, tuple[int, int, int]]:
+    """By asset, how many of its partitions are fresh, stale and missing."""
+    return {row.asset: (row.fresh, row.stale, row.missing) for row in dataset_status(platform, dataset).assets}
 
 
 def keys(*texts: str) -> list[SelectionKey]:
@@ -128,6 +136,14 @@ def xmas(home: Path, *words: str | Path) -> Said:
         except SystemExit as end:
             code = int(end.code or 0)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def pip_installed(package: Path, folder: Path) -> Path:
+    """The folder below ``folder`` that pip installed a copy of a package's sources into."""
+    source = shutil.copytree(package, folder / "source")
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--target", str(folder / "target"), str(source)], check=True)
+    return folder / "target"
 
 
 def write_dataset(folder: Path, rows: list[dict], test: list[dict] | None = None) -> list[str]:

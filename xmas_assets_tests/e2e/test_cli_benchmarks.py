@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from PIL import Image
 
 from xmas_assets.data.registration_file import replace_line
 from xmas_assets.home.home import Home
@@ -53,21 +54,28 @@ def test_a_benchmark_is_added_listed_shown_and_removed(copied, pictures, tmp_pat
     assert listed[1].split("\t")[:4] == ["balls", "pope", "10", "2"]
     shown = xmas(copied, "benchmark", "show", "balls", "--items", "1").out
     assert "form: pope" in shown and "Is there a circle 0?" in shown and "image_missing\t2" in shown
+    sheet = tmp_path / "sheet.png"
+    assert "drawn: " in xmas(copied, "benchmark", "show", "balls", "--items", "5", "--to", sheet).err
+    with Image.open(sheet) as drawn:
+        assert drawn.format == "PNG" and drawn.width == 1280
+        assert len(drawn.getcolors(1 << 20) or []) > 10  # pictures, not only black on white
+    assert "sheet.png' is there already" in xmas(copied, "benchmark", "show", "balls", "--to", sheet).message
+    assert "does not end in .png" in xmas(copied, "benchmark", "show", "balls", "--to", tmp_path / "sheet").message
     path = tmp_path / "coco_pope_random_circle.json"
     kept = path.rename(tmp_path / "away")
     away = xmas(copied, "benchmark", "list")
-    assert away.code == 0 and away.out.splitlines()[1].startswith("balls\t-") and "does not exist" in away.err
+    assert away.code == 0 and away.out.splitlines()[1].startswith("balls\t\t") and "does not exist" in away.err
     kept.rename(path)
     assert "is there already" in xmas(copied, "benchmark", "add", "balls", *words, "--images", images).message
     assert xmas(copied, "benchmark", "remove", "balls", "--yes").code == 0
-    assert xmas(copied, "benchmark", "list").out.splitlines()[-1].startswith("forms: vqav2, ")
+    assert xmas(copied, "benchmark", "list").err.splitlines()[-1].startswith("forms: vqav2, ")
     assert not list(copied.glob("work/*/benchmark*"))
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--form", "popee"], "benchmark 'popee' is not known; use one of vqav2"),
+        (["--form", "popee"], "benchmark 'popee' is not known; did you mean 'pope'? use one of vqav2"),
         (["--prompt", "no place"], "write '{prompt}' once"),
         (["--prompt", "<image>\n{prompt}"], "leave out '<image>'; a question's images are put before the prompt"),
         (["--max-new-tokens", "0"], "max_new_tokens: Input should be greater than or equal to 1"),
@@ -142,6 +150,9 @@ def test_the_leaderboard_and_the_report_compare_methods_on_the_benchmarks(copied
     hits = sum(said and truth for said, truth in zip(says_yes, is_yes, strict=True))
     f1 = 2 * hits / (sum(says_yes) + sum(is_yes))
     assert scored.filter(method="full", benchmark="rings")["headline"].item() == pytest.approx(100 * f1)
+    own = stored["benchmark_selections"].frame().filter(benchmark="(own test)", method="full")
+    board = stored["leaderboard"].frame().filter(method="full")
+    assert own["headline"].to_list() == pytest.approx((100 * board["score"]).to_list())
     said = xmas(copied, "leaderboard", "shapes")
     assert said.code == 0 and "rings" in said.out
     report = Home.open(copied).report("shapes").read_text(encoding="utf-8")

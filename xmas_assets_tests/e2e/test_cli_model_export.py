@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,14 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.files.model_content import model_digest
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import read_base, read_checkpoints
 from xmas_assets.stages.model_export import name_of_base
 from xmas_assets.toy.dataset import SyntheticSettings, generate
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.image_inputs import Pictures
-from xmas_assets.vlm.loading import Vlm, load_vlm, model_digest
+from xmas_assets.vlm.loading import Vlm, load_vlm
 from xmas_assets.vlm.probes import draw_probe
 from xmas_assets.vlm.prompts import Encoder, pad_token_id
 from xmas_assets_tests.e2e.platforms import Said, xmas
@@ -32,8 +31,6 @@ QUICK = {"epochs": 1, "batch_size": 4, "micro_batch_size": 4, "learning_rate": 5
 LORA = {"rank": 4, "alpha": 8, "dropout": 0.0}
 NOTE = "xmas_export.json"
 EXTRA = "extra.safetensors"
-#: Loads a directory where our package cannot be imported, so it is run and not imported.
-PLAIN = Path(__file__).parents[1] / "families" / "plain.py"
 
 
 def run_target(folder: Path, family: str | None, **target: Any) -> Path:
@@ -101,12 +98,10 @@ def said(vlm: Vlm) -> tuple[dict[str, torch.Tensor], list[list[int]], torch.Tens
         return batch, ids.tolist(), vlm.model(**batch).logits[:, -1]
 
 
-def said_plainly(batch: dict[str, torch.Tensor], folder: Path, **job: str | None) -> dict[str, Any]:
-    """The same of a directory, in a process that cannot import our package."""
+def as_job(batch: dict[str, torch.Tensor], folder: Path, **job: str | None) -> dict[str, str | None]:
+    """The same question for ``plainly``."""
     save_file(batch, folder / "inputs.safetensors")
-    line = json.dumps({"adapter": None, "extra": None} | job | {"inputs": str(folder / "inputs.safetensors")})
-    done = subprocess.run([sys.executable, "-I", PLAIN], input=line, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    return {"adapter": None, "extra": None} | job | {"inputs": str(folder / "inputs.safetensors")}
 
 
 def assert_same(found: dict[str, Any], ids: list[list[int]], logits: torch.Tensor) -> None:
@@ -114,12 +109,12 @@ def assert_same(found: dict[str, Any], ids: list[list[int]], logits: torch.Tenso
     torch.testing.assert_close(torch.tensor(found["logits"]), logits, rtol=1e-4, atol=1e-4)
 
 
-def test_a_merged_model_says_the_same_without_us_and_without_its_base(home: Path, tmp_path: Path):
+def test_a_merged_model_says_the_same_without_us_and_without_its_base(home: Path, plainly, tmp_path: Path):
     vlm = loaded(home)
     done = export(home, tmp_path / "out", "--merge")
     assert (done.code, done.out) == (0, f"adapter merged into its base in {tmp_path / 'out'}\n"), done
     batch, ids, logits = said(vlm)
-    assert_same(said_plainly(batch, tmp_path, whole=str(tmp_path / "out")), ids, logits)
+    assert_same(plainly(**as_job(batch, tmp_path, whole=str(tmp_path / "out"))), ids, logits)
     base, merged = contents(base_of(home)), contents(tmp_path / "out")
     assert json.loads(merged[NOTE])["base"] == model_digest(base_of(home))
     assert merged.keys() - {NOTE} == base.keys()
@@ -133,7 +128,7 @@ def test_a_merged_model_says_the_same_without_us_and_without_its_base(home: Path
         assert any(name.endswith("image_newline") for name in moved)
 
 
-def test_an_adapter_names_its_base_and_peft_loads_it_there(home: Path, tmp_path: Path):
+def test_an_adapter_names_its_base_and_peft_loads_it_there(home: Path, plainly, tmp_path: Path):
     vlm = loaded(home)
     done = export(home, tmp_path / "out")
     assert (done.code, done.out) == (0, f"adapter on {base_of(home)} in {tmp_path / 'out'}\n"), done
@@ -141,7 +136,7 @@ def test_an_adapter_names_its_base_and_peft_loads_it_there(home: Path, tmp_path:
     batch, ids, logits = said(vlm)
     extra = str(tmp_path / "out" / EXTRA) if (target_of(home) / EXTRA).is_file() else None
     job = {"whole": config["base_model_name_or_path"], "adapter": str(tmp_path / "out"), "extra": extra}
-    assert_same(said_plainly(batch, tmp_path, **job), ids, logits)
+    assert_same(plainly(**as_job(batch, tmp_path, **job)), ids, logits)
     assert ("--merge to have it all" in done.err) == (extra is not None)
     saved, base, exported = contents(target_of(home)), contents(base_of(home)), contents(tmp_path / "out")
     processor = base.keys() - {"model.safetensors", "config.json", "generation_config.json"}
@@ -160,7 +155,7 @@ def test_a_base_from_the_hub_is_named_by_its_id_and_commit_and_any_other_by_its_
 
 
 @pytest.mark.parametrize("options", [(), ("--merge",)])
-def test_a_model_that_was_trained_whole_is_copied_byte_for_byte(whole: Path, tmp_path: Path, options: tuple[str, ...]):
+def test_a_model_that_was_trained_whole_is_copied_byte_for_byte(whole: Path, plainly, tmp_path: Path, options):
     done = export(whole, tmp_path / "new" / "out", *options)
     assert (done.code, done.out) == (0, f"whole model in {tmp_path / 'new' / 'out'}\n"), done
     exported = contents(tmp_path / "new" / "out")
@@ -169,7 +164,7 @@ def test_a_model_that_was_trained_whole_is_copied_byte_for_byte(whole: Path, tmp
     assert (note["dataset"], note["selection"], note["base"]) == ("mine", KEY, None)
     assert note["files"] == {name: sha256(data).hexdigest() for name, data in exported.items()}
     batch, ids, logits = said(loaded(whole))
-    assert_same(said_plainly(batch, tmp_path, whole=str(tmp_path / "new" / "out")), ids, logits)
+    assert_same(plainly(**as_job(batch, tmp_path, whole=str(tmp_path / "new" / "out"))), ids, logits)
 
 
 def test_an_export_replaces_an_earlier_one_of_another_form_and_an_empty_folder(home: Path, tmp_path: Path):
@@ -244,7 +239,7 @@ def test_a_target_that_changed_or_is_gone_is_refused_with_what_to_do(home: Path,
     with (target / "adapter_model.safetensors").open("ab") as file:
         file.write(b" ")
     seen = export(home, tmp_path / "out").message
-    assert f"{target} is gone, or not as training saved it; delete {target.parent} and " in seen
+    assert f"{target} is missing or not the checkpoint that was saved; " in seen
     assert seen.endswith("run: xmas run mine --method random --budget 0.50")
     shutil.rmtree(target)
     assert export(home, tmp_path / "out").message == seen

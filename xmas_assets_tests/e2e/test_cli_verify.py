@@ -17,7 +17,10 @@ def test_a_manifest_of_an_export_is_verified_and_what_is_none_refused(copied, tm
     assert xmas(copied, "export", "shapes", KEY, "--to", tmp_path / "subset.json").code == 0
     manifest = tmp_path / "subset.manifest.json"
     said = xmas(copied, "verify", manifest)
-    assert (said.code, said.out) == (0, "verified: 48 of 240 rows of 'shapes' come out the same\n")
+    assert (said.code, said.out) == (
+        0,
+        "verified: subset.json is as it was exported, and 48 of 240 rows of 'shapes' come out the same\n",
+    )
     stated = json.loads(manifest.read_text())
     assert {"numpy", "torch", "transformers", "xmas-assets"} <= set(stated["library_versions"])
     manifest.write_text("{")
@@ -53,7 +56,8 @@ def test_the_same_rows_of_other_signals_or_libraries_are_verified_and_these_are_
     signals = {"upstream": stated["upstream"] | {"clusters": "0" * 64}}
     proxy = {"proxy_base": "0" * 64, "proxy_checkpoints": ["0" * 64]}  # of the machine where those signals were made
     numpy = {"library_versions": stated["library_versions"] | {"numpy": "1.26.4"}}
-    same = "verified: 48 of 240 rows of 'shapes' come out the same; not as in the manifest: "
+    exported = "verified: subset.json is as it was exported, and "
+    same = f"{exported}48 of 240 rows of 'shapes' come out the same; not as in the manifest: "
     made = "clusters stored here have other content (another processor, library or setting made them)"
     numpy_here = f"numpy 1.26.4 there, {stated['library_versions']['numpy']} here"
     earlier = {"upstream": stated["upstream"] | {"attention_trajectories": "0" * 64}}  # read by xmas until it was not
@@ -118,4 +122,7 @@ def test_verify_replays_the_manifests_parameters_whatever_the_settings_say_now(c
     finally:
         registration.save(copied)
     assert now.manifest.parameters == {"variant": "reference"}
-    assert (said.code, said.out) == (0, "verified: 48 of 240 rows of 'shapes' come out the same\n")
+    assert (said.code, said.out) == (
+        0,
+        "verified: subset.json is as it was exported, and 48 of 240 rows of 'shapes' come out the same\n",
+    )

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from xmas_assets_tests.e2e.platforms import pip_installed
 
 PACKAGE = Path(__file__).parents[1] / "external_method"
 KEY = "short_answers_b0.20_s0"
@@ -16,11 +19,7 @@ KEY = "short_answers_b0.20_s0"
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
     """The folder that pip installed the package into."""
-    folder = tmp_path_factory.mktemp("installed")
-    source = shutil.copytree(PACKAGE, folder / "source")
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, "--target", str(folder / "target"), str(source)], check=True)
-    return folder / "target"
+    return pip_installed(PACKAGE, tmp_path_factory.mktemp("installed"))
 
 
 def run(home: Path, path: Path | None, *words: str, module: str = "xmas_assets") -> subprocess.CompletedProcess[str]:
@@ -79,6 +78,29 @@ def test_the_manifest_names_package_and_version_and_is_verified_with_it(selected
     (info / "METADATA").write_text((info / "METADATA").read_text().replace("1.2.3", "1.3.0"))
     other = run(selected, newer, "verify", str(manifest)).stdout
     assert "come out the same; not as in the manifest: short-answers 1.2.3 there, 1.3.0 here\n" in other
+
+
+def test_parameters_of_a_method_that_is_gone_stop_that_method_only_and_are_said_once(selected, tmp_path):
+    file = selected / "datasets" / "shapes.yaml"
+    before = file.read_text()
+    registered = yaml.safe_load(before)
+    registered["overrides"]["methods"] = {"parameters": {"short_answers": {"shortest": 2}}}
+    file.write_text(yaml.safe_dump(registered))
+    notice = f"{file} sets parameters that nothing uses: method 'short_answers' is not known; use one of xmas, "
+    for words in (
+        ("status", "shapes"),
+        ("dataset", "list"),
+        ("dataset", "show", "shapes"),
+        ("sql", "SELECT count(*) FROM raw_dataset.samples"),
+        ("export", "shapes", KEY, "--to", str(tmp_path / "subset.json")),
+        ("select", "shapes", "--method", "random", "--budget", "0.1"),
+    ):
+        done = run(selected, None, *words)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count(notice) == (words[0] in {"status", "select"}), done.stderr
+    refused = run(selected, None, "select", "shapes", "--method", "short_answers", "--budget", "0.1")
+    assert refusal(refused).startswith("method 'short_answers' is not known; use one of xmas, ")
+    file.write_text(before)
 
 
 def test_a_manifest_of_our_own_method_has_no_such_field(selected, tmp_path):

@@ -1,5 +1,7 @@
 """What goes wrong in a run itself: devices, datasets that do not fit the method, checks that fail."""
 
+import hashlib
+
 import dagster as dg
 import pytest
 import torch
@@ -73,7 +75,7 @@ def test_a_dataset_without_images_is_refused_for_xmas_before_training_and_random
     words = write_dataset(tmp_path / "data", [row(number, image=False) for number in range(20)])
     xmas(tmp_path, "dataset", "add", "texts", *words, *quick_profile)
     said = xmas(tmp_path, "select", "texts", "--method", "xmas", "--method", "random", "--budget", "0.5")
-    assert said.code == 2
+    assert said.code == 1
     assert said.err.splitlines()[-1] == (
         "xmas: 1 of 2 selections failed; the first: proxy_checkpoints of texts: none of 20 rows has an image, so there "
         "is no attention to images to follow; use a method that needs no proxy, such as random"
@@ -82,13 +84,19 @@ def test_a_dataset_without_images_is_refused_for_xmas_before_training_and_random
     assert Home.open(tmp_path).stored("selected_subset", "texts|random_b0.50_s0")["subset"].n_rows == 10
 
 
-def test_prompts_that_are_too_long_are_counted_at_every_stage_and_stop_nothing(tmp_path, quick_profile):
+def test_prompts_that_are_too_long_are_told_before_training_counted_at_every_stage_and_stop_nothing(
+    tmp_path, quick_profile
+):
     long = " ".join(["word"] * 3000)
     rows = [row(0, question=long), *(row(number) for number in range(1, 24))]
     asked = [row(100, question=long), row(101, question="what else is it")]
     xmas(tmp_path, "dataset", "add", "ds", *write_dataset(tmp_path / "data", rows, asked), *quick_profile)
+    assert "tokens" not in xmas(tmp_path, "select", "ds", "--method", "random").out  # no model reads a row for it
     said = xmas(tmp_path, "run", "ds", "--method", "xmas", "--method", "full", "--budget", "0.5")
     assert said.code == 0, said.err
+    before, _, after = (said.out + said.err).partition("proxy_checkpoints ...")
+    assert before.count("at least 1 of 24 rows have more than 2,048 tokens") == 2  # for the proxy, and for the targets
+    assert "Token indices sequence length" not in after
     home, platform = Home.open(tmp_path), open_platform(tmp_path)
     assert home.stored("clusters", "ds")["clusters"].column("label").tolist().index(-1) == 0
     (trained,) = platform.instance.fetch_materializations(dg.AssetKey("proxy_checkpoints"), limit=1).records
@@ -98,16 +106,17 @@ def test_prompts_that_are_too_long_are_counted_at_every_stage_and_stop_nothing(t
     assert [score is None for score in answers["score"]] == [True, False]
 
 
-def test_an_image_replaced_since_the_dataset_was_read_is_noticed_at_training(tmp_path, quick_profile):
+def test_an_image_replaced_since_the_dataset_was_read_is_said_and_read_again_before_training(tmp_path, quick_profile):
     rows = [row(number) for number in range(12)]
     xmas(tmp_path, "dataset", "add", "ds", *write_dataset(tmp_path / "data", rows), *quick_profile)
     assert xmas(tmp_path, "select", "ds", "--method", "random").code == 0
     Image.new("RGB", (32, 32), "red").save(tmp_path / "data" / "7.png")
     said = xmas(tmp_path, "select", "ds", "--method", "xmas")
-    assert said.err.splitlines()[-1] == (
-        "xmas: 1 of 1 selections failed; the first: proxy_checkpoints of ds: image_changed: '7.png' changed since the "
-        "dataset was read; read it again"
-    )
+    assert said.code == 0, said.err
+    before, _, _ = said.err.partition("proxy_checkpoints ...")
+    assert "source images that changed since ds was read: 1; first 7.png" in before
+    hashes = Home.open(tmp_path).stored("raw_dataset", "ds")["samples"].column("image_hashes")
+    assert hashes[7][0] == hashlib.sha256((tmp_path / "data" / "7.png").read_bytes()).hexdigest()
 
 
 # 71 values that are not finite, and checks that failed

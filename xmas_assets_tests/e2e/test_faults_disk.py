@@ -40,7 +40,7 @@ def test_a_full_disk_while_tables_are_written_leaves_the_old_tables_and_then_goe
     write_dataset(tmp_path / "data", [row(0), *larger])
     with files_no_larger_than(2_000_000):
         said = xmas(home, "select", "ds", "--method", "random")
-    assert said.code == 2
+    assert said.code == 1
     assert "earlier tables are intact: free some space" in said.err.splitlines()[-1]
     assert table_bytes(home) == before
     assert xmas(home, "select", "ds", "--method", "random").code == 0
@@ -52,7 +52,7 @@ def without_right_to_pass_permissions() -> None:
     ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
-@pytest.mark.parametrize("words", [("dataset", "list"), ("run", "shapes", "--method", "xmas"), ("doctor",)])
+@pytest.mark.parametrize("words", [("run", "shapes", "--method", "xmas"), ("dataset", "remove", "shapes", "--yes")])
 def test_a_read_only_home_is_refused_before_any_work(tmp_path, words):
     register(tmp_path)
     before = sorted(tmp_path.rglob("*"))
@@ -84,6 +84,6 @@ def test_a_home_below_a_file_is_refused_in_one_line(tmp_path):
 
 def test_a_stage_whose_tables_cannot_be_written_is_refused_before_its_work(tmp_path):
     home = Home.open(tmp_path)
-    (home.tables() / "clusters").touch()
+    (home.path("tables") / "clusters").touch()
     with pytest.raises(Exception, match="cannot be made"), home.stage("clusters", "ds", key="k"):
         raise AssertionError("the work began")

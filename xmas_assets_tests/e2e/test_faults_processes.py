@@ -1,7 +1,9 @@
 """What other processes do to a run: one on the same partition, a locked event log, an interruption."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -9,13 +11,15 @@ import time
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
-from xmas_assets.orchestration.process_claims import PROCESS_TAG, end_killed_runs
+from xmas_assets.orchestration.process_claims import PROCESS_TAG, cancel_runs_of_ended_servers, end_killed_runs
 from xmas_assets.orchestration.selection_runs import run_selections
 from xmas_assets.store.database import connect, query
 from xmas_assets_tests.e2e.platforms import QUICK, keys, open_platform, register, table_bytes, xmas
+from xmas_assets_tests.e2e.test_kill import artefacts
 
 LOCK_DATABASES = """
 import sqlite3, sys, time
@@ -38,24 +42,39 @@ def wait_for(home: Path, pattern: str) -> Path:
 # 87 two runs on one partition
 
 
-def test_a_second_run_on_a_partition_is_refused_in_one_line_and_the_first_goes_on(tmp_path):
+def run(home: Path, method: str) -> subprocess.Popen:
+    words = ["run", "shapes", "--method", method, "--budget", "1.0" if method == "full" else "0.2"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "xmas_assets", *words],
+        env=os.environ | {"XMAS_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.timeout(900)
+def test_two_runs_of_one_dataset_at_once_both_end_well_and_give_what_one_after_the_other_gives(tmp_path, built):
     register(tmp_path)
-    command = [sys.executable, "-m", "xmas_assets", "select", "shapes", "--method", "random"]
-    first = subprocess.Popen(command, env=os.environ | {"XMAS_HOME": str(tmp_path)}, stderr=subprocess.PIPE, text=True)
+    first = run(tmp_path, "random")
     wait_for(tmp_path, "work/raw_dataset/shapes/*")
     first.send_signal(signal.SIGSTOP)
+    second = run(tmp_path, "full")
     try:
-        second = xmas(tmp_path, "select", "shapes", "--method", "random")
-        assert second.code == 2
-        assert second.err.splitlines()[-1] == (
-            "xmas: raw_dataset of shapes: raw_dataset of shapes is being made by another run; wait for it to end, or "
-            "cancel it in the UI"
+        assert second.stderr is not None
+        waits = "raw_dataset of shapes is being made by another run; waiting for it\n"
+        assert any(line == waits for line in second.stderr)
+        assert xmas(tmp_path, "dataset", "remove", "shapes", "--yes").message.startswith(
+            "xmas: a run is at work on dataset 'shapes'"
         )
     finally:
         first.send_signal(signal.SIGCONT)
-    errors = first.communicate(timeout=120)[1]
-    assert first.returncode == 0, errors
-    assert Home.open(tmp_path).stored("selected_subset", "shapes|random_b0.10_s0")["subset"].n_rows == 24
+    said = [process.communicate(timeout=200)[1] for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], said
+    ours, theirs = artefacts(tmp_path), artefacts(built)
+    assert len(ours) > 10 and {path: theirs[path] for path in ours} == ours
+    ranked = Home.open(tmp_path).stored("leaderboard", "shapes")["leaderboard"].frame()
+    assert {"random", "full"} <= set(ranked["method"])
 
 
 # 88 event log locked, 89 reading while a run writes, 99 a lock left behind
@@ -117,6 +136,28 @@ def test_the_run_of_a_process_that_is_gone_is_marked_as_failed_and_one_elsewhere
     statuses = {name: platform.instance.get_run_by_id(run.run_id).status for name, run in runs.items()}
     assert statuses == {"gone": dg.DagsterRunStatus.FAILURE, "elsewhere": dg.DagsterRunStatus.STARTED}
     platform.instance.report_run_canceled(runs["elsewhere"])
+
+
+def test_a_run_of_a_code_server_that_has_ended_is_canceled_and_one_of_a_living_server_is_not(platform, copied):
+    def started(server: dict[str, object]) -> str:
+        job = platform.defs.resolve_job_def("publish_leaderboard")
+        tags = {".dagster/grpc_info": json.dumps(server)}
+        return platform.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags).run_id
+
+    with socket.socket(socket.AF_UNIX) as server, socket.create_server(("127.0.0.1", 0)) as at_port:
+        server.bind(str(copied / "socket"))
+        server.listen()
+        port = at_port.getsockname()[1]
+        living = [
+            started({"host": "localhost", "socket": str(copied / "socket")}),
+            started({"host": "127.0.0.1", "port": port}),
+        ]
+        cancel_runs_of_ended_servers(platform.instance)
+        statuses = {run: platform.instance.get_run_by_id(run).status for run in living}
+        assert statuses == dict.fromkeys(living, dg.DagsterRunStatus.STARTED)
+    cancel_runs_of_ended_servers(platform.instance)
+    statuses = {run: platform.instance.get_run_by_id(run).status for run in living}
+    assert statuses == dict.fromkeys(living, dg.DagsterRunStatus.CANCELED)
 
 
 # 98 settings that changed between two attempts

@@ -4,17 +4,21 @@ import json
 import shutil
 
 import dagster as dg
+import numpy as np
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
 from xmas_assets.contracts.artifacts import parse_partition
+from xmas_assets.contracts.manifest import Exclusion
 from xmas_assets.contracts.signals import SIGNALS
 from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.selection_runs import run_selections
 from xmas_assets.resources.dataset_changes import look_for_changes
 from xmas_assets.selection.registry import METHODS
+from xmas_assets.stages.contamination import Excluded
+from xmas_assets.stages.subsets import make_subset, stage_subset
 from xmas_assets_tests.e2e.platforms import BUILT, QUICK, keys, open_platform, register, statements
 
 PARTITIONS = [f"shapes|{key}" for key in BUILT]
@@ -176,6 +180,19 @@ def test_the_situations_tell_fresh_from_stale(home):
     }
 
 
+def test_a_leaderboard_is_stale_where_another_rule_of_exclusion_left_the_same_rows(home, tmp_path):
+    opened, (first, *_) = Home.open(home), BUILT
+    rule = Exclusion(kinds=("same_image",), near_bits=6, items={"own test": "0" * 64}, n_rows=0)
+    subset = make_subset(opened, "shapes", first, excluded=Excluded(np.zeros(0, dtype=np.int64), rule))
+    opened.put("selected_subset", PARTITIONS[0], stage_subset(tmp_path / "staged", subset))
+    platform = open_platform(home)
+    assert set(our_verdict(platform)["selected_subset"].values()) == {"FRESH"}
+    assert our_verdict(platform)["leaderboard"] == {"shapes": "STALE"}
+    platform.materialize(["leaderboard"], "shapes")
+    assert our_verdict(platform)["leaderboard"] == {"shapes": "FRESH"}
+    assert opened.stored("leaderboard", "shapes")["excluded"].frame()["n_excluded"].to_list().count(0) == 1
+
+
 def of_another_log(content: dict) -> dict:
     """As if the store had been deleted and made anew: the same places in the log, other events."""
     notes = {
@@ -186,7 +203,7 @@ def of_another_log(content: dict) -> dict:
 
 
 def test_what_is_remembered_of_another_log_or_damaged_is_not_believed(home):
-    open_platform(home).freshness().counts("shapes")
+    our_verdict(open_platform(home))
     remembered = home / "dagster" / "latest_events.json"
     content = json.loads(remembered.read_text())
     expected = our_verdict(open_platform(home))
@@ -205,7 +222,7 @@ def n_statements(platform, partitions) -> int:
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_look_asks_as_much_for_one_selection_as_for_all(home, is_first):
     platform = open_platform(home)
-    platform.freshness().counts("shapes")
+    our_verdict(platform)
     numbers = []
     for partitions in (PARTITIONS, PARTITIONS[:1]):
         if is_first:

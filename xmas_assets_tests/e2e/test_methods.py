@@ -47,7 +47,13 @@ def said(platform) -> dict[str, list[str]]:
 
 
 def select(platform, *texts: str, say=lambda line: None) -> None:
-    run_selections(platform, "shapes", keys(*texts), stages=("selected_subset",), say=say)
+    """Run selections; what took how long is not said on."""
+
+    def say_on(line: str) -> None:
+        if ": made in " not in line and ": done, " not in line:
+            say(line)
+
+    run_selections(platform, "shapes", keys(*texts), stages=("selected_subset",), say=say_on)
 
 
 def rows(platform, key: str) -> set[int]:

@@ -17,11 +17,13 @@ from xmas_assets_tests.e2e.platforms import (
     DATASET_STAGES,
     QUICK,
     SELECTION_STAGES,
+    asset_counts,
     keys,
     n_materializations,
     open_platform,
     register,
     table_bytes,
+    xmas,
 )
 
 
@@ -47,8 +49,8 @@ def file_times(home, assets) -> dict[str, int]:
 
 def test_every_stage_ran_once_and_is_fresh(platform):
     assert counts(platform) == dict.fromkeys(DATASET_STAGES, 1) | dict.fromkeys(SELECTION_STAGES, 3)
-    states = platform.freshness().counts("shapes")
-    made = {asset: (state["FRESH"], state["STALE"]) for asset, state in states.items() if set(state) != {"MISSING"}}
+    states = asset_counts(platform, "shapes")
+    made = {asset: (fresh, stale) for asset, (fresh, stale, _) in states.items() if fresh or stale}
     assert made == dict.fromkeys(DATASET_STAGES, (1, 0)) | dict.fromkeys(SELECTION_STAGES, (3, 0)) | {
         "leaderboard": (1, 0)
     }
@@ -79,15 +81,24 @@ def test_the_leaderboard_has_every_method_and_the_blind_baselines(platform, home
 def test_a_selection_costs_all_that_stands_behind_it_its_preparation_and_its_choice(platform):
     home = platform.home
     behind = ("proxy_checkpoints", "attention_trajectories", "clusters")
-    parts = [home.costs.cpu_seconds("shapes", stage) for stage in behind]
+    parts = [home.costs.of("shapes", stage).cpu_seconds for stage in behind]
     parts += [
-        home.costs.cpu_seconds("shapes|xmas", "prepared"),
-        home.costs.cpu_seconds("shapes|xmas_b0.20_s0", "selected_subset"),
+        home.costs.of("shapes|xmas", "prepared").cpu_seconds,
+        home.costs.of("shapes|xmas_b0.20_s0", "selected_subset").cpu_seconds,
     ]
     table = home.stored("leaderboard", "shapes")["leaderboard"].frame()
-    xmas, full = (table.filter(method=name, budget=budget) for name, budget in (("xmas", "0.20"), ("full", "1.00")))
-    assert xmas["selection_cpu_seconds"].to_list() == [pytest.approx(sum(parts))]
+    ours, full = (table.filter(method=name, budget=budget) for name, budget in (("xmas", "0.20"), ("full", "1.00")))
+    assert ours["selection_cpu_seconds"].to_list() == [pytest.approx(sum(parts))]
     assert full["selection_cpu_seconds"][0] < 0.5 * sum(parts)
+    hours = (
+        home.stored("leaderboard", "shapes")["costs"].frame().filter(method="xmas", budget="0.20").row(0, named=True)
+    )
+    assert 3600 * hours["select_cpu_hours"] == pytest.approx(sum(parts))
+    assert hours["total_gpu_hours"] == 0
+    said = xmas(home.root, "costs", "shapes")
+    assert said.code == 0 and said.out.splitlines()[0].startswith("method\tbudget\tselect_cpu_hours")
+    assert any(line.startswith("xmas takes") for line in said.err.splitlines())
+    assert "<h2>Cost, hours</h2>" in home.report("shapes").read_text(encoding="utf-8")
 
 
 def test_a_smaller_xmas_budget_lies_inside_a_larger_one(platform):
@@ -162,12 +173,35 @@ def test_targets_start_from_their_own_base_and_the_proxy_is_left_alone(platform,
 def test_mlflow_names_no_address_of_dagster_before_it_was_ever_served(built):
     client = MlflowClient(f"sqlite:///{built}/mlflow/mlflow.db")
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
-    assert len(runs) == 2 * len(BUILT)
-    for run in runs:
+    parents = [run for run in runs if run.data.tags["xmas.kind"] == "method"]
+    assert sorted(run.info.run_name for run in parents) == ["full at 1.00", "random at 0.20", "xmas at 0.20"]
+    selecting = [run for run in runs if run.data.tags["xmas.kind"] == "selection"]
+    models = [run for run in runs if run.data.tags["xmas.kind"] == "model"]
+    for below in (selecting, models):
+        assert len(below) == len(BUILT)
+        assert {run.data.tags["mlflow.parentRunId"] for run in below} == {run.info.run_id for run in parents}
+    for run in [*selecting, *models]:
         assert [name for name, tag in run.data.tags.items() if "://" in tag] == []
         asset = "target_model" if run.data.tags["xmas.kind"] == "model" else "selected_subset"
         id8 = run.data.tags["dagster.run"][:8]
         assert run.data.tags["mlflow.note.content"].endswith(f" In Dagster (xmas ui): asset {asset}, run {id8}.")
+
+
+def test_one_mlflow_run_a_command_holds_its_methods_and_lasts_as_long_as_their_work(built):
+    """Training is timed by its own clock; the run that MLflow shows began before it and took hardly longer."""
+    client = MlflowClient(f"sqlite:///{built}/mlflow/mlflow.db")
+    experiments = client.search_experiments(filter_string="name = 'shapes'")
+    assert "`rel_percent`" in experiments[0].tags["mlflow.note.content"]
+    runs = client.search_runs([experiments[0].experiment_id])
+    (command,) = [run for run in runs if run.data.tags["xmas.kind"] == "command"]
+    methods = [run for run in runs if run.data.tags["xmas.kind"] == "method"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in methods} == {command.info.run_id}
+    for run in [run for run in runs if run.data.tags["xmas.kind"] == "model"]:
+        took = (run.info.end_time - run.info.start_time) / 1000
+        trained = run.data.metrics["training_wall_seconds"]
+        assert trained <= took < trained + 60
+        assert command.info.start_time < run.info.start_time
+        assert run.info.end_time <= command.info.end_time
 
 
 def test_a_targets_base_that_is_not_there_is_told_before_anything_is_trained(platform, home):

@@ -14,4 +14,5 @@ def answer_questions(
 ) -> list[Answer]:
     """The answers of a model, one per question."""
     chosen = chosen_questions(samples, settings.max_questions)
+    options |= {"max_new_tokens": settings.max_new_tokens}
     return scored_answers(samples, ask(vlm, samples, open_image, settings, chosen=chosen, **options), chosen=chosen)

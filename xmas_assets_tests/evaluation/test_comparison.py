@@ -1,12 +1,12 @@
 """Comparisons over benchmarks: hand-worked numbers, and intervals against naive resampling loops."""
 
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 import pytest
 
-from xmas_assets.contracts.errors import StoreError
 from xmas_assets.core.resampling import draw_weights
 from xmas_assets.core.statistics import interval_of
 from xmas_assets.evaluation.benchmark_resamples import Model, Scored
@@ -235,10 +235,42 @@ def test_the_same_answers_in_another_order_give_the_same_tables(noisy):
         assert vars(again)[name].equals(table), name
 
 
-def test_what_cannot_be_compared_is_refused():
-    scored = _means({("xmas", "0.20"): 0.5})
-    with pytest.raises(StoreError, match="no model was scored on vqav2"):
-        compare([Scored(**{**vars(scored), "models": {}})])
-    apart = {Model("xmas", "0.20", 0): [Unit(("other",), "", (1.0,))]}
-    with pytest.raises(StoreError, match="no question of vqav2 was answered by all 2"):
-        compare([Scored(**{**vars(scored), "models": apart})])
+@pytest.mark.parametrize("units", [[Unit(("other",), "", (1.0,))], []])
+def test_a_benchmark_whose_models_share_no_answered_question_leaves_the_others_as_they_are(units):
+    one = _means({("xmas", "0.20"): 0.6, ("random", "0.20"): 0.5, ("full", "1.00"): 0.8})
+    apart = {Model("xmas", "0.20", 0): units} | (
+        {Model("full", "1.00", 0): one.models[Model("full", "1.00", 0)]} if units else {}
+    )
+    found = compare([one, Scored(**{**vars(_named(one, "two")), "models": apart})], n_resamples=20)
+    alone = compare([one], n_resamples=20)
+    row = _row(found.benchmarks, benchmark="two")
+    assert (row["coverage"], row["comparable"], row["full"]) == (0.0, False, None)
+    assert found.benchmarks.filter(benchmark="vqav2").equals(alone.benchmarks)
+    for name in ("selections", "overall", "data_saved"):
+        assert getattr(found, name).equals(getattr(alone, name)), name
+
+
+def test_models_may_be_made_when_they_are_asked_for(noisy):
+    """So that those of many models are never in memory together."""
+
+    class Lazy(Mapping):
+        def __init__(self, units: Mapping) -> None:
+            self.units, self.asked = units, []
+
+        def __getitem__(self, side):
+            self.asked.append(side)
+            return list(self.units[side])
+
+        def __iter__(self):
+            return iter(self.units)
+
+        def __len__(self):
+            return len(self.units)
+
+    scored, found = noisy
+    lazy = [Lazy(each.models) for each in scored]
+    again = compare(
+        [Scored(**{**vars(each), "models": models}) for each, models in zip(scored, lazy, strict=True)], n_resamples=_R
+    )
+    assert [models.asked for models in lazy] == [list(each.models) for each in scored]
+    assert all(vars(again)[name].equals(table) for name, table in vars(found).items())

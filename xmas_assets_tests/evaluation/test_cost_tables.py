@@ -3,9 +3,12 @@ import pytest
 
 from xmas_assets.evaluation.cost_tables import break_even, cost_table
 
+_SCHEMA = {"method": pl.String, "budget": pl.String, "seed": pl.Int64, "stage": pl.String}
+_SCHEMA |= {"cpu_hours": pl.Float64, "gpu_hours": pl.Float64}
 
-def _costs(*rows: tuple[str, str, int, str, float, float]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=["method", "budget", "seed", "stage", "cpu_hours", "gpu_hours"], orient="row")
+
+def _costs(*rows: tuple[str, str, int, str, float, float | None]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
 _FULL = [("full", "1.00", 0, "train", 1.0, 10.0), ("full", "1.00", 0, "score", 0.0, 1.0)]
@@ -47,6 +50,14 @@ def test_without_a_gpu_the_processor_counts():
     table = cost_table(_costs(*rows))
     assert break_even(table).rows() == [("xmas", "cpu", pytest.approx(0.5 + 0.5 * 3 / 3.5))]
     assert table["of_full_gpu"].to_list() == [None, None]
+
+
+def test_hours_that_are_not_known_are_no_zero():
+    """As in notes of before GPU hours were kept."""
+    rows = [(*row[:5], None) for row in (*_FULL, *_XMAS)]
+    table = cost_table(_costs(*rows))
+    assert table["total_gpu_hours"].null_count() == len(table)
+    assert break_even(table)["device"].to_list() == ["cpu"]
 
 
 def test_hours_are_means_over_seeds_and_unmeasured_stages_are_null():

@@ -10,13 +10,16 @@ from xmas_assets.contracts.progress import Progress
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings, BenchmarkSettings
 from xmas_assets.evaluation.answers import Answer
+from xmas_assets.evaluation.runner import ask as ask_in_shards
 from xmas_assets.evaluation.runner import coverage, generate, stop_token_ids
+from xmas_assets.vlm.generation import Said
 from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.prompts import Encoder
 from xmas_assets_tests.evaluation.asking import answer_questions
 from xmas_assets_tests.toy.untrained import build_untrained
 
+SILENT = Said("", is_cut=False)
 COLOURS = ("red", "green", "blue", "black", "white", "pink")
 
 
@@ -101,7 +104,7 @@ def test_an_end_token_stops_an_answer(vlm):
     prompts = [question.prompt for question in Encoder.of(vlm, pictures, max_tokens=512).ask(make_questions())]
     free = generate(vlm, prompts, pictures, stop_ids=[2], max_new_tokens=5)
     tokenizer = vlm.processor.tokenizer
-    number, text = next((n, text) for n, text in enumerate(free) if len(tokenizer.tokenize(text)) >= 2)
+    number, text = next((n, said.text) for n, said in enumerate(free) if len(tokenizer.tokenize(said.text)) >= 2)
     ids = vlm.model.generate(
         input_ids=torch.tensor([prompts[number].input_ids.tolist()]),
         **pictures.inputs(prompts[number].units),
@@ -109,8 +112,12 @@ def test_an_end_token_stops_an_answer(vlm):
         do_sample=False,
     )[0, -2:].tolist()  # fmt: skip
     stopped = generate(vlm, [prompts[number]], pictures, stop_ids=[2, ids[1]], max_new_tokens=5)
-    assert stopped[0].startswith(tokenizer.decode(ids[:1]).strip())
-    assert len(stopped[0]) < len(text)
+    assert stopped[0].text.startswith(tokenizer.decode(ids[:1]).strip())
+    assert len(stopped[0].text) < len(text)
+    # An answer whose last possible token is the end token is whole; without an end it is cut.
+    assert [said.is_cut for said in (free[number], stopped[0])] == [True, False]
+    whole = generate(vlm, [prompts[number]], pictures, stop_ids=[2, ids[1]], max_new_tokens=2)
+    assert not whole[0].is_cut
 
 
 def test_the_templates_end_token_and_the_models_own_stop(vlm):
@@ -141,6 +148,9 @@ def test_a_question_too_long_to_ask_is_not_scored_but_covered(vlm):
     samples[1] = replace(samples[1], turns=(Turn("user", "<image>" + "very " * 600), samples[1].turns[1]))
     rows = ask(vlm, samples)
     assert [row.score is None for row in rows] == [False, True, False]
+    options = {"max_tokens": 512, "max_new_tokens": 5, "chosen": None}
+    replies = ask_in_shards(vlm, samples, draw, settings(), **options)
+    assert [reply.left_out for (reply,) in replies] == [None, "too_long", None]
     assert coverage(rows) == pytest.approx(2 / 3)
     assert coverage([]) == 0
 
@@ -151,7 +161,9 @@ def test_a_question_id_that_stands_twice_is_refused(vlm):
 
 
 def test_a_model_that_says_nothing_is_flagged(vlm, monkeypatch, caplog):
-    monkeypatch.setattr("xmas_assets.evaluation.runner.generate", lambda vlm, prompts, *_, **__: [""] * len(prompts))
+    monkeypatch.setattr(
+        "xmas_assets.evaluation.runner.generate", lambda vlm, prompts, *_, **__: [SILENT] * len(prompts)
+    )
     with caplog.at_level(logging.WARNING):
         rows = ask(vlm)
     assert "empty answer to all of 13 questions" in caplog.text

@@ -14,7 +14,8 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.samples import Sample, Turn
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.extraction.extracted import Extracted
-from xmas_assets.vlm.loading import BASE_NOTE, load_vlm, model_digest
+from xmas_assets.files.model_content import model_digest
+from xmas_assets.vlm.loading import BASE_NOTE, load_vlm
 from xmas_assets_tests.toy.untrained import build_untrained
 
 N_SAMPLES = 30

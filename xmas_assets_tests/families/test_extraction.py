@@ -23,8 +23,9 @@ from xmas_assets.extraction.extracting import extract_signals
 from xmas_assets.extraction.gradients import extract_gradients
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.signal_makers import make_signals
+from xmas_assets.files.model_content import model_digest
 from xmas_assets.training.adapters import prepare_training, save_trained, trained_weights
-from xmas_assets.vlm.loading import load_vlm, model_digest
+from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.probes import kept_of_images
 from xmas_assets_tests.extraction.worlds import values_of
 from xmas_assets_tests.families.worlds import CONVERSATIONS, World, draw, own_call

@@ -21,13 +21,14 @@ from xmas_assets.extraction.extracting import extract_signals
 from xmas_assets.extraction.gradients import extract_gradients
 from xmas_assets.extraction.projection import Projection
 from xmas_assets.extraction.signal_makers import make_signals
+from xmas_assets.files.model_content import model_digest
 from xmas_assets.training.adapters import prepare_training
 from xmas_assets.training.model_check import check_model
 from xmas_assets.training.run_directory import read_record
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.exporting import write_merged
 from xmas_assets.vlm.image_inputs import Pictures
-from xmas_assets.vlm.loading import load_vlm, model_digest
+from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.prompts import Encoder
 from xmas_assets_tests.extraction.worlds import values_of
 from xmas_assets_tests.families import FAMILIES

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Sample, Turn
+from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.vlm.batches import collate
+from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets_tests.families.worlds import (
     CONVERSATIONS,
@@ -21,6 +23,7 @@ from xmas_assets_tests.families.worlds import (
     conversation,
     own_call,
 )
+from xmas_assets_tests.vlm.forks import n_forks
 
 #: What ends an answer: the first two of three, and the last.
 ENDS = {
@@ -69,6 +72,14 @@ def tiles(values: Tensor) -> Tensor:
     """The tiles of all images, in order, without those that are only filling."""
     below = values.flatten(0, 1)
     return below[below.flatten(1).any(1)]
+
+
+def test_the_template_of_a_model_that_is_loaded_again_is_not_run_again(world: World):
+    again = Encoder.of(load_vlm(world.directory, BaseModelSettings()), world.pictures, max_tokens=4096)
+    before = n_forks()
+    for sample in CONVERSATIONS.values():
+        assert again.template.render(sample.turns) == world.encoder.template.render(sample.turns)
+    assert n_forks() == before
 
 
 @pytest.mark.parametrize("name", list(CONVERSATIONS))

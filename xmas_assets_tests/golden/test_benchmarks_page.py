@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from xmas_assets.evaluation.benchmarks.family_prompts import family_prompt_table
 from xmas_assets.evaluation.benchmarks.registry import BENCHMARKS, benchmark_table
 from xmas_assets_tests.golden import official
 
@@ -52,8 +53,9 @@ def _between(name: str) -> str:
     return PAGE.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0]
 
 
-def test_the_table_of_benchmarks_is_current():
+def test_the_tables_of_benchmarks_and_of_families_prompts_are_current():
     assert _between("benchmarks").strip() == benchmark_table().strip()
+    assert _between("family-prompts").strip() == family_prompt_table().strip()
 
 
 @pytest.mark.skipif("XMAS_GOLDEN_BENCH_DIR" in os.environ, reason="the page tells of the vectors that are kept here")

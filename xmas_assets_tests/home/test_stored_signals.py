@@ -10,8 +10,11 @@ from xmas_assets.contracts.errors import StoreError
 from xmas_assets.files import space
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import stored_signals
-from xmas_assets.home.stored_tables import note_shapes
-from xmas_assets.store.tables import write_tables
+from xmas_assets.home.stored_tables import note_shapes, stage
+
+
+def put(home: Home, asset: str, frame: pl.DataFrame, **notes) -> None:
+    home.put(asset, "ds", stage(home.workspace(asset, "ds", "key"), {asset: frame}, **notes))
 
 
 @pytest.fixture
@@ -19,10 +22,9 @@ def home(tmp_path):
     home = Home.open(tmp_path)
     flat = pl.Series("values", np.arange(24, dtype=np.float32).reshape(2, 12), dtype=pl.Array(pl.Float32, 12))
     frame = pl.DataFrame({"row": [0, 1], "sample_id": ["a", "b"], "values": flat})
-    directory = home.table_directory("block_activations", "ds")
-    write_tables(directory, {"block_activations": frame}, metadata=note_shapes({"values": (3, 2, 2)}))
+    put(home, "block_activations", frame, metadata=note_shapes({"values": (3, 2, 2)}))
     spectra = pl.DataFrame({"row": [0, 1], "entropy": [0.5, 1.5], "leading_share": [0.25, 0.75]})
-    write_tables(home.table_directory("token_spectra", "ds"), {"token_spectra": spectra})
+    put(home, "token_spectra", spectra)
     return home
 
 
@@ -59,8 +61,7 @@ def test_a_signal_that_was_made_anew_is_mapped_anew(home):
     before = stored_signals(home, "ds", mapped_bytes=1)["block_activations"].copy()
     flat = pl.Series("values", np.ones((2, 12), dtype=np.float32), dtype=pl.Array(pl.Float32, 12))
     frame = pl.DataFrame({"row": [0, 1], "sample_id": ["a", "b"], "values": flat})
-    directory = home.table_directory("block_activations", "ds")
-    write_tables(directory, {"block_activations": frame}, metadata=note_shapes({"values": (3, 2, 2)}))
+    put(home, "block_activations", frame, metadata=note_shapes({"values": (3, 2, 2)}))
     after = stored_signals(home, "ds", mapped_bytes=1)["block_activations"]
     assert (before.max(), after.max()) == (23, 1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.data.registration import Registration
+from xmas_assets.files.whole import file_sha256
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import (
@@ -84,7 +84,7 @@ def test_the_files_that_a_table_was_read_from_are_noted_as_they_were_then(tmp_pa
     """The expected hash is SHA-256 of the empty string, as published."""
     source = tmp_path / "a.json"
     source.touch()
-    stored = stage(tmp_path, {"t": FRAME}, metadata=note_sources(Registration.create("ds", [source])))
+    stored = stage(tmp_path, {"t": FRAME}, metadata=note_sources({source: file_sha256(source)}))
     source.write_text("changed")
     (noted,) = read_sources(stored["t"])
     assert noted.name == "a.json"

@@ -1,13 +1,18 @@
+from collections.abc import Sequence
+
+import polars as pl
 import pytest
 
 from xmas_assets.evaluation.benchmark_resamples import Model, Scored
 from xmas_assets.evaluation.benchmarks.base import Unit
 from xmas_assets.evaluation.benchmarks.vqav2 import Vqav2
 from xmas_assets.evaluation.comparison import compare
-from xmas_assets.report.comparison import comparison_notes, comparison_verdict, saved_sentence
+from xmas_assets.report.comparison import comparison_notes, comparison_verdict, saved_sentence, score_rows
 
 
-def _said(scores: dict[tuple[str, str], float], *, blind: float = 0.1, seeds: int = 2) -> list[str]:
+def _said(
+    scores: dict[tuple[str, str], float], *, blind: float = 0.1, seeds: int = 2, others: Sequence[Scored] = ()
+) -> list[str]:
     """The verdict on one benchmark where each selection scores the same on all of 40 questions."""
     models = {
         Model(*selection, seed): [Unit((f"q{i}",), "", (score,)) for i in range(40)]
@@ -15,7 +20,8 @@ def _said(scores: dict[tuple[str, str], float], *, blind: float = 0.1, seeds: in
         for seed in range(seeds)
     }
     baselines = {"majority": [Unit((f"q{i}",), "", (blind,)) for i in range(40)]}
-    found = compare([Scored(benchmark=Vqav2(), models=models, baselines=baselines, images={}, n_items=40)])
+    one = Scored(benchmark=Vqav2(), models=models, baselines=baselines, images={}, n_items=40)
+    found = compare([*([one] if scores else []), *others])
     return comparison_verdict(
         found.benchmarks, found.selections, overall=found.overall, data_saved=found.data_saved
     ) + comparison_notes(found.overall)
@@ -63,6 +69,20 @@ def test_where_full_data_is_no_better_than_guessing_nothing_is_compared():
     ]
 
 
+def test_a_benchmark_without_a_question_that_all_answered_is_named_after_the_others():
+    models = {
+        Model("full", "1.00", 0): [Unit(("q0",), "", (1.0,))],
+        Model("random", "0.20", 0): [Unit(("q1",), "", (1.0,))],
+    }
+    apart = Scored(benchmark=Vqav2(), models=models, baselines={}, images={}, n_items=2, name="apart")
+    found = _said(_SCORES, others=[apart])
+    first, last = found[0], found[-2]  # before the note on comparisons
+    assert first.startswith("xmas is the best of 2 methods at 20 %")
+    expected = "Nothing can be compared on apart, which takes no part: no question of it was answered by all targets"
+    assert last.startswith(expected)
+    assert _said({}, others=[apart]) == [last]
+
+
 def test_a_subset_worse_than_a_blind_guess_is_called_that():
     first, *_ = _said({("xmas", "0.20"): 0.2, ("random", "0.20"): 0.2, ("full", "1.00"): 0.8}, blind=0.5)
     assert "does not differ from random beyond chance" in first
@@ -94,3 +114,26 @@ def test_an_end_beyond_the_budgets_is_unknown_and_more_data_than_random_is_no_sa
         "For 95 % of full data's score xmas needs 30.0 % of the data (95 % interval 20.0..unknown), more than random "
         "does."
     )
+
+
+def test_the_small_table_has_scores_with_their_coverage_and_what_is_not_scored():
+    """Blind guessers (no budget) are left out."""
+    compared = {
+        "benchmarks": pl.DataFrame({"benchmark": ["pope"], "coverage": [0.98765]}),
+        "benchmark_selections": pl.DataFrame(
+            {
+                "benchmark": ["pope"] * 3,
+                "method": ["xmas", "full", "majority"],
+                "budget": ["0.20", "1.00", None],
+                "headline": [200 / 3, None, 50.0],
+            }
+        ),
+    }
+    states = pl.DataFrame({"benchmark": ["pope", "vizwiz"], "coverage": [1.0, 0.5], "not_scored": [None, "no judge"]})
+    assert score_rows(compared, {"benchmark_states": states}) == [
+        ["Benchmark", "Budget", "Method", "Score", "Coverage"],
+        ["pope", "20 %", "xmas", "66.7", "98.8 %"],
+        ["pope", "100 %", "full", "-", "98.8 %"],
+        ["vizwiz", "-", "-", "not scored", "50.0 %"],
+    ]
+    assert score_rows({}, {}) == []

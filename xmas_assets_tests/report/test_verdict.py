@@ -35,6 +35,13 @@ def test_of_several_methods_it_names_the_best_whatever_it_is_called():
     assert sentences[1].startswith("xmas at 5 % reaches")
 
 
+@pytest.mark.parametrize(("low", "seen"), [(-0.02, False), (0.02, True)])
+def test_a_method_behind_the_best_without_a_difference_from_random_is_named(low, seen):
+    frame = pl.concat([experiment(), *(answers("other", "0.20", seed, [1.0] * 7 + [0.0]) for seed in (0, 1))])
+    sentences = verdict(_leaderboard(frame, vs_random_low=low))
+    assert ("No difference from random is seen for xmas at 20 %." in sentences) is not seen
+
+
 def test_guessing_comes_last():
     assert verdict(_leaderboard())[-1] == "Always giving the most common answer scores 0.0 %."
 

@@ -2,6 +2,7 @@
 
 import io
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from PIL import Image
 
 from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
-from xmas_assets.resources.tracking import RunRecord, Tracking
+from xmas_assets.resources.run_record import RunRecord
+from xmas_assets.resources.tracking import Tracking
 
 
 def make_tracking(root: Path, uri: str = "") -> Tracking:
@@ -55,6 +57,16 @@ def test_two_records_with_one_key_become_one_run(tmp_path):
     assert [f.path for f in client.list_artifacts(runs[0].info.run_id, "model")] == ["model/model.safetensors"]
 
 
+def test_a_run_is_shown_below_its_parent(tmp_path):
+    tracking = make_tracking(tmp_path)
+    parent = RunRecord(key="above", experiment="shapes", name="random at 0.10", metrics={"score": 0.25})
+    tracking.record_all([parent, make_record(parent="above"), make_record(1, parent="above")], log=print)
+    _, runs = runs_in(tracking)
+    ids = {run.info.run_name: run.info.run_id for run in runs}
+    below = {run.info.run_name for run in runs if run.data.tags.get("mlflow.parentRunId") == ids["random at 0.10"]}
+    assert below == {"random_b0.10_s0", "random_b0.10_s1"}
+
+
 def test_a_run_is_linked_where_xmas_ui_served_and_named_where_it_never_ran(tmp_path):
     tracking = make_tracking(tmp_path)
     named = tracking.record(make_record(), log=print)["mlflow"].value
@@ -82,6 +94,16 @@ def test_an_outage_keeps_the_record_and_the_next_delivery_sends_it(tmp_path):
     assert working.waiting() == 0
     _, runs = runs_in(working)
     assert [run.data.metrics for run in runs] == [{"score": 0.25}]
+
+
+def test_records_are_sent_in_their_order_also_where_the_clock_was_put_back(tmp_path):
+    (tmp_path / "down").write_text("a file where the store's folder should be")
+    down = make_tracking(tmp_path, uri=f"sqlite:///{tmp_path}/down/mlflow.db")
+    down.record(make_record(0), log=print)
+    (waiting,) = (tmp_path / "mlflow" / "outbox").glob("[0-9]*.json")
+    waiting.rename(waiting.with_name(f"{10**19 - 5:020d}-{waiting.name.partition('-')[2]}"))  # from the year 2286
+    down.record(make_record(1), log=print)
+    assert list(make_tracking(tmp_path).deliver(log=print)) == ["shapes|random_b0.10_s0", "shapes|random_b0.10_s1"]
 
 
 def test_a_file_lost_during_an_outage_does_not_hold_up_what_waits_behind_it(tmp_path):
@@ -114,6 +136,17 @@ def test_pictures_are_artifacts_and_a_later_score_does_not_move_the_end_of_the_r
     assert Image.open(path).size == (8, 6)
 
 
+def test_a_run_lasts_as_long_as_its_work_and_one_that_grows_until_the_last_end(tmp_path):
+    tracking = make_tracking(tmp_path)
+    above = RunRecord(key="above", experiment="shapes", name="xmas run", started=100.0, ended=105.0, grows=True)
+    tracking.record(make_record(parent="above", started=103.5, ended=105.0), log=print, above=[above])
+    later = above.model_copy(update={"started": 104.0, "ended": 109.0})
+    tracking.record(make_record(parent="above", started=107.0, ended=109.0), log=print, above=[later])
+    tracking.record_all([above], log=print)
+    times = {run.info.run_name: (run.info.start_time, run.info.end_time) for run in runs_in(tracking)[1]}
+    assert times == {"random_b0.10_s0": (103_500, 105_000), "xmas run": (100_000, 109_000)}
+
+
 def test_a_curve_is_logged_once_and_whole_however_long_it_is(tmp_path):
     tracking = make_tracking(tmp_path)
     losses = tuple(2.0 - step / 2000 for step in range(2500))
@@ -136,3 +169,52 @@ def test_processes_on_a_fresh_store_do_not_race(tmp_path):
     assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
     _, runs = runs_in(make_tracking(tmp_path))
     assert sorted(run.info.run_name for run in runs) == [f"random_b0.10_s{n}" for n in range(4)]
+
+
+def files_of(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and "mlflow.db" not in path.name}
+
+
+def test_a_copied_home_keeps_its_artifacts_below_itself_and_leaves_the_old_one_alone(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "ol"  # a name that the other begins with
+    make_tracking(old).record(make_record(0, files={"note.txt": "first"}), log=print)
+    shutil.copytree(old, new)
+    before = files_of(old)
+    tracking = make_tracking(new)
+    tracking.record(make_record(1, files={"note.txt": "second"}), log=print)
+    assert files_of(old) == before
+    client, runs = runs_in(tracking)
+    for run in runs:
+        assert run.info.artifact_uri.startswith(f"{(new / 'mlflow' / 'artifacts').as_uri()}/")
+        assert Path(client.download_artifacts(run.info.run_id, "note.txt")).read_text() in ("first", "second")
+
+
+def test_addresses_of_a_users_own_are_left_alone(tmp_path):
+    tracking = make_tracking(tmp_path)
+    tracking.prepare()
+    client = MlflowClient(tracking.tracking_uri())
+    own = client.create_experiment("own", artifact_location=(tmp_path / "elsewhere").as_uri())
+    tracking.record(make_record(), log=print)
+    assert client.get_experiment(own).artifact_location == (tmp_path / "elsewhere").as_uri()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"key": "x"}', b"\xff\xfe"])
+def test_a_damaged_record_is_set_aside_by_name_and_holds_nothing_up(tmp_path, content):
+    tracking = make_tracking(tmp_path)
+    waiting = tmp_path / "mlflow" / "outbox" / "00000000000000000001-x.json"
+    waiting.parent.mkdir(parents=True)
+    waiting.write_bytes(content)
+    said = []
+    tracking.record(make_record(), log=said.append)
+    assert tracking.waiting() == 0 and len(runs_in(tracking)[1]) == 1
+    assert said == [f"{waiting} is damaged, and can never reach MLflow; it is set aside as {waiting.stem}.damaged"]
+    assert waiting.with_suffix(".damaged").read_bytes() == content
+
+
+def test_a_damaged_store_keeps_the_record_and_is_said(tmp_path):
+    tracking = make_tracking(tmp_path)
+    tracking.prepare()
+    (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"no database, and of no use " * 400)
+    said = []
+    tracking.record(make_record(), log=said.append)
+    assert tracking.waiting() == 1 and "it waits in" in said[0] and "\n" not in said[0]

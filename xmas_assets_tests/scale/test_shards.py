@@ -1,12 +1,15 @@
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from xmas_assets.contracts.progress import Progress
+from xmas_assets.contracts.usage import Usage, metered
 from xmas_assets.files.whole import replacing
 from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
 
@@ -20,7 +23,8 @@ def refuse(shard: Shard, path: Path) -> None:
 
 
 def tree(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
+    """Its files, without the note of what they took, which is of clocks."""
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.name != "usage.json"}
 
 
 def test_groups_are_cut_only_when_larger_than_a_shard():
@@ -45,6 +49,32 @@ def test_shards_are_written_in_order_and_named_sortably(tmp_path: Path):
 def test_finished_shards_are_kept(tmp_path: Path):
     shards = shards_of_groups([1] * 3, 1)
     first = run_shards(tmp_path, shards, write_bounds, key="a")
+    assert run_shards(tmp_path, shards, refuse, key="a") == first
+
+
+@pytest.mark.parametrize("content", [b"", b"1-", b"1-3", b"another shard"])
+def test_a_kept_shard_that_is_damaged_is_named_and_made_again_alone(tmp_path: Path, caplog, content: bytes):
+    shards = shards_of_groups([1] * 3, 1)
+    paths = run_shards(tmp_path, shards, write_bounds, key="a")
+    whole = tree(tmp_path)
+    paths[1].write_bytes(content)
+    made = []
+
+    def note(shard: Shard, path: Path) -> None:
+        made.append(shard.index)
+        write_bounds(shard, path)
+
+    run_shards(tmp_path, shards, note, key="a")
+    assert made == [1]
+    assert f"{paths[1]} is damaged" in caplog.text
+    assert tree(tmp_path) == whole
+
+
+def test_shards_that_an_earlier_version_left_without_a_hash_are_kept(tmp_path: Path):
+    shards = shards_of_groups([1] * 2, 1)
+    first = run_shards(tmp_path, shards, write_bounds, key="a")
+    for note in tmp_path.glob("sha256-*"):
+        note.unlink()
     assert run_shards(tmp_path, shards, refuse, key="a") == first
 
 
@@ -127,3 +157,33 @@ def test_what_was_kept_is_counted_as_done_and_reported_apart():
     counter.keep(50)
     counter.advance(20)
     assert reports == [Progress(50, 100, kept=50), Progress(70, 100, kept=50)]
+
+
+def test_work_that_is_found_done_counts_what_it_used_then_and_other_work_none_of_it(tmp_path: Path):
+    def work(shard: Shard, path: Path) -> None:
+        time.sleep(0.1)
+        write_bounds(shard, path)
+
+    shards = shards_of_groups([1] * 3, 1)
+    with pytest.raises(ZeroDivisionError):
+        run_shards(tmp_path, shards, lambda shard, path: work(shard, path) if shard.index < 2 else 1 / 0, key="a")
+    with metered() as resumed:
+        run_shards(tmp_path, shards, work, key="a")
+    assert resumed.earlier.wall_seconds == pytest.approx(0.2, abs=0.1)
+    with metered() as found:
+        run_shards(tmp_path, shards, refuse, key="a")
+    assert found.earlier.wall_seconds == pytest.approx(0.3, abs=0.15)
+    with metered() as other:
+        run_shards(tmp_path, shards, work, key="b")
+    assert other.earlier == Usage()
+
+
+@pytest.mark.parametrize("content", ["", '{"key": "", "cpu', "[]", '{"cpu_seconds": "many", "key": ""}'])
+def test_a_damaged_note_of_costs_stops_no_work_and_is_named(tmp_path: Path, caplog, content: str):
+    shards = shards_of_groups([1] * 2, 1)
+    paths = run_shards(tmp_path, shards, write_bounds, key="a")
+    (tmp_path / "usage.json").write_text(content)
+    paths[1].unlink()
+    assert run_shards(tmp_path, shards, write_bounds, key="a") == paths
+    assert f"{tmp_path / 'usage.json'} is damaged" in caplog.text
+    assert json.loads((tmp_path / "usage.json").read_text())["cpu_seconds"] >= 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from xmas_assets.contracts.errors import SelectionError
-from xmas_assets.contracts.manifest import MethodPackage
+from xmas_assets.contracts.manifest import OutsidePackage
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.method_registry import MethodRegistry
 from xmas_assets.selection.methods.random import Random
@@ -62,7 +62,7 @@ def test_a_method_of_a_package_stands_beside_our_own(package):
     package("sound", WHOLE)
     methods = MethodRegistry(BUILT_IN)
     assert list(methods) == [*BUILT_IN, "last"]
-    assert methods.package("last") == MethodPackage(distribution="sound", version="2.0")
+    assert methods.package("last") == OutsidePackage(distribution="sound", version="2.0")
     assert methods.package("xmas") is None
     assert methods["last"]().select({"sample_ids": np.array(["a", "b", "c"])}, 2, 0).tolist() == [1, 2]
 

@@ -11,7 +11,9 @@ def test_a_method_is_made_from_its_name_and_parameters():
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones():
-    with pytest.raises(SelectionError, match="method 'xmass' is not known; use one of xmas, .*random"):
+    with pytest.raises(
+        SelectionError, match="method 'xmass' is not known; did you mean 'xmas'. use one of xmas, .*random"
+    ):
         make_method("xmass", {})
 
 

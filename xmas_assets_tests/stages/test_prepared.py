@@ -127,12 +127,22 @@ def test_a_run_that_is_preparing_the_same_is_waited_for(home):
 
 def test_what_it_cost_is_noted_once(home):
     method, partition = make_method("el2n", {}), partition_of("ds", "el2n")
-    assert home.costs.cpu_seconds(partition, PREPARED) is None
+    assert home.costs.of(partition, PREPARED) is None
     prepared_arrays(home, "ds", method)
-    cost = home.costs.cpu_seconds(partition, PREPARED)
-    assert cost is not None and cost > 0
+    cost = home.costs.of(partition, PREPARED)
+    assert cost is not None and cost.cpu_seconds > 0
     prepared_arrays(home, "ds", method)
-    assert home.costs.cpu_seconds(partition, PREPARED) == cost
+    assert home.costs.of(partition, PREPARED) == cost
+
+
+def test_what_is_found_again_costs_what_it_cost_then(home):
+    """Parameters are changed and changed back."""
+    first, second = make_method("el2n", {}), make_method("el2n", {"keep": "smallest"})
+    costs = []
+    for method in (first, second, first):
+        prepared_arrays(home, "ds", method)
+        costs.append(home.costs.of(partition_of("ds", "el2n"), PREPARED))
+    assert costs[0] == costs[2] != costs[1]
 
 
 def test_a_missing_signal_is_named_with_its_asset_before_anything_is_opened(home):

@@ -1,5 +1,6 @@
 import re
 import threading
+import time
 from pathlib import Path
 
 import duckdb
@@ -178,7 +179,9 @@ def test_reading_is_safe_while_a_run_replaces_the_files(tmp_path):
 
 
 def test_an_unknown_query_is_refused_with_the_known_ones(connection):
-    with pytest.raises(StoreError, match="query 'clustersizes' is not known; use one of cluster_sizes, "):
+    with pytest.raises(
+        StoreError, match="query 'clustersizes' is not known; did you mean 'cluster_sizes'. use one of cluster_sizes, "
+    ):
         run_query(connection, "clustersizes")
 
 
@@ -221,3 +224,37 @@ def test_every_sql_file_says_what_it_reads_takes_and_gives():
     for path in files:
         header = path.read_text().splitlines()[:4]
         assert [line.split(": ")[0] for line in header[1:]] == ["-- inputs", "-- parameters", "-- grain"], path.name
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns", "row"),
+    [
+        ("SELECT 1 AS a, 2 AS a", ["a", "a_1"], (1, 2)),
+        ("SELECT 1 AS a, 2 AS a_1, 3 AS a", ["a", "a_1", "a_2"], (1, 2, 3)),
+        ('SELECT \'x\' AS "a""b", \'y\' AS "a""b"', ['a"b', 'a"b_1'], ("x", "y")),
+        ("SELECT interval 1 day AS d -- a word", ["d"], ("1 day",)),
+        ("SELECT {'a': interval 1 day} AS s", ["s"], ("{'a': 1 day}",)),
+        ("SELECT [interval 1 day] AS s;", ["s"], ("[1 day]",)),
+        ("SELECT union_value(a := 1) AS u", ["u"], ("1",)),
+        ("SELECT 'infinity'::timestamp AS t, date '5000000-01-01' AS d", ["t", "d"], ("infinity", "5000000-01-01")),
+        ("SELECT '101'::bit AS b", ["b"], ("101",)),
+    ],
+)
+def test_columns_of_one_name_and_types_that_polars_has_not_are_read(connection, sql, columns, row):
+    found = query(connection, sql)
+    assert (found.columns, found.row(0)) == (columns, row)
+
+
+def test_the_order_and_the_parameters_of_a_query_stay_where_its_columns_are_renamed(connection):
+    sql = "SELECT a.range AS n, a.range + $more AS n FROM range(5000) a ORDER BY n DESC"
+    assert query(connection, sql, {"more": 1}).rows() == [(n, n + 1) for n in range(4999, -1, -1)]
+
+
+def test_a_query_that_takes_or_gives_too_much_is_ended_in_one_line(connection):
+    started = time.monotonic()
+    with pytest.raises(StoreError, match=r"^the query took more than 0\.2 seconds; make it smaller"):
+        query(connection, "SELECT count(*) FROM range(10000000000) a, range(100000) b", most_seconds=0.2)
+    assert time.monotonic() - started < 30
+    with pytest.raises(StoreError, match=r"^the result is larger than 0\.001 GB; add LIMIT"):
+        query(connection, "SELECT range FROM range(1000000000)", most_bytes=1_000_000)
+    assert query(connection, "SELECT 1 AS a").item() == 1

@@ -87,7 +87,7 @@ def test_a_kill_between_two_renames_is_noticed(tmp_path):
     write_and_die(directory, "second rename")
     with pytest.raises(
         StoreError,
-        match="clusters of dataset 'shapes' was interrupted .*; delete .*xmas select shapes --method METHOD$",
+        match="clusters of dataset 'shapes' was interrupted .*; materialize .*xmas select shapes --method METHOD$",
     ):
         open_tables(directory)
 
@@ -143,7 +143,7 @@ def test_a_damaged_file_is_refused(tmp_path):
     write_tables(tmp_path, {"t": FRAME})
     path = tmp_path / "t.parquet"
     path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(StoreError, match="t.parquet is damaged .*; delete .*, then materialize"):
+    with pytest.raises(StoreError, match="t.parquet is damaged .*; materialize"):
         open_tables(tmp_path)
 
 

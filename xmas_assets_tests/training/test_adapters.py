@@ -5,10 +5,11 @@ import torch
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings
+from xmas_assets.files.model_content import model_digest
 from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.image_inputs import Pictures
-from xmas_assets.vlm.loading import load_vlm, model_digest
+from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.prompts import Encoder
 from xmas_assets_tests.training.small import draw, make_samples
 

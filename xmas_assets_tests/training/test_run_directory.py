@@ -1,5 +1,6 @@
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,13 +89,64 @@ def test_time_and_memory_go_on_from_the_last_state(tmp_path):
     assert cost == Cost(1.0, [0.5], 4, wall_seconds=2.0, peak_memory_bytes=8)
 
 
-def test_a_finished_run_whose_checkpoint_was_changed_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda run: (run / "checkpoint-4" / "config.json").write_text('{"changed": 1}'),
+        lambda run: (run / "checkpoint-4" / "config.json").write_text(""),
+        lambda run: (run / "checkpoint-4" / "config.json").unlink(),
+        lambda run: shutil.rmtree(run / "checkpoint-4"),
+        lambda run: (run / "done.json").write_text('{"run": "a", "check'),
+        lambda run: (run / "done.json").write_text("[]"),
+    ],
+)
+def test_a_finished_run_that_is_damaged_is_named_and_made_again_and_sound_checkpoints_stay(tmp_path, caplog, damage):
     run = RunDirectory(tmp_path, run="a")
+    run.commit(2, save)
     run.commit(4, save)
     finish(run)
-    (tmp_path / "checkpoint-4" / "config.json").write_text('{"changed": 1}')
-    with pytest.raises(ModelError, match="not as its run left it"):
-        run.finished()
+    damage(tmp_path)
+    before = (tmp_path / "checkpoint-2" / "config.json").stat().st_ino
+    assert run.finished() is None
+    assert str(tmp_path) in caplog.text
+    if "done.json" not in caplog.text:
+        assert caplog.text.rstrip().endswith("made again: [4]")
+        assert (tmp_path / "checkpoint-2" / "config.json").stat().st_ino == before
+    for step in (2, 4):
+        run.commit(step, save)
+    finish(run)
+    assert [checkpoint.step for checkpoint in run.finished() or ()] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("weights", "w"), ("weights", ""), ("weights", None), ("committed.json", '{"cpu_s')]
+)
+def test_a_training_state_that_is_damaged_is_removed_with_a_notice_and_the_one_before_it_counts(
+    tmp_path, caplog, name, content
+):
+    run = RunDirectory(tmp_path, run="a")
+    for step in (2, 4):
+        (tmp_path / "state" / f"checkpoint-{step}").mkdir(parents=True)
+        (tmp_path / "state" / f"checkpoint-{step}" / "weights").write_text("weights")
+        run.commit_state(step, Cost(float(step), [0.5], 4))
+    file = tmp_path / "state" / "checkpoint-4" / name
+    file.unlink() if content is None else file.write_text(content)
+    state, cost = run.last_state()
+    assert (state, cost.cpu_seconds) == (tmp_path / "state" / "checkpoint-2", 2.0)
+    assert "checkpoint-4 is not finished, or not as it was saved" in caplog.text
+
+
+def test_a_training_state_of_before_contents_were_noted_is_used(tmp_path):
+    run = RunDirectory(tmp_path, run="a")
+    (tmp_path / "state" / "checkpoint-2").mkdir(parents=True)
+    (tmp_path / "state" / "checkpoint-2" / "committed.json").write_text('{"cpu_seconds": 1.0}')
+    assert run.last_state()[1] == Cost(1.0)
+
+
+def test_a_run_whose_note_is_damaged_is_refused_in_one_line(tmp_path):
+    (tmp_path / "run.json").write_text('{"ru')
+    with pytest.raises(ModelError, match=r"run\.json is damaged; remove .*, then run again"):
+        RunDirectory(tmp_path, run="a")
 
 
 def test_another_runs_directory_is_refused(tmp_path):

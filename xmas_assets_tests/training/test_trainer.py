@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -260,7 +261,7 @@ def test_a_half_written_checkpoint_and_state_are_made_again_with_a_notice(base, 
     with caplog.at_level(logging.WARNING, logger="xmas_assets"):
         resumed = train(base, tmp_path, settings=settings(lora=KINDS[kind]))
     assert weights(resumed) == weights(undisturbed[1])
-    assert [message.split(" was")[0] for message in caplog.messages if "not finished" in message] == [
+    assert [re.split(" (was|is) ", message)[0] for message in caplog.messages if "not finished" in message] == [
         ".checkpoint-8.0123.unfinished",
         "training state checkpoint-6",
     ]
@@ -282,3 +283,11 @@ def test_steps_stand_in_for_epochs_however_many_rows_there_are(base, tmp_path):
 
 def test_the_record_is_plain_json(undisturbed):
     assert json.loads((undisturbed[0] / "done.json").read_text())["n_steps"] == 12
+
+
+def test_a_gradient_norm_of_0_clips_nothing(base, tmp_path):
+    ends = [
+        weights(train(base, tmp_path / str(norm), settings=settings(max_grad_norm=norm))) for norm in (0, 1e12, 1e-3)
+    ]
+    assert ends[0] == ends[1]
+    assert ends[0] != ends[2]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from safetensors.torch import load_file
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.samples import Turn
@@ -18,7 +20,8 @@ from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.toy.model import build_processor
 from xmas_assets.vlm.bounded import RefusedWorkError, bounded_text
 from xmas_assets.vlm.chat import LocalChat
-from xmas_assets.vlm.loading import load_vlm
+from xmas_assets.vlm.image_inputs import Pictures
+from xmas_assets.vlm.loading import load_processor, load_vlm
 from xmas_assets.vlm.model_files import SHIPPED_BASE
 from xmas_assets.vlm.templates import ChatTemplate
 
@@ -47,7 +50,52 @@ def index(value: Any) -> Damage:
     return written("model.safetensors.index.json", json.dumps(value))
 
 
+def sparse(name: str) -> Damage:
+    """A file of a tebibyte that takes no room."""
+
+    def write(model: Path) -> None:
+        with (model / name).open("wb") as stream:
+            stream.truncate(2**40)
+
+    return write
+
+
+def pipe(name: str) -> Damage:
+    def make(model: Path) -> None:
+        (model / name).unlink(missing_ok=True)
+        os.mkfifo(model / name)
+
+    return make
+
+
+def of_elsewhere(name: str) -> Damage:
+    """An index whose weights are there, but in another folder."""
+
+    def write(model: Path) -> None:
+        (model / "model.safetensors").rename(model.parent / "weights.safetensors")
+        names = load_file(model.parent / "weights.safetensors")
+        index({"weight_map": dict.fromkeys(names, name.format(model.parent))})(model)
+
+    return write
+
+
+def many_weights(model: Path) -> None:
+    header = {f"t{number}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for number in range(300_001)}
+    text = json.dumps(header).encode()
+    (model / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+
+
 CASES: dict[str, Damage] = {
+    "index out of the folder that holds": of_elsewhere("../weights.safetensors"),
+    "index of a whole path": of_elsewhere("{}/weights.safetensors"),
+    "index of other files": index({"weight_map": {"a": "config.json"}}),
+    "many weights": many_weights,
+    **{f"huge {name}": sparse(name) for name in ("config.json", "tokenizer.json", "chat_template.jinja", "vocab.txt")},
+    **{f"pipe for {name}": pipe(name) for name in ("config.json", "tokenizer.json", "chat_template.json", "notes.txt")},
+    "a thousand million labels": edited("config.json", num_labels=10**9),
+    "features of a million layers": edited("config.json", vision_feature_layer=[-1] * 10**6),
+    "long config": written("processor_config.json", json.dumps({f"a{number}": [[]] for number in range(800_000)})),
+    "deep names of tokens": written("special_tokens_map.json", "[" * 200_000),
     "index without a map": index({}),
     "index with a list": index({"weight_map": ["a"]}),
     "index with numbers": index({"weight_map": {"a": 1}}),
@@ -85,6 +133,33 @@ def test_a_malformed_directory_is_refused_in_one_line_and_soon(case: str, tmp_pa
         template.render((Turn("user", "<image>\nhi"), Turn("assistant", "yes")))
     assert "\n" not in str(refused.value)
     assert time.process_time() - start < 30
+
+
+def image_processor(**fields: Any) -> Damage:
+    config = json.loads((SHIPPED_BASE / "processor_config.json").read_text())
+    return edited("processor_config.json", image_processor=config["image_processor"] | fields)
+
+
+HUGE = {"height": 10**5, "width": 10**5}
+PICTURES: dict[str, Damage] = {
+    "large pictures": image_processor(size=HUGE),
+    "large crops": image_processor(do_center_crop=True, crop_size=HUGE),
+    "filled up pictures": image_processor(do_pad=True, pad_size=HUGE),
+    "a short edge": image_processor(size={"shortest_edge": 10**5}),
+    "a thousand million tokens": edited("processor_config.json", num_additional_image_tokens=10**9),
+}
+
+
+@pytest.mark.parametrize("case", PICTURES)
+def test_a_processor_of_any_size_is_refused_before_it_fills_the_memory(case: str, tmp_path: Path):
+    model = Path(shutil.copytree(SHIPPED_BASE, tmp_path / "model"))
+    PICTURES[case](model)
+    start = sum(os.times()[:4])
+    with pytest.raises(ModelError, match=r"too much memory for a picture|refuses 96 x 32 pixels") as refused:
+        Pictures(load_processor(model), lambda *_: Image.new("RGB", (64, 64)))
+    assert "\n" not in str(refused.value)
+    assert sum(os.times()[:4]) - start < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 << 20  # KiB, of this process
 
 
 def test_a_whole_directory_is_loaded(tmp_path: Path):

@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
+from xmas_assets.files.model_content import model_digest
 from xmas_assets.vlm import loading
-from xmas_assets.vlm.loading import load_vlm, model_digest
+from xmas_assets.vlm.loading import load_vlm
 from xmas_assets_tests.extraction.worlds import make_adapters
 from xmas_assets_tests.toy.untrained import build_untrained
 

@@ -17,7 +17,7 @@ OPTION_LETTER = "\nAnswer with the option's letter from the given choices direct
 """What LLaVA-1.5 adds to a question with lettered options."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
     """One question of a benchmark.
 
@@ -86,6 +86,8 @@ class Benchmark(ABC):
         max_new_tokens: Longest answer that a model may give.
         files: What ``--questions`` and ``--annotations`` are, as a sentence.
         judged: Whether a judge scores the answers: ``JudgedBenchmark``.
+        ranks_options: Whether it is also defined by the likelihood of options, ``options`` in an item's details: texts
+            by letter, of which ``score`` takes the letter.
     """
 
     name: ClassVar[str]
@@ -96,6 +98,7 @@ class Benchmark(ABC):
     max_new_tokens: ClassVar[int]
     files: ClassVar[str]
     judged: ClassVar[bool] = False
+    ranks_options: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, files: Files) -> list[Item]:
@@ -140,6 +143,21 @@ class Benchmark(ABC):
         """
         scores = self.score_all(items, answers)
         return [Unit((name,), "", (score,)) for name, score in scores.items()]
+
+    def units_over_runs(self, items: Sequence[Item], runs: Sequence[Mapping[str, str]]) -> list[Unit]:
+        """``units`` of several runs of the judge, each with the means of its values; of one run that of the run.
+
+        Args:
+            items: All of them.
+            runs: Answers, or a judge's replies, by item id.
+        """
+        if len(runs) == 1:
+            return self.units(items, runs[0])
+        found: dict[tuple[tuple[str, ...], str], list[tuple[float, ...]]] = {}
+        for run in runs:
+            for unit in self.units(items, run):
+                found.setdefault((unit.item_ids, unit.stratum), []).append(unit.values)
+        return [Unit(*unit, tuple(np.mean(values, axis=0).tolist())) for unit, values in found.items()]
 
     def stratum_score(self, means: FloatArray) -> FloatArray:
         """Score of a stratum from the means of its units' values.
@@ -198,13 +216,21 @@ class JudgedBenchmark(Benchmark):
     Attributes:
         judge: Who judged in the published numbers.
         judge_instruction: What the judge is told before the prompt, as its system message; "" if nothing.
+        judge_version: Raised when the judge is asked in other words.
+        temperature: Of the judge; 0 for its likeliest reply.
+        warmer: What is added to it from the third ask on, each time; the second has another prompt instead.
         max_reply_tokens: Longest reply that the judge may give.
         max_asks: How often the judge is asked about an answer until a reply can be read.
+        rated: Whether people may score the answers on a sheet, by replies that ``score`` takes.
     """
 
     judged: ClassVar[bool] = True
     judge: ClassVar[str]
     judge_instruction: ClassVar[str] = ""
+    judge_version: ClassVar[int] = 1
+    temperature: ClassVar[float] = 0.0
+    warmer: ClassVar[float] = 0.0
+    rated: ClassVar[bool] = False
     max_reply_tokens: ClassVar[int]
     max_asks: ClassVar[int]
 

@@ -11,9 +11,7 @@ from xmas_assets.evaluation.benchmarks.caption_scores import Captions, bleu, cid
 from xmas_assets.evaluation.benchmarks.caption_words import caption_words
 from xmas_assets.evaluation.benchmarks.official_files import (
     entry,
-    mapping,
-    one_question_file,
-    read_json,
+    question_object,
     rows_of,
     with_unique_ids,
 )
@@ -40,8 +38,7 @@ class CaptionsCoco(Benchmark):
 
     def read(self, files: Files) -> list[Item]:
         """The images, with their captions where they are published."""
-        path = one_question_file(files)
-        content = mapping(read_json(path), str(path))
+        path, content = question_object(files)
         references: dict[int, list[str]] = {}
         for where, row in rows_of(content["annotations"], f"{path}: annotations") if content.get("annotations") else ():
             references.setdefault(entry(row, "image_id", where, kind=int), []).append(entry(row, "caption", where))

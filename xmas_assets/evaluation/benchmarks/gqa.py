@@ -9,8 +9,7 @@ from xmas_assets.evaluation.benchmarks.base import SHORT_ANSWER, Benchmark, File
 from xmas_assets.evaluation.benchmarks.official_files import (
     entry,
     mapping,
-    one_question_file,
-    read_json,
+    question_object,
     rows_of,
     with_unique_ids,
 )
@@ -37,8 +36,7 @@ class Gqa(Benchmark):
 
     def read(self, files: Files) -> list[Item]:
         """The questions, balanced or not."""
-        path = one_question_file(files)
-        content = mapping(read_json(path), str(path))
+        path, content = question_object(files)
         return with_unique_ids((_item(name, row, f"{path}: {name}") for name, row in content.items()), path)
 
     def score(self, item: Item, answer: str) -> float:

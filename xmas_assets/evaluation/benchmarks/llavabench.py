@@ -42,6 +42,7 @@ class Llavabench(JudgedBenchmark):
     )
     judge: ClassVar[str] = "gpt-4-0314, temperature 0.2"
     judge_instruction: ClassVar[str] = "You are a helpful and precise assistant for checking the quality of the answer."
+    temperature: ClassVar[float] = 0.2
     max_reply_tokens: ClassVar[int] = 1024
     max_asks: ClassVar[int] = 3
 

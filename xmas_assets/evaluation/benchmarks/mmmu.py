@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.messages import shown
 from xmas_assets.evaluation.benchmarks.base import OPTION_LETTER, SHORT_ANSWER, Benchmark, Files, Item
 from xmas_assets.evaluation.benchmarks.mmmu_answers import is_right, read_choice
 from xmas_assets.evaluation.benchmarks.official_files import (
@@ -170,5 +171,7 @@ def _literal(row: Mapping[str, Any], name: str, where: str) -> list[str]:
     try:
         values = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-        raise DatasetError(f"{where}: {name!r} is {text!r:.60}, not a list of texts; get the file again") from error
+        raise DatasetError(
+            f"{where}: {name!r} is {shown(text, 60)}, not a list of texts; get the file again"
+        ) from error
     return list(strings_of({name: values}, name, where))

@@ -61,6 +61,7 @@ class Mmvet(JudgedBenchmark):
     max_new_tokens: ClassVar[int] = 512
     files: ClassVar[str] = "questions: mm-vet.json; images: its folder images"
     judge: ClassVar[str] = "gpt-4-0613, temperature 0"
+    warmer: ClassVar[float] = 0.5
     max_reply_tokens: ClassVar[int] = 3
     max_asks: ClassVar[int] = 5
 

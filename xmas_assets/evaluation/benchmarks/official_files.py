@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.messages import shown
 from xmas_assets.evaluation.benchmarks.base import Files, Item
+from xmas_assets.files.notes import json_value, note_bytes
 
 _MAX_BYTES = 4 * 2**30  # the largest official file, MMBench with its images, is 0.2 GB
 _MAX_CELL = 64 * 2**20  # characters of a table's cell; an image as base64 is one
@@ -28,6 +30,16 @@ def one_question_file(files: Files) -> Path:
     return files.questions[0]
 
 
+def question_object(files: Files) -> tuple[Path, dict[str, Any]]:
+    """The question file of a benchmark whose only one is a JSON object, and that object.
+
+    Raises:
+        DatasetError: If several were given, or it holds anything else.
+    """
+    path = one_question_file(files)
+    return path, mapping(read_json(path), str(path))
+
+
 def annotation_file(files: Files) -> Path:
     """The file of right answers.
 
@@ -42,8 +54,8 @@ def annotation_file(files: Files) -> Path:
 def read_json(path: Path) -> Any:
     """A JSON file's value; ``DatasetError`` if it cannot be read as JSON."""
     try:
-        return json.loads(_text(path))
-    except (ValueError, RecursionError) as error:
+        return json_value(_text(path))
+    except ValueError as error:
         raise DatasetError(f"{path} is not JSON ({error}); get the official file again") from error
 
 
@@ -59,8 +71,8 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            value = json_value(line)
+        except ValueError as error:
             raise DatasetError(f"{path}: line {number} is not JSON ({error}); get the official file again") from error
         found.append(mapping(value, f"{path}: line {number}"))
     if not found:
@@ -136,7 +148,7 @@ def entry(row: Mapping[str, Any], name: str, where: str, *, kind: type | tuple[t
         raise DatasetError(f"{where} has no {name!r}, only {sorted(row)[:8]}; get the official file")
     value = row[name]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise DatasetError(f"{where}: {name!r} is {value!r:.60}, which the official file never has; get it again")
+        raise DatasetError(f"{where}: {name!r} is {shown(value, 60)}, which the official file never has; get it again")
     return value
 
 
@@ -144,7 +156,9 @@ def strings_of(row: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]
     """A field that is a list of texts; ``DatasetError`` if it is anything else."""
     values = entry(row, name, where, kind=list)
     if not all(isinstance(value, str) for value in values):
-        raise DatasetError(f"{where}: {name!r} is {values!r:.60}, not a list of texts; get the official file again")
+        raise DatasetError(
+            f"{where}: {name!r} is {shown(values, 60)}, not a list of texts; get the official file again"
+        )
     return tuple(values)
 
 
@@ -181,12 +195,10 @@ def answer_lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise DatasetError(
-                f"{path} has {path.stat().st_size} bytes, more than {_MAX_BYTES}; name the official file"
-            )
-        return path.read_bytes().decode("utf-8-sig")
+        return note_bytes(path, most=_MAX_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror}); name the official file") from error
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not UTF-8 (byte {error.start}); get the official file again") from error
+    except ValueError as error:
+        raise DatasetError(f"{path} cannot be read: {error}; name the official file") from error

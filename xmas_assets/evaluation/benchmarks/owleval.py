@@ -1,18 +1,13 @@
 """OwlEval: open questions whose answers people rate from A to D."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar
 
-from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.evaluation.benchmarks.base import Files, Item, JudgedBenchmark, mean_by_name
 from xmas_assets.evaluation.benchmarks.official_files import (
     entry,
     one_question_file,
     read_json_lines,
-    read_table,
     with_unique_ids,
 )
 
@@ -30,16 +25,14 @@ _ABILITIES = {
     "e": "reasoning",
     "f": "dialogue",
 }
-_SHEET_COLUMNS = ("question_id", "image", "question", "answer", "rating")
 
 
 class Owleval(JudgedBenchmark):
     """OwlEval: ratings from A to D by people who see the image.
 
     The paper counts the ratings and prints no single number. The headline here is ours: their mean, with A = 100, B and
-    C a third less each, and D = 0. ``submission`` is the sheet for a rater, and ``read_ratings`` reads it back; the
-    sheets of several raters are several runs. Questions that the authors ask one after the other in one dialogue are
-    asked each by itself.
+    C a third less each, and D = 0. People rate on a sheet (``evaluation.ratings``), and several raters are several
+    runs. Questions that the authors ask one after the other in one dialogue are asked each by itself.
     """
 
     name: ClassVar[str] = "owleval"
@@ -49,7 +42,9 @@ class Owleval(JudgedBenchmark):
     max_new_tokens: ClassVar[int] = 512
     files: ClassVar[str] = "questions: questions.jsonl; images: its folder cases"
     judge: ClassVar[str] = "people"
-    max_reply_tokens: ClassVar[int] = 1
+    warmer: ClassVar[float] = 0.5
+    rated: ClassVar[bool] = True
+    max_reply_tokens: ClassVar[int] = 4
     max_asks: ClassVar[int] = 3
 
     def read(self, files: Files) -> list[Item]:
@@ -107,36 +102,6 @@ class Owleval(JudgedBenchmark):
             (f"ability/{name}", scores[item.item_id]) for item in answered for name in item.details["abilities"]
         ]
         return {name: self.maximum * mean for name, mean in mean_by_name([*shares, *abilities]).items()}
-
-    def submission(self, items: Sequence[Item], answers: Mapping[str, str]) -> tuple[str, bytes]:
-        """A sheet for a rater, as CSV; its last column, ``rating``, is empty."""
-        sheet = io.StringIO()
-        writer = csv.writer(sheet, lineterminator="\n")
-        writer.writerow(_SHEET_COLUMNS)
-        for item in items:
-            writer.writerow([item.item_id, item.images[0], item.question, answers.get(item.item_id, ""), ""])
-        return "owleval_ratings.csv", sheet.getvalue().encode()
-
-
-def read_ratings(path: Path) -> dict[str, str]:
-    """Ratings by item id from a rater's sheet; rows without a rating are left out.
-
-    Raises:
-        DatasetError: If it is no such sheet, a rating is none of A, B, C, D, or a question is there twice.
-    """
-    ratings: dict[str, str] = {}
-    for number, row in enumerate(read_table(path, delimiter=","), start=1):
-        where = f"{path}: row {number}"
-        name, rating = entry(row, "question_id", where), entry(row, "rating", where)
-        if name in ratings:
-            raise DatasetError(f"{where}: question {name[:40]!r} is rated twice; leave one of its rows")
-        if rating.strip():
-            if _letter(rating) not in _RATINGS:
-                raise DatasetError(
-                    f"{where}: rating {rating[:40]!r} is none of {', '.join(_RATINGS)}; correct the sheet"
-                )
-            ratings[name] = _letter(rating)
-    return ratings
 
 
 def _letter(reply: str) -> str:

@@ -9,8 +9,7 @@ from xmas_assets.evaluation.benchmarks.official_files import (
     answer_lines,
     entry,
     mapping,
-    one_question_file,
-    read_json,
+    question_object,
     rows_of,
     with_unique_ids,
 )
@@ -21,8 +20,8 @@ _TEXT = (str, int, float)  # a count may stand as a number
 class Seedbench(Benchmark):
     """SEED-Bench, scored as LLaVA scores it: an answer must be the letter, with nothing before or after it.
 
-    The benchmark's own script gives no text: it takes the option that the model finds most likely (``options`` in an
-    item's details). The two give different numbers. LLaVA shows the middle frame of a video.
+    The benchmark's own script takes the option that the model finds most likely after the question alone. That is the
+    second way to answer, ``ranks_options``; the two give different numbers. LLaVA shows the middle frame of a video.
     """
 
     name: ClassVar[str] = "seedbench"
@@ -30,14 +29,14 @@ class Seedbench(Benchmark):
     source: ClassVar[str] = "Li et al. 2023 (arXiv 2307.16125); convert_seed_for_submission.py of haotian-liu/LLaVA"
     metric: ClassVar[str] = "accuracy over images and videos, percent"
     max_new_tokens: ClassVar[int] = 16
+    ranks_options: ClassVar[bool] = True
     files: ClassVar[str] = (
         "questions: SEED-Bench.json; images: the folder of SEED-Bench-image and of LLaVA's SEED-Bench-video-image"
     )
 
     def read(self, files: Files) -> list[Item]:
         """The questions, in the file's order."""
-        path = one_question_file(files)
-        content = mapping(read_json(path), str(path))
+        path, content = question_object(files)
         kinds = mapping(content.get("question_type"), f"{path}: question_type")
         dimensions = {entry(kinds, name, f"{path}: question_type", kind=int): name for name in kinds}
         items = []

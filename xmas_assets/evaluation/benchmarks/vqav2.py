@@ -10,7 +10,7 @@ from xmas_assets.evaluation.benchmarks.official_files import (
     answers_of,
     entry,
     mapping,
-    one_question_file,
+    question_object,
     read_json,
     rows_of,
     with_unique_ids,
@@ -36,8 +36,7 @@ class Vqav2(Benchmark):
 
     def read(self, files: Files) -> list[Item]:
         """The questions, with ten answers each where they are published."""
-        path = one_question_file(files)
-        content = mapping(read_json(path), str(path))
+        path, content = question_object(files)
         annotations = _annotations(files)
         # The questions of "test-dev2015" are on images of "test2015".
         prefix = f"COCO_{content.get('data_subtype', 'val2014')}_".replace("-dev", "")

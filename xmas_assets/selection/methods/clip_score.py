@@ -2,11 +2,8 @@
 
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from xmas_assets.selection.base import Cost
-from xmas_assets.selection.ranking import RankedMethod, by_score, rows_with_image
+from xmas_assets.selection.ranking import RankedMethod, Ranking, ranked_by, rows_with_image
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
@@ -20,7 +17,8 @@ class ClipScore(RankedMethod):
     paper: ClassVar[str] = "Hessel et al. 2021 (arXiv 2104.08718)"
     needs: ClassVar[frozenset[str]] = frozenset({"has_image", "clip_score"})
     cost: ClassVar[Cost] = "forward"
+    score_name: ClassVar[str] = "cosine of image and text"
 
-    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
+    def _ranking(self, signals: OrderedSignals) -> Ranking:
         rows = rows_with_image(signals)
-        return rows[by_score(signals["clip_score"][rows])]
+        return ranked_by(signals["clip_score"][rows], rows)

@@ -1,16 +1,20 @@
 """COINCIDE: representatives of concept clusters, more from clusters that transfer well and are sparse."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from xmas_assets.contracts.section import LARGEST_SEED, MOST
 from xmas_assets.core.allocation import allocate_by_weight, group_heads
 from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.clustering import fine_n_clusters, spherical_kmeans
 from xmas_assets.core.mmd import mmd_ranks
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 _NEAR_DUPLICATE = 0.9  # cosine above which the published code leaves a pair of clusters out
@@ -35,16 +39,22 @@ class Coincide(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"block_activations"})
     cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
+    score_name: ClassVar[str] = "transferability / density of its cluster"
 
     n_clusters: int | None = Field(
-        default=None, ge=1, description="Clusters; none given: one per 66.5 rows, the paper's 10,000 for 665k rows."
+        default=None,
+        ge=1,
+        le=MOST,
+        description="Clusters; none given: one per 66.5 rows, the paper's 10,000 for 665k rows.",
     )
-    temperature: float = Field(default=0.1, ge=0.001, description="tau: lower favours the best clusters (paper: 0.1).")
+    temperature: float = Field(
+        default=0.1, ge=0.001, le=1e9, description="tau: lower favours the best clusters (paper: 0.1)."
+    )
     bandwidth: float = Field(
-        default=1.0, ge=0.1, description="Of the Gaussian kernel, in the features' unit (published code: 1)."
+        default=1.0, ge=0.1, le=1e9, description="Of the Gaussian kernel, in the features' unit (published code: 1)."
     )
-    max_iterations: int = Field(default=50, ge=1, description="k-means iterations (published code: 50).")
-    cluster_seed: int = Field(default=0, ge=0, description="Seed of k-means.")
+    max_iterations: int = Field(default=50, ge=1, le=MOST, description="k-means iterations (published code: 50).")
+    cluster_seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of k-means.")
     variant: Literal["default", "reference"] = Field(
         default="default",
         description="'default', or 'reference': scores and shares as the published code has them (does not nest).",
@@ -82,13 +92,25 @@ class Coincide(Method):
 
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> IntArray:
         sizes = signals["sizes"]
-        scores = signals["transferability"] / signals["density"] / self.temperature
+        scores = self._scores(signals)
         if self.variant == "default":
             quotas = allocate_by_weight(sizes, scores, count)
         else:
             quotas = _allocate_as_published(sizes, scores, count)
             quotas += allocate_by_weight(sizes - quotas, scores, count - int(quotas.sum()))
         return signals["ranked_rows"][group_heads(sizes, quotas)]
+
+    def _scores(self, signals: OrderedSignals) -> FloatArray:
+        """Of each cluster, shape (K,): the logarithm of its share."""
+        return signals["transferability"] / signals["density"] / self.temperature
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        names = [f"cluster {label}" for label in range(len(signals["sizes"]))]
+        standing = Standing.of_heads(signals["ranked_rows"], signals["sizes"], names)
+        return replace(standing, scores=self._scores(signals)[standing.groups])
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array]:
+        return lambda rows: signals.take("block_activations", rows)
 
 
 def _mean_cosines(centroids: FloatArray) -> FloatArray:

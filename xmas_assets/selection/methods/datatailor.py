@@ -1,16 +1,19 @@
 """DataTailor: the most informative, unique and representative rows of every task."""
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from xmas_assets.contracts.section import MOST
 from xmas_assets.core.allocation import allocate_by_weight, allocate_in_size_order, group_heads
 from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.relations import centroid_affinity, group_means, uniqueness
 from xmas_assets.core.ward import ward_labels
 from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import tasks_of
 
@@ -34,6 +37,7 @@ class DataTailor(Method):
     )
     cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
+    score_name: ClassVar[str] = "combined rank in its task"
 
     cut_share: float = Field(
         default=0.1,
@@ -44,6 +48,7 @@ class DataTailor(Method):
     exact_rows: int = Field(
         default=20_000,
         ge=8,
+        le=MOST,
         description="Rows of a task that are clustered exactly (8 bytes x rows^2 of memory); larger ones by parts.",
     )
     variant: Literal["default", "reference"] = Field(
@@ -89,6 +94,13 @@ class DataTailor(Method):
             quotas = np.minimum(published_shares(weights, count), sizes)
             quotas += allocate_in_size_order(sizes - quotas, count - int(quotas.sum()))
         return signals["ranked_rows"][group_heads(sizes, quotas)]
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        names = [name or "no task" for name in tasks_of(signals)[0]]
+        return Standing.of_heads(signals["ranked_rows"], signals["sizes"], names, scores=signals["scores"])
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array]:
+        return lambda rows: signals.take("last_token_features", rows)
 
 
 def published_shares(weights: FloatArray, budget: float) -> IntArray:

@@ -2,12 +2,10 @@
 
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from xmas_assets.selection.base import Cost
-from xmas_assets.selection.ranking import RankedMethod, by_score
+from xmas_assets.selection.ranking import RankedMethod, Ranking, ranked_by
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
@@ -18,10 +16,11 @@ class El2n(RankedMethod):
     paper: ClassVar[str] = "Paul et al. 2021 (arXiv 2107.07075)"
     needs: ClassVar[frozenset[str]] = frozenset({"el2n"})
     cost: ClassVar[Cost] = "proxy"
+    score_name: ClassVar[str] = "mean error norm"
 
     keep: Literal["largest", "smallest"] = Field(
         default="largest", description="Which end is kept; 'largest' as in the paper."
     )
 
-    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
-        return by_score(signals["el2n"], keep=self.keep)
+    def _ranking(self, signals: OrderedSignals) -> Ranking:
+        return ranked_by(signals["el2n"], keep=self.keep)

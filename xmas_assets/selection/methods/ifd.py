@@ -3,10 +3,9 @@
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xmas_assets.selection.base import Cost
-from xmas_assets.selection.ranking import RankedMethod, by_score
+from xmas_assets.selection.ranking import RankedMethod, Ranking, by_score
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
@@ -21,7 +20,9 @@ class Ifd(RankedMethod):
     paper: ClassVar[str] = "Cherry LLM (arXiv 2308.12032)"
     needs: ClassVar[frozenset[str]] = frozenset({"ifd"})
     cost: ClassVar[Cost] = "proxy"
+    score_name: ClassVar[str] = "instruction-following difficulty"
 
-    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
+    def _ranking(self, signals: OrderedSignals) -> Ranking:
         difficulty = signals["ifd"]
-        return by_score(np.where(difficulty < 1, difficulty, -difficulty))
+        rows = by_score(np.where(difficulty < 1, difficulty, -difficulty))
+        return Ranking(rows, difficulty[rows])

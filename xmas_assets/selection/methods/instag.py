@@ -3,11 +3,10 @@
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xmas_assets.core.tag_cover import complexity_first_order
 from xmas_assets.selection.base import Cost
-from xmas_assets.selection.ranking import RankedMethod
+from xmas_assets.selection.ranking import RankedMethod, Ranking
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
@@ -21,6 +20,9 @@ class InsTag(RankedMethod):
     paper: ClassVar[str] = "InsTag (arXiv 2308.07074)"
     needs: ClassVar[frozenset[str]] = frozenset({"tags"})
     cost: ClassVar[Cost] = "external"
+    score_name: ClassVar[str] = "tags"
 
-    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
-        return complexity_first_order([list(tags) for tags in signals["tags"]])
+    def _ranking(self, signals: OrderedSignals) -> Ranking:
+        tags = [frozenset(tags) for tags in signals["tags"]]
+        rows = complexity_first_order(tags)
+        return Ranking(rows, np.array([len(row) for row in tags])[rows])

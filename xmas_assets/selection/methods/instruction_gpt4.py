@@ -1,17 +1,20 @@
 """InstructionGPT-4: the best rows of every image cluster, by a quality that is learned from rated subsets."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from xmas_assets.contracts.errors import SelectionError
+from xmas_assets.contracts.section import MOST
 from xmas_assets.core.allocation import allocate_by_weight, group_heads
 from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.clustering import kmeans
 from xmas_assets.core.regression import ridge_predictions
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.ranking import rows_with_image
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 
@@ -31,9 +34,14 @@ class InstructionGpt4(Method):
     )
     cost: ClassVar[Cost] = "external"
     nested: ClassVar[bool] = True
+    score_name: ClassVar[str] = "predicted quality"
 
-    n_clusters: int = Field(default=10, ge=1, description="Clusters of image embeddings (k-means); 10 as in the paper.")
-    ridge: float = Field(default=1.0, gt=0, description="Shrinkage of the regression, in units of one rated subset.")
+    n_clusters: int = Field(
+        default=10, ge=1, le=MOST, description="Clusters of image embeddings (k-means); 10 as in the paper."
+    )
+    ridge: float = Field(
+        default=1.0, gt=0, le=1e9, description="Shrinkage of the regression, in units of one rated subset."
+    )
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
         rows = rows_with_image(signals)
@@ -51,6 +59,7 @@ class InstructionGpt4(Method):
         return {
             "ranked_rows": np.lexsort((-scores, strata)),
             "sizes": np.bincount(strata, minlength=clusters.max() + 2),
+            "scores": scores,
         }
 
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> IntArray:
@@ -58,6 +67,17 @@ class InstructionGpt4(Method):
         quotas = allocate_by_weight(sizes, np.log(np.maximum(sizes, 1)), count)
         text_only = rng.permutation(ranked[len(ranked) - sizes[-1] :])[: quotas[-1]]
         return np.concatenate([ranked[group_heads(sizes[:-1], quotas[:-1])], text_only])
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        ranked, sizes = signals["ranked_rows"], signals["sizes"]
+        n_clustered = len(ranked) - sizes[-1]
+        names = [*(f"cluster {label}" for label in range(len(sizes) - 1)), "without image"]
+        ordered = np.concatenate([ranked[:n_clustered], rng.permutation(ranked[n_clustered:])])
+        scores = np.where(np.isin(np.arange(len(ranked)), ranked[:n_clustered]), signals["scores"], np.nan)
+        return Standing.of_heads(ordered, sizes, names, scores=scores)
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array]:
+        return lambda rows: signals.take("image_embedding", rows)
 
 
 def predict_quality(indicators: FloatArray, rated: FloatArray, ratings: FloatArray, *, ridge: float) -> FloatArray:

@@ -2,11 +2,8 @@
 
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from xmas_assets.selection.base import Cost
-from xmas_assets.selection.ranking import RankedMethod, by_score
+from xmas_assets.selection.ranking import RankedMethod, Ranking, ranked_by
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
@@ -17,6 +14,7 @@ class Length(RankedMethod):
     paper: ClassVar[str] = "Zhao et al. 2024 (arXiv 2402.04833)"
     needs: ClassVar[frozenset[str]] = frozenset({"answer_length"})
     cost: ClassVar[Cost] = "text"
+    score_name: ClassVar[str] = "answer tokens"
 
-    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
-        return by_score(signals["answer_length"])
+    def _ranking(self, signals: OrderedSignals) -> Ranking:
+        return ranked_by(signals["answer_length"])

@@ -2,11 +2,8 @@
 
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from xmas_assets.selection.base import Cost
-from xmas_assets.selection.ranking import RankedMethod, by_score
+from xmas_assets.selection.ranking import RankedMethod, Ranking, ranked_by
 from xmas_assets.selection.signal_arrays import OrderedSignals
 from xmas_assets.selection.validation import VALIDATION_SIGNALS, task_influence
 
@@ -22,6 +19,7 @@ class Less(RankedMethod):
     paper: ClassVar[str] = "LESS (arXiv 2402.04333)"
     needs: ClassVar[frozenset[str]] = VALIDATION_SIGNALS
     cost: ClassVar[Cost] = "gradient"
+    score_name: ClassVar[str] = "influence on the task influenced most"
 
-    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
-        return by_score(task_influence(signals).max(axis=1))
+    def _ranking(self, signals: OrderedSignals) -> Ranking:
+        return ranked_by(task_influence(signals).max(axis=1))

@@ -3,11 +3,10 @@
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from xmas_assets.selection.base import Cost
-from xmas_assets.selection.ranking import RankedMethod, by_score
+from xmas_assets.selection.ranking import RankedMethod, Ranking, by_score
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
@@ -22,12 +21,14 @@ class Perplexity(RankedMethod):
     paper: ClassVar[str] = "Marion et al. 2023 (arXiv 2309.04564)"
     needs: ClassVar[frozenset[str]] = frozenset({"perplexity"})
     cost: ClassVar[Cost] = "proxy"
+    score_name: ClassVar[str] = "perplexity"
 
     percentile: float = Field(
         default=50.0, ge=0, le=100, description="Centre of the kept band, percent; 50 (the middle) as in the paper."
     )
 
-    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
+    def _ranking(self, signals: OrderedSignals) -> Ranking:
         ascending = by_score(signals["perplexity"], keep="smallest")
         centre = self.percentile / 100 * (len(ascending) - 1)
-        return ascending[by_score(np.abs(np.arange(len(ascending)) - centre), keep="smallest")]
+        rows = ascending[by_score(np.abs(np.arange(len(ascending)) - centre), keep="smallest")]
+        return Ranking(rows, signals["perplexity"][rows])

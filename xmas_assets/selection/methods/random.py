@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import OrderedSignals
 
 
@@ -20,3 +21,6 @@ class Random(Method):
 
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         return rng.permutation(signals.n_samples)[:count]
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        return Standing.of_all(rng.permutation(signals.n_samples))

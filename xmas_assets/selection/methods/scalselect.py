@@ -1,16 +1,17 @@
 """ScalSelect: the rows that count most in the leading directions of the attended image features."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.core.leverage import leverage_scores
 from xmas_assets.selection.base import Cost
-from xmas_assets.selection.ranking import RankedMethod, by_score, rows_with_image
-from xmas_assets.selection.signal_arrays import OrderedSignals
+from xmas_assets.selection.ranking import RankedMethod, Ranking, by_score, ranked_by, rows_with_image
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 
 class ScalSelect(RankedMethod):
@@ -25,6 +26,7 @@ class ScalSelect(RankedMethod):
     paper: ClassVar[str] = "ScalSelect (arXiv 2602.11636)"
     needs: ClassVar[frozenset[str]] = frozenset({"has_image", "attended_features"})
     cost: ClassVar[Cost] = "proxy"
+    score_name: ClassVar[str] = "leverage"
 
     energy_share: float = Field(
         default=0.9,
@@ -36,11 +38,17 @@ class ScalSelect(RankedMethod):
         default="default", description="'default', or 'reference': ties and text-only rows as in the published code."
     )
 
-    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
+    def _ranking(self, signals: OrderedSignals) -> Ranking:
         rows = rows_with_image(signals)
         blocks = partial(signals.blocks, "attended_features", rows)
         scores = leverage_scores(blocks, energy_share=self.energy_share).scores
         if self.variant == "default":
-            return rows[by_score(scores)]
-        ranked = rows[by_score(scores, keep="smallest")[::-1]]
-        return np.concatenate([ranked, np.setdiff1d(np.arange(signals.n_samples), rows)])
+            return ranked_by(scores, rows)
+        order = by_score(scores, keep="smallest")[::-1]
+        others = np.setdiff1d(np.arange(signals.n_samples), rows)
+        return Ranking(
+            np.concatenate([rows[order], others]), np.concatenate([scores[order], np.full(len(others), np.nan)])
+        )
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array]:
+        return lambda rows: signals.take("attended_features", rows)

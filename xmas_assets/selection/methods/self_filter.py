@@ -1,17 +1,20 @@
 """Self-Filter: the rows that a score net, trained together with the model, found hardest, thinned of look-alikes."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from xmas_assets.contracts.section import MOST
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.core.graph_pruning import directed_graph, greedy_order
 from xmas_assets.core.neighbours import nearest_neighbours
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost
-from xmas_assets.selection.ranking import RankedMethod, rows_with_image
-from xmas_assets.selection.signal_arrays import OrderedSignals
+from xmas_assets.selection.ranking import RankedMethod, Ranking, rows_with_image
+from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 
 class SelfFilter(RankedMethod):
@@ -27,19 +30,32 @@ class SelfFilter(RankedMethod):
     paper: ClassVar[str] = "Self-Filter (arXiv 2402.12501)"
     needs: ClassVar[frozenset[str]] = frozenset({"has_image", "difficulty", "image_embedding", "text_embedding"})
     cost: ClassVar[Cost] = "proxy"
+    score_name: ClassVar[str] = "difficulty"
 
-    n_neighbours: int = Field(default=10, ge=1, description="Rows that a chosen one makes easier; published code 10.")
+    n_neighbours: int = Field(
+        default=10, ge=1, le=MOST, description="Rows that a chosen one makes easier; published code 10."
+    )
     penalty: float = Field(default=1.0, gt=0, le=1, description="Factor on the penalty (gamma); published code 1.")
 
-    def _ranking(self, signals: OrderedSignals) -> NDArray[np.int64]:
-        rows = rows_with_image(signals)
-        images = np.zeros_like(signals["image_embedding"])
-        images[rows] = unit_rows(signals["image_embedding"][rows])
-        embeddings = unit_rows(np.hstack([images, unit_rows(signals["text_embedding"])]))
+    def _ranking(self, signals: OrderedSignals) -> Ranking:
+        rows_with_image(signals)
+        embeddings = _embeddings(signals, np.arange(signals.n_samples))
         neighbours, squares = nearest_neighbours(embeddings, self.n_neighbours)
         cosines = np.maximum(1 - squares / 2, 0)  # of unit vectors
         # The graph takes exp(-distance) of a row's score off its neighbours: here that is penalty x cosine^2.
         losses = np.maximum(self.penalty * np.square(cosines), np.finfo(np.float64).tiny)
         graph = directed_graph(neighbours, -np.log(losses))
         difficulty = signals["difficulty"].astype(np.float64)
-        return greedy_order(graph, difficulty - difficulty.min(), gamma=1.0)
+        rows = greedy_order(graph, difficulty - difficulty.min(), gamma=1.0)
+        return Ranking(rows, difficulty[rows])
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array]:
+        return partial(_embeddings, signals)
+
+
+def _embeddings(signals: OrderedSignals, rows: IntArray) -> Array:
+    """CLIP embeddings of some rows, image and text side by side, each of unit length; an image that is not there: 0."""
+    has_image = signals.take("has_image", rows) != 0
+    images = np.zeros((len(rows), signals["image_embedding"].shape[1]), dtype=signals["image_embedding"].dtype)
+    images[has_image] = unit_rows(signals.take("image_embedding", rows[has_image]))
+    return unit_rows(np.hstack([images, unit_rows(signals.take("text_embedding", rows))]))

@@ -1,14 +1,18 @@
 """Self-supervised prototypes: the rows that fit their cluster worst."""
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from xmas_assets.contracts.section import LARGEST_SEED, MOST
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.core.clustering import default_n_clusters, spherical_kmeans
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 
@@ -24,15 +28,19 @@ class SelfSup(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"pooled_features"})
     cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
+    score_name: ClassVar[str] = "cosine to its prototype"
 
     n_clusters: int | None = Field(
-        default=None, ge=1, description="Prototypes; none given: sqrt(1.5 N), 1,000 for 665k rows (paper: 1,000)."
+        default=None,
+        ge=1,
+        le=MOST,
+        description="Prototypes; none given: sqrt(1.5 N), 1,000 for 665k rows (paper: 1,000).",
     )
     keep: Literal["hard", "easy"] = Field(
         default="hard", description="Keep the rows farthest from ('hard') or nearest to their prototype."
     )
-    max_iterations: int = Field(default=50, ge=1, description="k-means iterations.")
-    cluster_seed: int = Field(default=0, ge=0, description="Seed of k-means.")
+    max_iterations: int = Field(default=50, ge=1, le=MOST, description="k-means iterations.")
+    cluster_seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of k-means.")
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
         directions = unit_rows(signals["pooled_features"])
@@ -41,7 +49,14 @@ class SelfSup(Method):
             directions, n_clusters, seed=self.cluster_seed, max_iterations=self.max_iterations
         )
         cosines = np.einsum("ij,ij->i", directions, centroids[labels])
-        return {"ranked_rows": np.argsort(cosines if self.keep == "hard" else -cosines, kind="stable")}
+        ranked_rows = np.argsort(cosines if self.keep == "hard" else -cosines, kind="stable")
+        return {"ranked_rows": ranked_rows, "labels": labels, "cosines": cosines}
 
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         return signals["ranked_rows"][:count]
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        return Standing.of_clusters(signals["ranked_rows"], signals["labels"], scores=signals["cosines"])
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array]:
+        return lambda rows: unit_rows(signals.take("pooled_features", rows))

@@ -1,15 +1,18 @@
 """SemDeDup: of rows that nearly repeat one another, keep one."""
 
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from xmas_assets.contracts.section import LARGEST_SEED, MOST
 from xmas_assets.core.arrays import IntArray
 from xmas_assets.core.clustering import fine_n_clusters, spherical_kmeans
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 
 _BLOCK = 1024  # rows compared at once
@@ -34,18 +37,23 @@ class SemDeDup(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"pooled_features"})
     cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
+    score_name: ClassVar[str] = "largest cosine to a row before it in its cluster"
 
     n_clusters: int | None = Field(
-        default=None, ge=1, description="Clusters; none given: one per 66.5 rows, 10,000 for 665k (COINCIDE's copy)."
+        default=None,
+        ge=1,
+        le=MOST,
+        description="Clusters; none given: one per 66.5 rows, 10,000 for 665k (COINCIDE's copy).",
     )
     keep: Literal["hard", "easy"] = Field(
         default="hard", description="Of near-duplicates, keep the one farther from ('hard') or nearer to the centroid."
     )
-    max_iterations: int = Field(default=50, ge=1, description="k-means iterations (published code: 50).")
-    cluster_seed: int = Field(default=0, ge=0, description="Seed of k-means.")
-    epsilons: tuple[float, ...] = Field(
+    max_iterations: int = Field(default=50, ge=1, le=MOST, description="k-means iterations (published code: 50).")
+    cluster_seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of k-means.")
+    epsilons: tuple[Annotated[float, Field(ge=0, le=2)], ...] = Field(
         default=(0.02, 0.1, 0.2, 0.3, 0.4, 0.5),
         min_length=1,
+        max_length=1000,
         description="'reference' only: margins tried; a row is dropped at a cosine above 1 - epsilon.",
     )
     variant: Literal["default", "reference"] = Field(
@@ -60,7 +68,7 @@ class SemDeDup(Method):
             directions, n_clusters, seed=self.cluster_seed, max_iterations=self.max_iterations
         )
         cosines = np.einsum("ij,ij->i", directions, centroids[labels])
-        return self.compare_rows(directions, labels, 1 - cosines)
+        return self.compare_rows(directions, labels, 1 - cosines) | {"labels": labels}
 
     def compare_rows(self, directions: Array, labels: IntArray, distances: Array) -> dict[str, Array]:
         """Each row's largest cosine to a row before it in its cluster.
@@ -85,13 +93,27 @@ class SemDeDup(Method):
         return {"visited_rows": visited, "similarity": similarity}
 
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> IntArray:
+        return self._order(signals, count)[:count]
+
+    def _order(self, signals: OrderedSignals, count: int) -> IntArray:
+        """All rows, those of the budget first."""
         visited, similarity = signals["visited_rows"], signals["similarity"]
+        by_similarity = np.argsort(similarity, kind="stable")
         if self.variant == "reference":
             kept = [visited[similarity[visited] <= 1 - epsilon] for epsilon in self.epsilons]
             enough = [rows for rows in kept if len(rows) >= count]
             if enough:
-                return min(enough, key=len)[:count]
-        return np.argsort(similarity, kind="stable")[:count]
+                first = min(enough, key=len)
+                return np.concatenate([first, by_similarity[~np.isin(by_similarity, first)]])
+        return by_similarity
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        similarity = signals["similarity"].astype(np.float64)
+        scores = np.where(similarity == _ALONE, np.nan, similarity)  # none before it
+        return Standing.of_clusters(self._order(signals, count), signals["labels"], scores=scores)
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array]:
+        return lambda rows: unit_rows(signals.take("pooled_features", rows))
 
 
 def _largest_before(directions: NDArray[np.floating]) -> NDArray[np.floating]:

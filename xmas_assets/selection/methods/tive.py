@@ -1,5 +1,6 @@
 """TIVE: more rows of hard tasks, and in a task rather those whose gradients agree with it."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Literal, cast
 
@@ -11,6 +12,7 @@ from xmas_assets.core.allocation import allocate_by_weight, group_heads
 from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.core.influence import mean_cosines
 from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import tasks_of
 
@@ -32,9 +34,13 @@ class Tive(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"task", "gradients", "gradient_norm"})
     cost: ClassVar[Cost] = "gradient"
     nested: ClassVar[bool] = True
+    score_name: ClassVar[str] = "mean cosine with the gradients of its task"
 
     sharpness: float = Field(
-        default=1.0, ge=0, description="Factor on the values in the softmax; 0 draws uniformly, published code 0.001."
+        default=1.0,
+        ge=0,
+        le=1e9,
+        description="Factor on the values in the softmax; 0 draws uniformly, published code 0.001.",
     )
     variant: Literal["default", "reference"] = Field(
         default="default",
@@ -50,17 +56,35 @@ class Tive(Method):
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> IntArray:
         values, tasks, task_values = signals["values"], signals["tasks"], signals["task_values"]
         if self.variant == "default":
-            # Sorting by log-weight plus Gumbel noise draws without replacement, one row after the other.
-            keys = self.sharpness * values + rng.gumbel(size=len(values))
             sizes = np.bincount(tasks)
             quotas = allocate_by_weight(sizes, np.log(np.maximum(task_values, np.finfo(np.float64).tiny)), count)
-            return np.lexsort((-keys, tasks))[group_heads(sizes, quotas)]
+            return self._drawn(values, tasks, rng)[group_heads(sizes, quotas)]
+        return self._order_as_published(signals, count, rng)[:count]
+
+    def _drawn(self, values: FloatArray, tasks: IntArray, rng: np.random.Generator) -> IntArray:
+        """All rows, task after task, as they are drawn."""
+        # Sorting by log-weight plus Gumbel noise draws without replacement, one row after the other.
+        keys = self.sharpness * values + rng.gumbel(size=len(values))
+        return np.lexsort((-keys, tasks))
+
+    def _order_as_published(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> IntArray:
+        """All rows, those of the budget first."""
+        values, tasks, task_values = signals["values"], signals["tasks"], signals["task_values"]
         shares = published_shares(task_values, signals["excluded"], count)
         seed = cast(int, cast(np.random.SeedSequence, rng.bit_generator.seed_seq).entropy)
         drawn = draw_as_published(values, tasks, shares, sharpness=self.sharpness, seed=seed)
         ranked = np.argsort(-values, kind="stable")
         rest = ranked[np.argsort(signals["excluded"][tasks[ranked]], kind="stable")]
-        return np.concatenate([drawn, rest[~np.isin(rest, drawn)]])[:count]
+        return np.concatenate([drawn, rest[~np.isin(rest, drawn)]])
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        values, tasks = signals["values"], signals["tasks"]
+        is_default = self.variant == "default"
+        order = self._drawn(values, tasks, rng) if is_default else self._order_as_published(signals, count, rng)
+        return Standing(order, tasks, [name or "no task" for name in tasks_of(signals)[0]], values)
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array]:
+        return lambda rows: signals.take("gradients", rows)
 
 
 def published_shares(task_values: FloatArray, excluded: NDArray[np.bool_], budget: float) -> FloatArray:

@@ -1,6 +1,8 @@
 """XMAS: the most stable samples of every cluster of attention trajectories, in equal shares."""
 
 import random
+from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar, Literal, cast
 
 import numpy as np
@@ -8,9 +10,11 @@ from pydantic import Field
 
 from xmas_assets.core.allocation import allocate_in_size_order, group_heads
 from xmas_assets.core.arrays import IntArray
+from xmas_assets.core.trajectories import leading_sums
 from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
-from xmas_assets.selection.strata import strata_of
+from xmas_assets.selection.strata import strata_of, stratum_names
 
 _LARGEST_DROPPED = 2  # rows; the published code discards clusters up to this size
 
@@ -30,6 +34,7 @@ class Xmas(Method):
     needs: ClassVar[frozenset[str]] = frozenset({"cluster_label", "instability"})
     cost: ClassVar[Cost] = "proxy"
     nested: ClassVar[bool] = True
+    score_name: ClassVar[str] = "instability"
 
     variant: Literal["default", "reference"] = Field(
         default="default",
@@ -49,6 +54,19 @@ class Xmas(Method):
         quotas += allocate_in_size_order(sizes - quotas, count - int(quotas.sum()))
         text_only = self._draw(ranked[len(ranked) - sizes[-1] :], int(quotas[-1]), rng)
         return np.concatenate([ranked[group_heads(sizes[:-1], quotas[:-1])], text_only])
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        ranked, sizes = signals["ranked_rows"], signals["sizes"]
+        n_clustered = len(ranked) - sizes[-1]
+        standing = Standing.of_heads(ranked, sizes, stratum_names(sizes), scores=signals["instability"])
+        # The published draw is none that smaller and larger budgets share, so there is no order.
+        drawn = rng.permutation(ranked[n_clustered:]) if self.variant == "default" else ranked[:0]
+        return replace(standing, order=np.concatenate([ranked[:n_clustered], drawn]))
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array] | None:
+        if "trajectories" not in signals:  # it reads the clusters made of them, not these
+            return None
+        return lambda rows: leading_sums(signals.take("trajectories", rows))
 
     def _serving_order(self, sizes: IntArray) -> IntArray:
         """Strata by ascending size, equal sizes by index."""

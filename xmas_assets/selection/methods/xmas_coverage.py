@@ -1,15 +1,19 @@
 """XMAS coverage: cover the space of where the text looks in the image, over the course of training."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from xmas_assets.contracts.section import MOST
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.core.coverage import coverage_order
 from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
-from xmas_assets.selection.strata import heads_of_both, image_and_text_rows
+from xmas_assets.selection.strata import heads_of_both, image_and_text_rows, standing_of_both
 
 
 class XmasCoverage(Method):
@@ -27,7 +31,10 @@ class XmasCoverage(Method):
     nested: ClassVar[bool] = True
 
     cell_rows: int = Field(
-        default=20_000, ge=2, description="Rows among which farthest-first is exact; larger sets are cut into cells."
+        default=20_000,
+        ge=2,
+        le=MOST,
+        description="Rows among which farthest-first is exact; larger sets are cut into cells.",
     )
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
@@ -38,3 +45,9 @@ class XmasCoverage(Method):
 
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         return heads_of_both(signals["ranked_rows"], rng.permutation(signals["text_rows"]), count)
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        return standing_of_both(signals["ranked_rows"], rng.permutation(signals["text_rows"]))
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array]:
+        return lambda rows: signals.take("attention_maps", rows)

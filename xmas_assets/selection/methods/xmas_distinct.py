@@ -1,14 +1,19 @@
 """XMAS distinct: one row of each neighbourhood of attention maps, at random, before a second one of any."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from xmas_assets.contracts.section import MOST
+from xmas_assets.core.arrays import IntArray
 from xmas_assets.core.coverage import neighbourhoods
 from xmas_assets.core.similarity import NEAR_SHARE, median_distance, unit_rows
 from xmas_assets.selection.base import Cost, Method
+from xmas_assets.selection.reasons import Standing
 from xmas_assets.selection.signal_arrays import Array, OrderedSignals
 from xmas_assets.selection.strata import heads_of_both, image_and_text_rows
 
@@ -36,7 +41,10 @@ class XmasDistinct(Method):
         default=NEAR_SHARE, ge=0, le=1, description="Radius of a neighbourhood, share of the median distance of rows."
     )
     cell_rows: int = Field(
-        default=20_000, ge=2, description="Rows among which neighbourhoods are sought; larger sets are cut into cells."
+        default=20_000,
+        ge=2,
+        le=MOST,
+        description="Rows among which neighbourhoods are sought; larger sets are cut into cells.",
     )
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
@@ -52,8 +60,22 @@ class XmasDistinct(Method):
         return unit_rows(signals["attention_maps"][rows]).reshape(len(rows), -1)
 
     def _choose(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        return heads_of_both(self._ranked(signals, rng), rng.permutation(signals["text_rows"]), count)
+
+    def _ranked(self, signals: OrderedSignals, rng: np.random.Generator) -> IntArray:
+        """The rows with images: the first of each neighbourhood, then the others."""
         order = rng.permutation(len(signals["image_rows"]))
         is_first = np.zeros(len(order), dtype=bool)
         is_first[np.unique(signals["neighbourhoods"][order], return_index=True)[1]] = True
-        ranked = signals["image_rows"][np.concatenate([order[is_first], order[~is_first]])]
-        return heads_of_both(ranked, rng.permutation(signals["text_rows"]), count)
+        return signals["image_rows"][np.concatenate([order[is_first], order[~is_first]])]
+
+    def _standing(self, signals: OrderedSignals, count: int, rng: np.random.Generator) -> Standing:
+        ranked, text_rows = self._ranked(signals, rng), rng.permutation(signals["text_rows"])
+        n_groups = int(signals["neighbourhoods"].max()) + 1
+        groups = np.full(signals.n_samples, n_groups)
+        groups[signals["image_rows"]] = signals["neighbourhoods"]
+        names = [*(f"neighbourhood {label}" for label in range(n_groups)), "without image"]
+        return Standing(np.concatenate([ranked, text_rows]), groups, names)
+
+    def _space(self, signals: OrderedSignals) -> Callable[[IntArray], Array]:
+        return partial(self._vectors, signals)

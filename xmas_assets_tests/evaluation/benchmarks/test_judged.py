@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.evaluation.benchmarks.base import Files, JudgedBenchmark
 from xmas_assets.evaluation.benchmarks.llavabench import Llavabench
 from xmas_assets.evaluation.benchmarks.mmvet import Mmvet
-from xmas_assets.evaluation.benchmarks.owleval import Owleval, read_ratings
+from xmas_assets.evaluation.benchmarks.owleval import Owleval
 from xmas_assets.evaluation.benchmarks.registry import BENCHMARKS
 from xmas_assets_tests.golden import official
 
@@ -71,29 +70,19 @@ def test_llavabench_can_exceed_gpt4_and_keeps_what_is_not_read_in_the_means():
     assert Llavabench().headline(units) == pytest.approx(100 * 4.5 / 2)
 
 
-def test_ratings_come_back_from_the_sheet_of_a_rater(tmp_path: Path):
+def test_owleval_is_the_mean_of_letters_a_third_apart():
     items = Owleval().read(official.question_files("owleval"))
-    name, sheet = Owleval().submission(items, {"1": 'It says "no",\nand is red', "4": "Yes."})
-    lines = sheet.decode().splitlines()
-    assert (name, lines[0]) == ("owleval_ratings.csv", "question_id,image,question,answer,rating")
-    path = tmp_path / "rated.csv"
-    text = sheet.decode().replace('and is red",\n', 'and is red", b \n').replace("Yes.,\n", "Yes.,D\n")
-    path.write_text(text, encoding="utf-8")
-    assert read_ratings(path) == {"1": "B", "4": "D"}
-    ratings = read_ratings(path) | {"5": "A"}
+    ratings = {"1": " b ", "4": "D", "5": "A"}
     assert Owleval().headline(Owleval().units(items, ratings)) == pytest.approx(100 * (2 / 3 + 0 + 1) / 3)
     parts = Owleval().parts(items, ratings)
     assert parts["rating/A"] == parts["rating/B"] == parts["rating/D"] == pytest.approx(100 / 3)
     assert (parts["rating/C"], parts["ability/ocr"], parts["ability/dialogue"]) == (0, 0, 100)
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [("1,a,q,x,E\n", "none of A, B, C, D"), ("1,a,q,x,A\n1,a,q,x,B\n", "rated twice"), ("1,a\n", "cells")],
-)
-def test_a_sheet_with_a_fault_is_one_line(tmp_path: Path, rows: str, message: str):
-    path = tmp_path / "rated.csv"
-    path.write_text("question_id,image,question,answer,rating\n" + rows, encoding="utf-8")
-    with pytest.raises(DatasetError, match=message) as refused:
-        read_ratings(path)
-    assert "\n" not in str(refused.value)
+def test_the_values_of_a_unit_are_means_over_runs():
+    items = Owleval().read(official.question_files("owleval"))
+    runs = [{"1": "A", "4": "D"}, {"1": "D"}]
+    units = {unit.item_ids: unit.values for unit in Owleval().units_over_runs(items, runs)}
+    assert units == {("1",): (0.5,), ("4",): (0.0,)}
+    assert Owleval().units_over_runs(items, runs[:1]) == Owleval().units(items, runs[0])
+    assert Owleval().units_over_runs(items, []) == []

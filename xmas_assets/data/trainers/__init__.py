@@ -1,0 +1,1 @@
+"""Subsets as folders that other programs train from: one file per program, listed in ``registry``."""

@@ -1,0 +1,66 @@
+"""What makes the suite faster and independent of who starts it, and what several folders of tests ask."""
+
+import gc
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+#: Loads a directory where our package cannot be imported, so it is run and not imported.
+PLAIN = Path(__file__).parent / "families" / "plain.py"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported_is_not_searched_for_garbage() -> None:
+    """Each small training collects garbage: half of its time would go into all the objects that libraries hold."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let libraries free what they hold, or they report it as lost."""
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _databases_do_not_wait_for_the_disk() -> Iterator[None]:
+    """Dagster and MLflow commit hundreds of times in a run. To wait for the disk helps only where power may fail."""
+
+    def relax(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            with suppress(sqlite3.Error):  # a damaged or locked database is to fail where it is used
+                connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", relax)
+    yield
+    event.remove(Engine, "connect", relax)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs_can_be_interrupted() -> None:
+    """A script that starts the suite in the background makes it, and all that it starts, ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def plainly() -> Iterator[Callable[..., dict[str, Any]]]:
+    """What a saved model says in a process that cannot import our package."""
+    command = [sys.executable, "-I", PLAIN]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+
+        def ask(**job: str | None) -> dict[str, Any]:
+            print(json.dumps(job), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield ask
+        process.stdin.close()
