@@ -30,6 +30,8 @@ class Sample:
         images: References for ``open_image``, in the order of the ``<image>`` marks in the turns.
         image_hashes: SHA-256 (hex) of each image file's bytes, aligned with ``images``.
         task: The source's task name, if it has one.
+        loss_weights: Of each assistant turn, by what the losses of its tokens are multiplied; empty where all are 1.
+            A turn of weight 0 is context: it is read by the model, and nothing of it is learned.
     """
 
     sample_id: str
@@ -37,6 +39,7 @@ class Sample:
     images: tuple[str, ...] = ()
     image_hashes: tuple[str, ...] = ()
     task: str | None = None
+    loss_weights: tuple[float, ...] = ()
 
     @property
     def first_image_hash(self) -> str:
@@ -56,6 +59,7 @@ class Reason(StrEnum):
     BAD_TURN_ORDER = "bad_turn_order"
     UNKNOWN_ROLE = "unknown_role"
     EMPTY_ANSWER = "empty_answer"
+    NOTHING_TO_LEARN = "nothing_to_learn"
     BAD_VALUE = "bad_value"
     BAD_IMAGE_FIELD = "bad_image_field"
     IMAGE_COUNT = "image_count"

@@ -14,13 +14,14 @@ from xmas_assets.data.json_records import RawRecord
 from xmas_assets.data.readers import described, detect_container, read_records
 from xmas_assets.data.refusals import Rejection
 from xmas_assets.data.registration import Registration
-from xmas_assets.data.shapes import shape_of
+from xmas_assets.data.shapes import shape_of, turn_fields
 from xmas_assets.data.task_rules import with_task
 from xmas_assets.data.validators import NOT_READ, Draft, validate
 
 N_LOOKED_AT = 1000
 N_EXAMPLES = 3
 _MOST_BYTES = 256 * 1024 * 1024
+_OF = {"": "", "turn_": " (of turns)", "question_": " (of questions)"}
 
 
 @dataclass
@@ -105,10 +106,12 @@ def _first(registration: Registration, most: int) -> Iterator[RawRecord]:
 
 def _note(look: FirstLook, record: Mapping[str, Any], draft: Draft, images: ImageRoot | ImageArchive) -> None:
     not_read = [notice.partition(NOT_READ) for notice in draft.notices if NOT_READ in notice]
-    look.not_read.update(f"{name} (of turns)" if prefix else name for prefix, _, name in not_read)
+    look.not_read.update(f"{name}{_OF[prefix]}" for prefix, _, name in not_read)
     hidden = {name for prefix, _, name in not_read if not prefix}
     look.read.update(name for name in record if name not in hidden)
-    look.shapes[str(shape_of(record))] += 1
+    shape = shape_of(record)
+    look.read.update(f"{name}{_OF['turn_']}" for name in turn_fields(record, shape).weights)
+    look.shapes[str(shape)] += 1
     look.turns.append(len(draft.turns))
     for image in draft.images:
         problem = _problem(image, images)

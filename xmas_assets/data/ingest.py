@@ -22,7 +22,7 @@ from xmas_assets.data.readers import read_records
 from xmas_assets.data.refusals import Rejection
 from xmas_assets.data.registration import Registration
 from xmas_assets.data.sample_ids import SampleIds
-from xmas_assets.data.tables import QUARANTINE_SCHEMA, SAMPLES_SCHEMA, sample_batch
+from xmas_assets.data.tables import LOSS_WEIGHTS, QUARANTINE_SCHEMA, SAMPLES_SCHEMA, WEIGHTED_SCHEMA, sample_batch
 from xmas_assets.data.task_rules import with_task
 from xmas_assets.data.validators import Draft, validate
 
@@ -97,19 +97,22 @@ class Ingestion:
         ids = SampleIds()
         seen: set[bytes] | None = set() if self._registration.duplicates == "quarantine" else None
         records = read_records(paths, self._registration.format, self._registration.columns)
+        schema = SAMPLES_SCHEMA
         refusals = Refusals(where="annotations" if split == "samples" else "test", paths=paths)
         with tempfile.TemporaryFile(dir=self._scratch) as spool:
             options = pa.ipc.IpcWriteOptions(compression="zstd")
-            with pa.ipc.new_stream(spool, SAMPLES_SCHEMA, options=options) as writer:
+            with pa.ipc.new_stream(spool, WEIGHTED_SCHEMA, options=options) as writer:
                 while chunk := _next_chunk(records):
                     accepted, refused = self._check(split, chunk, ids, seen)
                     refusals.note(refused)
                     writer.write_batch(accepted)
+                    if accepted[LOSS_WEIGHTS.name].null_count < accepted.num_rows:
+                        schema = WEIGHTED_SCHEMA
                     if refused.num_rows:
                         yield "quarantine", refused
                     self._progress(Progress(self.ledger.rows_in[split]))
             refusals.check_some_left(self.ledger.rows_in[split], images=self._registration.images)
-            yield from self._numbered(split, spool, ids)
+            yield from self._numbered(split, spool, ids, schema)
         self.ledger.reasons += refusals.reasons
         self.ledger.notices["repeated_id"] += ids.n_repeated_ids
         self.ledger.notices["same_content"] += ids.n_same_content
@@ -152,6 +155,7 @@ class Ingestion:
             images.append(result)
         hashes = [image.sha256 for image in images]
         turns = [(turn.role, turn.text) for turn in draft.turns]
+        content = [draft.task, turns, hashes, *([draft.loss_weights] if draft.loss_weights else [])]
         return {
             "row": 0,
             "source_id": draft.source_id,
@@ -163,20 +167,23 @@ class Ingestion:
             "turns": turns,
             "n_turns": sum(turn.role == "assistant" for turn in draft.turns),
             "n_images": len(images),
-            "digest": hashlib.sha256(orjson.dumps([draft.task, turns, hashes])).hexdigest(),
+            "digest": hashlib.sha256(orjson.dumps(content)).hexdigest(),
+            LOSS_WEIGHTS.name: draft.loss_weights or None,
         }
 
-    def _numbered(self, split: str, spool: IO[bytes], ids: SampleIds) -> Iterator[tuple[str, pa.RecordBatch]]:
+    def _numbered(
+        self, split: str, spool: IO[bytes], ids: SampleIds, schema: pa.Schema
+    ) -> Iterator[tuple[str, pa.RecordBatch]]:
         spool.seek(0)
         for batch in pa.ipc.open_stream(spool):
             n_before = self.ledger.rows_out[split]
             rows = pa.array(range(n_before, n_before + batch.num_rows), pa.int64())
             pairs = zip(batch["sample_id"].to_pylist(), batch["digest"].to_pylist(), strict=True)
             sample_ids = pa.array([ids.assign(base_id, digest) for base_id, digest in pairs], pa.string())
-            columns = [rows, sample_ids, *batch.columns[2:]]
+            columns = [rows, sample_ids, *batch.columns[2 : len(schema)]]
             self.ledger.rows_out[split] += batch.num_rows
             if batch.num_rows:
-                yield split, pa.RecordBatch.from_arrays(columns, schema=SAMPLES_SCHEMA)
+                yield split, pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _next_chunk(records: Iterator[RawRecord]) -> list[RawRecord]:

@@ -12,7 +12,7 @@ from xmas_assets.contracts.messages import one_of
 from xmas_assets.data.ingest import ingest
 from xmas_assets.data.registration import FORMATS, Registration
 from xmas_assets.data.samples import Samples
-from xmas_assets.data.tables import QUARANTINE_SCHEMA, SAMPLES_SCHEMA
+from xmas_assets.data.tables import QUARANTINE_SCHEMA
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def load_dataset(
     for table, batch in reading:
         if table in batches:
             batches[table].append(batch)
-    samples = pa.Table.from_batches(batches["samples"], schema=SAMPLES_SCHEMA)
+    samples = pa.Table.from_batches(batches["samples"])  # at least one, or reading is refused
     quarantine = pa.Table.from_batches(batches["quarantine"], schema=QUARANTINE_SCHEMA)
     frame = pl.from_arrow(quarantine)
     assert isinstance(frame, pl.DataFrame)

@@ -14,6 +14,8 @@ from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.samples import Sample, Turn
 
 SAMPLE_COLUMNS = ("sample_id", "task", "images", "image_hashes", "turns")
+LOSS_WEIGHTS = "loss_weights"
+"""A column that a table of samples may have, and is read if it is there."""
 DIGEST_COLUMNS = ("sample_id", "task", "digest")
 
 
@@ -24,13 +26,14 @@ class Samples(Sequence[Sample]):
         """Look at a table, or at some of its rows.
 
         Args:
-            table: With at least the columns ``SAMPLE_COLUMNS``.
+            table: With at least the columns ``SAMPLE_COLUMNS``, as ``sample_columns`` names them.
             rows: Positions in the table, each in 0..n_rows-1, in any order; default all.
 
         Raises:
             StoreError: If a column is missing.
         """
-        self._table = _with_columns(table, SAMPLE_COLUMNS)
+        self._columns = sample_columns(table.column_names)
+        self._table = _with_columns(table, self._columns)
         self._batches = self._table.to_batches()
         self._ends = list(accumulate(batch.num_rows for batch in self._batches))
         self._rows = range(table.num_rows) if rows is None else rows
@@ -43,7 +46,8 @@ class Samples(Sequence[Sample]):
             StoreError: If the file is missing, damaged or has other columns.
         """
         try:
-            return cls(pq.ParquetFile(path).read(columns=list(SAMPLE_COLUMNS)))
+            file = pq.ParquetFile(path)
+            return cls(file.read(columns=list(sample_columns(file.schema_arrow.names))))
         except (OSError, pa.ArrowException) as error:
             raise StoreError(f"{path}: samples cannot be read ({error}); read the dataset again") from None
 
@@ -62,7 +66,7 @@ class Samples(Sequence[Sample]):
         place = bisect.bisect_right(self._ends, row)
         batch = self._batches[place]
         offset = row - (self._ends[place] - batch.num_rows)
-        return _sample({name: batch[name][offset].as_py() for name in SAMPLE_COLUMNS})
+        return _sample({name: batch[name][offset].as_py() for name in self._columns})
 
     def take(self, rows: Sequence[int]) -> "Samples":
         """The samples at the given positions, in the given order; nothing is copied.
@@ -73,6 +77,11 @@ class Samples(Sequence[Sample]):
         if any(not 0 <= row < len(self) for row in rows):
             raise IndexError(f"a row is outside 0..{len(self) - 1}")
         return Samples(self._table, [self._rows[int(row)] for row in rows])
+
+
+def sample_columns(held: Sequence[str]) -> tuple[str, ...]:
+    """The columns that samples are read from, of a table that has some."""
+    return (*SAMPLE_COLUMNS, LOSS_WEIGHTS) if LOSS_WEIGHTS in held else SAMPLE_COLUMNS
 
 
 def dataset_digest(table: pa.Table) -> str:
@@ -105,4 +114,5 @@ def _sample(row: dict[str, Any]) -> Sample:
         images=tuple(row["images"]),
         image_hashes=tuple(row["image_hashes"]),
         task=row["task"],
+        loss_weights=tuple(row.get(LOSS_WEIGHTS) or ()),
     )

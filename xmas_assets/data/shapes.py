@@ -8,6 +8,7 @@ from xmas_assets.contracts.messages import shown
 from xmas_assets.contracts.samples import Reason
 from xmas_assets.data.nested import from_json_text, unpacked
 from xmas_assets.data.refusals import RefusedError, is_empty
+from xmas_assets.data.turn_weights import WEIGHT_FIELDS, fields_of_questions, weight_of
 
 MAX_TURNS = 10_000
 Role = Literal["system", "user", "assistant"]
@@ -21,11 +22,20 @@ _ROLES: dict[str, Role] = {
 
 
 class RawTurn(NamedTuple):
-    """A turn as a record has it: who speaks, what is said (a text or typed parts), and its name in messages."""
+    """A turn as a record has it: who speaks, what is said (a text or typed parts), its name in messages, its weight."""
 
     role: Role
     content: Any
     where: str
+    weight: float = 1.0
+
+
+class TurnFields(NamedTuple):
+    """Fields of turns beside speaker and text, by name: weights, those not read, and weights of questions, not read."""
+
+    weights: list[str]
+    not_read: list[str]
+    of_questions: list[str]
 
 
 class Shape(NamedTuple):
@@ -118,16 +128,17 @@ def _message(turn: Any, where: str) -> RawTurn:
         said = turn.get("content")
     if isinstance(said, str) and said.startswith('[{"type"'):  # typed parts in JSON text; no other text is touched
         said = from_json_text(said)
-    return RawTurn(role, said, where)
+    weight = weight_of(turn, where) if len(turn) > 2 and role == "assistant" else 1.0
+    return RawTurn(role, said, where, weight)
 
 
-def turn_fields_not_read(record: Mapping[str, Any], shape: Shape) -> list[str]:
-    """Fields of a record's turns that hold something and are not read, such as ``loss``; by name."""
+def turn_fields(record: Mapping[str, Any], shape: Shape) -> TurnFields:
+    """Which fields of a record's turns, beside speaker and text, are read and which are not."""
     turns = [turn for field in shape.fields for turn in _turns_in(record[field], shape)]
     odd = [turn for turn in turns if len(turn) > 2]
-    return sorted(
-        {str(name) for turn in odd for name in turn if name not in shape.of_turns and not is_empty(turn[name])}
-    )
+    held = {str(name) for turn in odd for name in turn if not is_empty(turn[name])}
+    weights = [name for name in WEIGHT_FIELDS if name in held and name in shape.of_turns]
+    return TurnFields(weights, sorted(held.difference(shape.of_turns)), fields_of_questions(odd))
 
 
 def _turns_in(value: Any, shape: Shape) -> list[Any]:
@@ -141,8 +152,9 @@ def _paired(field: str, asked: str, answered: str) -> Callable[[Mapping[str, Any
         for index, pair in enumerate(_list_of(record, field)):
             if not isinstance(pair, dict):
                 raise RefusedError(Reason.BAD_VALUE, f"pair {index} is {shown(pair)}, not an object")
+            weight = weight_of(pair, f"pair {index}") if len(pair) > 2 else 1.0
             turns.append(RawTurn("user", pair.get(asked), f"{asked!r} of pair {index}"))
-            turns.append(RawTurn("assistant", pair.get(answered), f"{answered!r} of pair {index}"))
+            turns.append(RawTurn("assistant", pair.get(answered), f"{answered!r} of pair {index}", weight))
         return turns
 
     return read
@@ -187,13 +199,19 @@ def _prompted(record: Mapping[str, Any]) -> list[RawTurn]:
     return turns
 
 
-_OF_MESSAGES = ("from", "role", "value", "content")
+_OF_MESSAGES = ("from", "role", "value", "content", *WEIGHT_FIELDS)
 
 SHAPES = (
     Shape(("conversations",), (), _OF_MESSAGES, _listed("conversations"), False),
     Shape(("messages",), (), _OF_MESSAGES, _listed("messages"), True),
-    Shape(("texts",), (), ("user", "assistant"), _paired("texts", "user", "assistant"), True),
-    Shape(("conversation",), (), ("human", "assistant"), _paired("conversation", "human", "assistant"), True),
+    Shape(("texts",), (), ("user", "assistant", *WEIGHT_FIELDS), _paired("texts", "user", "assistant"), True),
+    Shape(
+        ("conversation",),
+        (),
+        ("human", "assistant", *WEIGHT_FIELDS),
+        _paired("conversation", "human", "assistant"),
+        True,
+    ),
     Shape(("instruction", "output"), ("input", "history"), (), _asked("instruction", "output", further="input"), True),
     Shape(("query", "response"), ("history",), (), _asked("query", "response"), True),
     Shape(("prompt", "completion"), (), _OF_MESSAGES, _prompted, True),

@@ -6,6 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from xmas_assets.data.samples import LOSS_WEIGHTS as _LOSS_WEIGHTS
+
 _TURN = pa.struct([("role", pa.string()), ("text", pa.string())])
 
 SAMPLES_SCHEMA = pa.schema(
@@ -28,6 +30,13 @@ SAMPLES_SCHEMA = pa.schema(
 
 ``row`` counts 0..n-1 within the table; ``source_file`` is the position in the registration's list and ``source_row``
 the record's in that file; ``n_turns`` counts answers; ``digest`` is the hex SHA-256 of task, turns and image bytes.
+"""
+
+LOSS_WEIGHTS = pa.field(_LOSS_WEIGHTS, pa.list_(pa.float64()))
+WEIGHTED_SCHEMA = SAMPLES_SCHEMA.append(LOSS_WEIGHTS)
+"""Columns of ``samples`` and ``test`` if a row has an answer whose weight is not 1.
+
+``loss_weights`` holds a weight for each answer, and null in rows where all are 1.
 """
 
 QUARANTINE_SCHEMA = pa.schema(
@@ -63,7 +72,7 @@ TABLE_SCHEMAS = {
 
 
 def sample_batch(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
-    """Rows of ``SAMPLES_SCHEMA`` as a batch, their turns given as pairs of role and text.
+    """Rows of ``WEIGHTED_SCHEMA`` as a batch, their turns given as pairs of role and text.
 
     Turns are most of what a dataset holds; they become two flat columns, without an object for each.
     """
@@ -71,7 +80,7 @@ def sample_batch(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
     ends = pa.array(accumulate(map(len, turns), initial=0), pa.int32())
     parts = [pa.array([turn[part] for of_row in turns for turn in of_row], pa.string()) for part in (0, 1)]
     nested = pa.ListArray.from_arrays(ends, pa.StructArray.from_arrays(parts, fields=list(_TURN)))
-    others = (field for field in SAMPLES_SCHEMA if field.name != "turns")
+    others = (field for field in WEIGHTED_SCHEMA if field.name != "turns")
     columns = {field.name: pa.array([row[field.name] for row in rows], field.type) for field in others}
     columns["turns"] = nested
-    return pa.RecordBatch.from_arrays([columns[name] for name in SAMPLES_SCHEMA.names], schema=SAMPLES_SCHEMA)
+    return pa.RecordBatch.from_arrays([columns[name] for name in WEIGHTED_SCHEMA.names], schema=WEIGHTED_SCHEMA)

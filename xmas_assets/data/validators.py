@@ -13,7 +13,7 @@ from xmas_assets.data.json_records import RawRecord
 from xmas_assets.data.nested import from_json_text
 from xmas_assets.data.placing import placed
 from xmas_assets.data.refusals import RefusedError, Rejection, checked_text, is_empty, text_of
-from xmas_assets.data.shapes import Shape, shape_of, turn_fields_not_read
+from xmas_assets.data.shapes import Shape, shape_of, turn_fields
 from xmas_assets.data.turn_texts import Place, content_of
 
 MAX_ID_CHARS = 512
@@ -34,6 +34,7 @@ class Draft(NamedTuple):
         images: Per ``<image>`` mark a reference as written in the source, or the image's own bytes.
         task: The source's task name, if it has one.
         notices: What is worth reporting: what was not read, or read in another way than it stands there.
+        loss_weights: Of each assistant turn, empty where all are 1.
     """
 
     source_id: str | None
@@ -41,6 +42,7 @@ class Draft(NamedTuple):
     images: tuple[str | bytes, ...]
     task: str | None
     notices: tuple[str, ...] = ()
+    loss_weights: tuple[float, ...] = ()
 
 
 def validate(record: RawRecord, columns: Mapping[str, str] | None = None) -> Draft | Rejection:
@@ -85,7 +87,7 @@ def _draft(value: Any) -> Draft:
     _check_media(value)
     images, image_field = images_of(value)
     shape = shape_of(value)
-    turns, places = _turns(value, shape)
+    turns, places, weights = _turns(value, shape)
     _check_order(turns)
     turns, images, notices = placed(turns, places, images, images_first=shape.images_first, field=image_field)
     _check_said(turns)
@@ -97,8 +99,12 @@ def _draft(value: Any) -> Draft:
         not_read = sorted(name for name in not_read if name != image_field and not is_empty(value[name]))
     task, task_notices = _task(value.get("task"))
     notices += (*task_notices, *(f"{NOT_READ}{shown(name, 40)[1:-1]}" for name in not_read))
-    notices += tuple(f"turn_{NOT_READ}{shown(name, 40)[1:-1]}" for name in turn_fields_not_read(value, shape))
-    return Draft(source_id, tuple(turns), images, task, notices)
+    of_turns = turn_fields(value, shape)
+    notices += tuple(f"turn_{NOT_READ}{shown(name, 40)[1:-1]}" for name in of_turns.not_read)
+    notices += tuple(f"question_{NOT_READ}{name}" for name in of_turns.of_questions)
+    if weights:
+        notices += ("answers_of_other_weight",)
+    return Draft(source_id, tuple(turns), images, task, notices, weights)
 
 
 def _source_id(value: Any) -> str | None:
@@ -132,23 +138,28 @@ def _check_media(value: dict[str, Any]) -> None:
             raise RefusedError(Reason.OTHER_MEDIUM, f"{field!r} is {shown(value[field], 80)}; only images are read")
 
 
-def _turns(value: dict[str, Any], shape: Shape) -> tuple[list[Turn], list[Place]]:
-    """The turns, a system text of the record as the first, and what the image marks in user turns stand for."""
+def _turns(value: dict[str, Any], shape: Shape) -> tuple[list[Turn], list[Place], tuple[float, ...]]:
+    """The turns, a system text of the record first, what marks in user turns stand for, and the answers' weights."""
     turns: list[Turn] = []
     places: list[Place] = []
-    for role, given, where in shape.read(value):
+    weights: list[float] = []
+    for role, given, where, weight in shape.read(value):
         text, new_places = content_of(given, where)
         if new_places and role != "user":
             raise RefusedError(Reason.IMAGE_IN_ANSWER, f"{where} of the {role} holds {IMAGE_MARK}")
         turns.append(Turn(role, text))
         places += new_places
+        if role == "assistant":
+            weights.append(weight)
     for field in _SYSTEM:
         if field in value and not is_empty(value[field]):
             system = Turn("system", text_of(value[field], repr(field)))
             if turns[0].role == "system" and turns[0] != system:
                 raise RefusedError(Reason.BAD_VALUE, f"{field!r} and a system turn are both given and differ; give one")
             turns = [system, *turns[turns[0].role == "system" :]]
-    return turns, places
+    if weights and not any(weights):
+        raise RefusedError(Reason.NOTHING_TO_LEARN, "all answers have the weight 0; one must be learned from")
+    return turns, places, () if all(weight == 1 for weight in weights) else tuple(weights)
 
 
 @cache

@@ -71,7 +71,7 @@ def option_losses(
     pictures = Pictures(vlm.processor, open_image)
     encoder = Encoder.of(vlm, pictures, max_tokens=max_tokens)
     answered = [
-        replace(sample, sample_id=name, turns=(sample.turns[0], Turn("assistant", text)))
+        replace(sample, sample_id=name, turns=(sample.turns[0], Turn("assistant", text)), loss_weights=())
         for sample, texts in zip(samples, options, strict=True)
         for name, text in zip(_names(sample, texts), texts.values(), strict=True)
     ]

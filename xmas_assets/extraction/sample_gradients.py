@@ -31,6 +31,7 @@ class Read(NamedTuple):
 class GradientReader:
     """Reads the gradient of each sample's loss, the mean over its answer tokens, with respect to LoRA weights.
 
+    In the mean each token counts by its weight, as in training: sum(w * loss) / sum(w) of the row.
     No weight has a gradient of its own: the input of a linear layer and the
     gradient at its output give each sample's gradient of both LoRA matrices, by a sum over tokens. It is projected
     layer by layer, so that memory holds one layer's. There is no dropout.
@@ -61,10 +62,8 @@ class GradientReader:
         """
         layers: list[tuple[Tensor, Tensor]] = []
         with torch.enable_grad(), self._watching(layers):
-            logits, targets, is_predicting = answer_logits(self._vlm.model, placed(inputs, self._vlm.model))
-            losses = nn.functional.cross_entropy(logits, targets, reduction="none")
-            shares = is_predicting / is_predicting.sum(1, keepdim=True)
-            (losses * shares[is_predicting]).sum().backward()
+            answers = answer_logits(self._vlm.model, placed(inputs, self._vlm.model))
+            (answers.losses() * answers.shares()).sum().backward()
         squares, projected = zip(*layers, strict=True)
         return Read(torch.stack(squares).sum(0).sqrt(), torch.stack(projected).sum(0))
 

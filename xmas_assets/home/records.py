@@ -1,14 +1,15 @@
 """The samples of a dataset from its stored tables."""
 
 from xmas_assets.contracts.errors import DatasetError
-from xmas_assets.data.samples import SAMPLE_COLUMNS, Samples
+from xmas_assets.data.samples import Samples, sample_columns
 from xmas_assets.data.tables import SAMPLES_SCHEMA
 from xmas_assets.home.stored_tables import StoredTables
 
 
 def training_samples(raw_dataset: StoredTables) -> Samples:
     """The training pool, in row order."""
-    return Samples(raw_dataset["samples"].arrow(SAMPLE_COLUMNS))
+    table = raw_dataset["samples"]
+    return Samples(table.arrow(sample_columns(table.columns)))
 
 
 def pictured_samples(raw_dataset: StoredTables) -> Samples:
@@ -29,4 +30,5 @@ def held_out_questions(raw_dataset: StoredTables) -> Samples:
     """The test questions; none if the dataset was registered without a test set."""
     if "test" not in raw_dataset:
         return Samples(SAMPLES_SCHEMA.empty_table())
-    return Samples(raw_dataset["test"].arrow(SAMPLE_COLUMNS))
+    table = raw_dataset["test"]
+    return Samples(table.arrow(sample_columns(table.columns)))

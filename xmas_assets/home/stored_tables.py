@@ -51,10 +51,11 @@ def stage(
     tables: Mapping[str, Frame] | Iterable[tuple[str, pa.RecordBatch]],
     *,
     schemas: Mapping[str, pa.Schema] | None = None,
+    optional: Sequence[pa.Field] = (),
     metadata: Mapping[str, str] | None = None,
 ) -> StoredTables:
     """Write an asset's tables next to its work; the IO manager moves them to their place."""
-    write_tables(workspace / "tables", tables, schemas=schemas, metadata=metadata)
+    write_tables(workspace / "tables", tables, schemas=schemas, optional=optional, metadata=metadata)
     return StoredTables(workspace / "tables")
 
 

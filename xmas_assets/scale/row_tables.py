@@ -88,10 +88,11 @@ def row_columns(samples: Sequence[Sample], rows: range) -> list[pa.Array]:
 
 
 def samples_digest(samples: Sequence[Sample]) -> str:
-    """Hex SHA-256 of the samples' ids, texts and images, in their order."""
+    """Hex SHA-256 of the samples' ids, texts, images and weights, in their order."""
     digest = hashlib.sha256()
     for sample in samples:
-        digest.update(repr((sample.sample_id, sample.turns, sample.image_hashes)).encode())
+        weights = (sample.loss_weights,) if sample.loss_weights else ()
+        digest.update(repr((sample.sample_id, sample.turns, sample.image_hashes, *weights)).encode())
     return digest.hexdigest()
 
 

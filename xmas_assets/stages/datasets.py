@@ -9,7 +9,7 @@ import pyarrow as pa
 from xmas_assets.contracts.errors import NoRowsError
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.data.ingest import Ingestion, ingest
-from xmas_assets.data.tables import TABLE_SCHEMAS
+from xmas_assets.data.tables import LOSS_WEIGHTS, TABLE_SCHEMAS
 from xmas_assets.home.home import Home
 from xmas_assets.home.seen_files import READ_BY, seen_files
 from xmas_assets.home.stored_tables import StoredTables, note_sources, stage
@@ -48,7 +48,7 @@ def _stage(workspace: Path, home: Home, dataset: str, *, section: str, progress:
     reading = _Reading(ingest(registration, image_store=home.image_store(), progress=progress))
     metadata = note_sources({path: hashes[path] for path in registration.annotations}) if is_source else {}
     schemas = TABLE_SCHEMAS if is_source else _VALIDATION_SCHEMAS
-    staged = stage(workspace, reading, schemas=schemas, metadata=metadata)
+    staged = stage(workspace, reading, schemas=schemas, optional=[LOSS_WEIGHTS], metadata=metadata)
     if reading.problem is not None:
         keep_refused(home, READ_BY[section], dataset, staged=staged)
         raise NoRowsError(f"{reading.problem}; see: xmas dataset refused {dataset}")

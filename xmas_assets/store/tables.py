@@ -5,7 +5,7 @@ A reader sees the old tables or the new ones, regardless of what happens in betw
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -47,6 +47,7 @@ def write_tables(
     tables: Mapping[str, Frame] | Iterable[tuple[str, pa.RecordBatch]],
     *,
     schemas: Mapping[str, pa.Schema] | None = None,
+    optional: Sequence[pa.Field] = (),
     metadata: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
     """Replace the tables of a directory by these.
@@ -61,6 +62,7 @@ def write_tables(
             is written in bounded memory.
         schemas: Arrow schemas by table name: batches are cast to them, and a table in it that gets no batch is
             written empty. Default: the schema of each table's first batch.
+        optional: Further columns of the tables in ``schemas``: each has those that its first batch has.
         metadata: Stored in every table's footer.
 
     Returns:
@@ -74,12 +76,13 @@ def write_tables(
     writers: dict[str, _TableWriter] = {}
     with _replacing(directory):
         try:
-            for name, schema in schemas.items():
-                writers[name] = _TableWriter(directory / f"{name}{_STAGED}", schema)
             for name, batch in _batches(tables):
                 if name not in writers:
-                    writers[name] = _TableWriter(directory / f"{name}{_STAGED}", batch.schema)
+                    schema = _schema_of(batch, schemas.get(name), optional)
+                    writers[name] = _TableWriter(directory / f"{name}{_STAGED}", schema)
                 writers[name].write(batch)
+            for name in schemas.keys() - writers.keys():
+                writers[name] = _TableWriter(directory / f"{name}{_STAGED}", schemas[name])
             _finish(writers, metadata or {})
         except BaseException:
             for writer in writers.values():
@@ -185,6 +188,13 @@ def _batches(
             table = part.to_arrow() if isinstance(part, pl.DataFrame) else part
             yield name, pa.RecordBatch.from_pylist([], schema=table.schema)  # so that an empty frame is written too
             yield from ((name, batch) for batch in table.to_batches())
+
+
+def _schema_of(batch: pa.RecordBatch, schema: pa.Schema | None, optional: Sequence[pa.Field]) -> pa.Schema:
+    """A table's schema by what is asked for and its first batch."""
+    if schema is None:
+        return batch.schema
+    return pa.schema([*schema, *(field for field in optional if field.name in batch.schema.names)])
 
 
 def _finish(writers: Mapping[str, _TableWriter], metadata: Mapping[str, str]) -> None:

@@ -160,7 +160,11 @@ def _lora_config(model: Any, connectors: list[str], lora: LoraSettings) -> LoraC
 
 
 def answer_loss(model: Any, inputs: dict[str, torch.Tensor], n_answer_tokens: torch.Tensor | int) -> torch.Tensor:
-    """Cross-entropy of the answer tokens, summed over the batch and divided by ``n_answer_tokens``.
+    """Weighted cross-entropy of the answer tokens, summed over the batch and divided by ``n_answer_tokens``.
+
+    With weights w of the tokens, a step lowers sum(w * loss) / sum(w): the mean over its answer tokens, in which one of
+    weight 2 counts as two. Tokens of weight 0 are context, and in neither sum; twice the weight for every token of a
+    step changes nothing. The mean is that of the optimiser step, not of a row or a forward pass.
 
     The vocabulary layer runs on the positions before answer tokens only: equal to the model's own loss, at a third
     less time for short answers.
@@ -168,8 +172,11 @@ def answer_loss(model: Any, inputs: dict[str, torch.Tensor], n_answer_tokens: to
     Args:
         model: A causal language model of transformers, or a ``PeftModel`` around one.
         inputs: As from ``vlm.batches.collate``.
-        n_answer_tokens: Of the whole optimiser step, which may be several forward passes.
+        n_answer_tokens: Of the whole optimiser step, which may be several forward passes; the sum of their weights
+            where some are not 1.
     """
     inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    logits, targets, _ = answer_logits(inner, inputs)
-    return nn.functional.cross_entropy(logits, targets, reduction="sum") / n_answer_tokens
+    answers = answer_logits(inner, inputs)
+    if answers.weights is not None:
+        return (answers.losses() * answers.weights).sum() / n_answer_tokens
+    return nn.functional.cross_entropy(answers.values, answers.targets, reduction="sum") / n_answer_tokens

@@ -15,7 +15,8 @@ from xmas_assets.training.objective import Objective
 from xmas_assets.training.run_directory import Cost
 from xmas_assets.training.tower_features import Pixels
 from xmas_assets.vlm.ahead import ahead
-from xmas_assets.vlm.prompts import Encoded
+from xmas_assets.vlm.prompts import IGNORED_LABEL, Encoded
+from xmas_assets.vlm.token_spans import LOSS_WEIGHTS
 
 Batch = dict[str, torch.Tensor]
 _TRAINED = "trained.safetensors"
@@ -60,10 +61,16 @@ class AnswerTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], torch.Tensor | int | None]:
-        """Return the batches of a step and their number of answer tokens, from the rows that the Trainer draws."""
+        """Return the batches of a step and their number of answer tokens, from the rows that the Trainer draws.
+
+        Where tokens have weights, their sum takes the place of the number.
+        """
         if epoch_iterator is not self._rows:
             self._rows, self._batches = epoch_iterator, ahead(self._make, epoch_iterator)
-        return super().get_batch_samples(self._batches, num_batches, device)
+        batches, n_answer_tokens = super().get_batch_samples(self._batches, num_batches, device)
+        if any(LOSS_WEIGHTS in batch for batch in batches):
+            return batches, torch.stack([_summed_weights(batch) for batch in batches]).sum().to(device)
+        return batches, n_answer_tokens
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
         return self._order or super()._get_train_sampler(train_dataset)
@@ -105,3 +112,10 @@ class AnswerTrainer(Trainer):
         saved = load_file(Path(resume_from_checkpoint) / _TRAINED)
         for name, weight in trained_weights(self.model):
             weight.data.copy_(saved[name])
+
+
+def _summed_weights(batch: Batch) -> torch.Tensor:
+    """Sum of the weights of a batch's answer tokens; a token counts 1 where none has a weight."""
+    if LOSS_WEIGHTS in batch:
+        return batch[LOSS_WEIGHTS].sum()
+    return batch["labels"].ne(IGNORED_LABEL).sum().float()

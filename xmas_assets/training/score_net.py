@@ -79,15 +79,17 @@ class ScoreNet(Objective):
 
 
 def row_losses(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Mean loss of each row's answer tokens, shape (batch,), nats.
+    """Mean loss of each row's answer tokens, in which each counts by its weight, shape (batch,), nats.
 
     Args:
         model: A causal language model of transformers.
         inputs: As from ``vlm.batches.collate``; each row has an answer token.
     """
-    logits, targets, is_predicting = answer_logits(model, inputs)
-    losses = nn.functional.cross_entropy(logits, targets, reduction="none")
-    return torch.stack([part.mean() for part in losses.split(is_predicting.sum(1).tolist())])
+    answers = answer_logits(model, inputs)
+    losses, lengths = answers.losses(), answers.is_predicting.sum(1).tolist()
+    if answers.weights is not None:
+        return torch.stack([part.sum() for part in (losses * answers.shares()).split(lengths)])
+    return torch.stack([part.mean() for part in losses.split(lengths)])
 
 
 def score_difficulty(

@@ -284,5 +284,6 @@ def _identity(
         chosen["objective"] = objective.identity
     digest.update(json.dumps(chosen, sort_keys=True).encode())
     for sample in samples:
-        digest.update(json.dumps([sample.sample_id, sample.turns, sample.image_hashes]).encode())
+        weights = [sample.loss_weights] if sample.loss_weights else []
+        digest.update(json.dumps([sample.sample_id, sample.turns, sample.image_hashes, *weights]).encode())
     return digest.hexdigest()

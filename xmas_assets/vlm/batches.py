@@ -8,6 +8,7 @@ import torch
 
 from xmas_assets.vlm.image_inputs import Unit
 from xmas_assets.vlm.prompts import IGNORED_LABEL, Encoded
+from xmas_assets.vlm.token_spans import LOSS_WEIGHTS
 
 
 class Images(Protocol):
@@ -37,7 +38,8 @@ def collate_text(
 
     Returns:
         ``input_ids``, ``attention_mask``, ``labels`` and what else the model reads of each token, each of shape
-        (n_rows, longest), int64.
+        (n_rows, longest), int64. If an answer's weight is neither 0 nor 1, also ``LOSS_WEIGHTS``, float32, which is no
+        input of the model.
     """
     longest = max(len(row.input_ids) for row in encoded)
     rows = [{"input_ids": row.input_ids, "labels": row.labels} | dict(row.per_token) for row in encoded]
@@ -50,4 +52,10 @@ def collate_text(
         batch["attention_mask"][number, place] = 1
         for name, values in row.items():
             batch[name][number, place] = values
-    return {name: torch.from_numpy(values) for name, values in batch.items()}
+    tensors = {name: torch.from_numpy(values) for name, values in batch.items()}
+    if any(row.loss_weights is not None for row in encoded):
+        tensors[LOSS_WEIGHTS] = torch.zeros(len(rows), longest)
+        for number, row in enumerate(encoded):
+            weights = row.is_answer if row.loss_weights is None else row.loss_weights
+            tensors[LOSS_WEIGHTS][number, batch["attention_mask"][number] == 1] = torch.from_numpy(weights).float()
+    return tensors

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,8 @@ from xmas_assets.vlm.grids import Layout, layout_of, runs_of
 from xmas_assets.vlm.image_inputs import Pictures, Unit
 from xmas_assets.vlm.image_preparer import Description
 from xmas_assets.vlm.loading import Vlm
-from xmas_assets.vlm.templates import ChatTemplate, Rendered
+from xmas_assets.vlm.templates import ChatTemplate, Rendered, write_images
+from xmas_assets.vlm.token_spans import is_inside, token_weights
 
 IGNORED_LABEL = -100
 _TEXTS_AT_ONCE = 512
@@ -28,13 +28,16 @@ class Encoded:
     Attributes:
         sample_id: Whose it is.
         input_ids: Token ids with each image's tokens in place, shape (n_tokens,), int32.
-        is_answer: Whether a token is learned (assistant answers with their end token), shape (n_tokens,), bool.
+        is_answer: Whether a token is learned (assistant answers with their end token, but those of weight 0), shape
+            (n_tokens,), bool.
         is_image: Whether a token stands for a piece of an image, shape (n_tokens,), bool.
         units: Its images as they are prepared, in the order of their tokens.
         n_image_tokens: How many of the tokens in ``is_image`` each image has, aligned with ``images``.
         per_token: What the model reads of each token next to its id, by the input's name, each of shape (n_tokens,).
         layouts: Where the tokens of each image lie in its picture, aligned with ``images``.
         is_cut: Whether tokens beyond the limit were cut off at the end.
+        loss_weights: By what a token's loss is multiplied, 0 where it is not learned, shape (n_tokens,), float32; None
+            where it is 1 for every token in ``is_answer``.
     """
 
     sample_id: str
@@ -46,6 +49,7 @@ class Encoded:
     per_token: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
     layouts: tuple[Layout, ...] = ()
     is_cut: bool = False
+    loss_weights: NDArray[np.float32] | None = None
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -118,7 +122,8 @@ class Encoder:
         """Encode samples for learning.
 
         A sample longer than ``max_tokens`` is cut at its end (``is_cut``); it is left out if the cut would take an
-        image token or leave no answer token. So is one with an image that the processor refuses.
+        image token or leave no answer token. So is one with an image that the processor refuses. What the model reads
+        of a row does not depend on the weights of its answers.
 
         Returns:
             The usable samples in their order, and why each other ``sample_id`` is left out: ``too_long``,
@@ -141,10 +146,14 @@ class Encoder:
         """Count tokens before any cut; no picture is opened.
 
         Returns:
-            Of each sample, an image as its mark; and of its answers, end tokens included; shape (n_samples,) each.
+            Of each sample, an image as its mark; and of its answers, end tokens included, without those of weight 0;
+            shape (n_samples,) each.
         """
         tokenised = list(self._tokenise([self.template.render(sample.turns) for sample in samples]))
-        answers = [_is_inside(row.offsets, row.answers).sum() for row in tokenised]
+        answers = [
+            np.count_nonzero(token_weights(row.offsets, row.answers, sample.loss_weights))
+            for sample, row in zip(samples, tokenised, strict=True)
+        ]
         return np.array([row.input_ids.size for row in tokenised], np.int64), np.array(answers, np.int64)
 
     def ask(
@@ -185,7 +194,7 @@ class Encoder:
     def _encode_part(self, rendered: Sequence[tuple[Sample, Rendered]]) -> list[Encoded | None]:
         images = [self._images(sample, text) for sample, (text, _) in rendered]
         usable = [(*pair, own) for pair, own in zip(rendered, images, strict=True) if own is not None]
-        written = [self._write_images(row, own) for _, row, own in usable]
+        written = [write_images(row, self._mark, _written(own)) for _, row, own in usable]
         tokenised = self._tokenise([row for row, _ in written])
         rows = (
             self._row(sample, own, tokens, spans)
@@ -213,21 +222,6 @@ class Encoder:
             found.append((unit, description))
         return found
 
-    def _write_images(self, row: Rendered, own: _Images) -> tuple[Rendered, list[tuple[int, int]]]:
-        """Write out each image's mark; gives the text, with its answers where they are then, and the images' spans."""
-        images = [text for _, description in own for text in description.written]
-        pieces = row.text.split(self._mark)
-        marks = accumulate((len(piece) + len(self._mark) for piece in pieces[:-1]), initial=0)
-        grown = [0, *accumulate(len(text) - len(self._mark) for text in images)]
-        starts = [place - len(self._mark) for place in marks][1:]
-
-        def moved(place: int) -> int:
-            return place + grown[sum(start < place for start in starts)]
-
-        spans = [(start + more, start + more + len(t)) for start, more, t in zip(starts, grown, images, strict=False)]
-        whole = "".join(piece for pair in zip_longest(pieces, images, fillvalue="") for piece in pair)
-        return Rendered(whole, tuple((moved(start), moved(stop)) for start, stop in row.answers)), spans
-
     def _tokenise(self, rendered: Sequence[Rendered]) -> Iterator[_Tokens]:
         for first in range(0, len(rendered), _TEXTS_AT_ONCE):
             rows = rendered[first : first + _TEXTS_AT_ONCE]
@@ -248,19 +242,21 @@ class Encoder:
         if self._bos is not None and (not ids.size or ids[0] != self._bos):
             ids, offsets = np.insert(ids, 0, self._bos), np.insert(offsets, 0, 0, axis=0)
         is_image = ids == self._image_token_id
-        runs = [runs_of(is_image & _is_inside(offsets, [span])) for span in spans]
+        runs = [runs_of(is_image & is_inside(offsets, [span])) for span in spans]
         counts = tuple(map(sum, runs))
         if sum(counts) != is_image.sum() or not all(counts):
             raise ModelError(
                 f"sample {sample.sample_id[:80]!r} has {is_image.sum()} image tokens, of its images {list(counts)}; "
                 "the processor does not fit the model, use the model's own"
             )
-        is_answer = _is_inside(offsets, answers)
-        per_token = self._pictures.per_token(ids, is_answer)
+        per_token = self._pictures.per_token(ids, is_inside(offsets, answers))
+        weights = token_weights(offsets, answers, sample.loss_weights)
+        is_answer = weights > 0
         shapes = [shape for _, description in own for shape in description.shapes]
         layouts = tuple(map(layout_of, runs, shapes))
         units = tuple(unit for unit, _ in own)
-        return Encoded(sample.sample_id, ids, is_answer, is_image, units, counts, per_token, layouts)
+        row = Encoded(sample.sample_id, ids, is_answer, is_image, units, counts, per_token, layouts)
+        return row if (weights[is_answer] == 1).all() else replace(row, loss_weights=weights)
 
     def _askable(self, prompt: Encoded | None) -> tuple[Encoded | None, Reason | None]:
         if prompt is None:
@@ -268,7 +264,7 @@ class Encoder:
         if len(prompt.input_ids) > self._max_tokens:
             return None, Reason.TOO_LONG
         # Nothing in it is learned: its earlier answers are given.
-        return replace(prompt, is_answer=np.zeros_like(prompt.is_answer)), None
+        return replace(prompt, is_answer=np.zeros_like(prompt.is_answer), loss_weights=None), None
 
     def _cut(self, encoded: Encoded) -> Encoded | None:
         """Cut a sample at ``max_tokens``, or None if nothing that can be learned would be left."""
@@ -277,9 +273,15 @@ class Encoder:
             return None
         if len(encoded.input_ids) <= limit:
             return encoded
-        ids, answer, image = encoded.input_ids[:limit], encoded.is_answer[:limit], encoded.is_image[:limit]
-        per_token = {name: values[:limit] for name, values in encoded.per_token.items()}
-        return replace(encoded, input_ids=ids, is_answer=answer, is_image=image, per_token=per_token, is_cut=True)
+        return replace(
+            encoded,
+            input_ids=encoded.input_ids[:limit],
+            is_answer=encoded.is_answer[:limit],
+            is_image=encoded.is_image[:limit],
+            per_token={name: values[:limit] for name, values in encoded.per_token.items()},
+            is_cut=True,
+            loss_weights=None if encoded.loss_weights is None else encoded.loss_weights[:limit],
+        )
 
 
 def pad_token_id(tokenizer: Any) -> int:
@@ -287,12 +289,9 @@ def pad_token_id(tokenizer: Any) -> int:
     return tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
 
-def _is_inside(offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
-    """Tell which tokens have a character in one of the spans, shape (n_tokens,)."""
-    inside = np.zeros(len(offsets), dtype=bool)
-    for start, stop in spans:
-        inside |= (offsets[:, 1] > start) & (offsets[:, 0] < stop)
-    return inside
+def _written(images: _Images) -> list[str]:
+    """What the processor writes for each image mark of a row."""
+    return [text for _, description in images for text in description.written]
 
 
 def _leading_token(tokenizer: Any) -> int | None:

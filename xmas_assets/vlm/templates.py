@@ -1,7 +1,8 @@
 """Writing conversations out with a processor's chat template, and where in the text the answers stand."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from itertools import accumulate, zip_longest
 from typing import Any, NamedTuple
 
 from transformers import ProcessorMixin
@@ -165,6 +166,21 @@ class ChatTemplate:
         if match is None:
             return self._end_token, after.lstrip()
         return match[0], after[match.end() :]
+
+
+def write_images(row: Rendered, mark: str, images: Sequence[str]) -> tuple[Rendered, list[tuple[int, int]]]:
+    """Write out the mark of each image; gives the text, with its answers where they are then, and the images' spans."""
+    pieces = row.text.split(mark)
+    marks = accumulate((len(piece) + len(mark) for piece in pieces[:-1]), initial=0)
+    grown = [0, *accumulate(len(text) - len(mark) for text in images)]
+    starts = [place - len(mark) for place in marks][1:]
+
+    def moved(place: int) -> int:
+        return place + grown[sum(start < place for start in starts)]
+
+    spans = [(start + more, start + more + len(t)) for start, more, t in zip(starts, grown, images, strict=False)]
+    whole = "".join(piece for pair in zip_longest(pieces, images, fillvalue="") for piece in pair)
+    return Rendered(whole, tuple((moved(start), moved(stop)) for start, stop in row.answers)), spans
 
 
 def _split(turn: Turn) -> list[str]:

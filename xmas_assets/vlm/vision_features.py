@@ -17,6 +17,7 @@ from xmas_assets.vlm.feature_store import tensor_digest
 from xmas_assets.vlm.image_inputs import Pictures, Unit, join_images
 from xmas_assets.vlm.image_preparer import ImageHalf
 from xmas_assets.vlm.loading import Vlm
+from xmas_assets.vlm.token_spans import LOSS_WEIGHTS
 
 PIXELS = "pixel_values"
 # Of what a family's features hold, what the language model reads, with a piece per image, or per layer. Anything else
@@ -221,9 +222,9 @@ def _of_one_size(halves: Mapping[Unit, ImageHalf], *, at_once: int) -> Iterator[
 
 
 def placed(inputs: Any, model: Any) -> dict[str, Any]:
-    """Tensors on the model's device, in its precision unless they hold integers; anything else as it is."""
+    """Tensors on the model's device, its inputs in its precision unless they hold integers; anything else as it is."""
     tensors = {
-        name: value.to(model.device, model.dtype if value.is_floating_point() else value.dtype)
+        name: value.to(model.device, model.dtype if value.is_floating_point() and name != LOSS_WEIGHTS else value.dtype)
         for name, value in inputs.items()
         if isinstance(value, Tensor)
     }

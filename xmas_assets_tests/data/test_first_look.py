@@ -16,7 +16,12 @@ def test_the_first_records_are_described_as_they_are_understood(tmp_path):
         seen(id="1", task="pets", source="coco"),
         seen(id="2", task="pets", image="no.png"),
         record(id="3", conversations=talk("What?", "This.", "And that?", "That.") + [{"from": "nobody"}]),
-        {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Ho.", "loss": False}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Hi?", "mood": "x", "weight": 1},
+                {"role": "assistant", "content": "Ho.", "loss": 0.5},
+            ]
+        },
     ]
     look = first_look(Registration.create("made", [write(tmp_path, records)], images=image_root(tmp_path)))
     assert look.files == {"a JSON list": 1}
@@ -24,8 +29,10 @@ def test_the_first_records_are_described_as_they_are_understood(tmp_path):
     assert look.shapes == {"'conversations'": 2, "'messages'": 1}
     assert (look.n_images, look.n_found) == (2, 1)
     assert "no.png" in look.lost
-    assert look.read == {"id": 2, "image": 2, "conversations": 2, "task": 2, "messages": 1}
-    assert look.not_read == {"source": 1, "loss (of turns)": 1}
+    assert look.read == {"id": 2, "image": 2, "conversations": 2, "task": 2, "messages": 1} | dict.fromkeys(
+        ["loss (of turns)", "weight (of turns)"], 1
+    )
+    assert look.not_read == {"source": 1, "mood (of turns)": 1, "weight (of questions)": 1}
     assert look.refused == {"unknown_role": 1}
     assert look.first_refused["unknown_role"].startswith("record 2 of train.json: ")
     assert {name: vars(source) for name, source in look.sources.items()} == {

@@ -167,17 +167,17 @@ def test_fields_of_turns_that_are_not_read_are_counted_by_record(tmp_path):
     pair = {"user": "What?", "assistant": "This.", "source": "x"}
     result = read_one(
         tmp_path,
-        {"messages": [asked, answered | {"loss": False}, asked, answered | {"loss": True, "weight": 0.5}]},
-        {"conversations": json.dumps([asked, answered | {"loss": False}])},
+        {"messages": [asked, answered | {"train_detail": [1]}, asked, answered | {"train_detail": [2], "mood": "x"}]},
+        {"conversations": json.dumps([asked, answered | {"train_detail": [3]}])},
         {"texts": [pair, pair]},
-        {"prompt": [asked], "completion": [answered | {"train": 0}]},
+        {"prompt": [asked | {"train": True, "weight": 0}], "completion": [answered]},
     )
     assert len(result.samples) == 4
     assert {name: n for name, n in result.ledger.notices.items() if "field_not_read" in name} == {
-        "turn_field_not_read:loss": 2,
-        "turn_field_not_read:weight": 1,
+        "turn_field_not_read:train_detail": 2,
+        "turn_field_not_read:mood": 1,
         "turn_field_not_read:source": 1,
-        "turn_field_not_read:train": 1,
+        "question_field_not_read:train": 1,
     }
 
 

@@ -1,5 +1,6 @@
 """Gradients of a batch against autograd on the adapter as peft runs it, one sample at a time."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -130,3 +131,35 @@ def test_nothing_is_left_in_the_model(world):
     read(world, rows[:3])
     assert all(weight.grad is None for weight in vlm.model.parameters())
     assert sum(len(module._forward_hooks) for module in vlm.model.modules()) == before
+
+
+def test_weights_of_answers_are_those_of_a_weighted_mean_by_hand(world):
+    """Of two turns of weight 3 and 0.5, beside a row without weights and one whose first turn is context."""
+    base, path, vlm, make_inputs, _ = world
+    chosen = [(make_samples()[0], (3.0, 0.5)), (make_samples()[5], ()), (make_samples()[10], (0.0, 1.0))]
+    samples = [replace(sample, loss_weights=weights) for sample, weights in chosen]
+    rows, _ = Encoder.of(vlm, Pictures(vlm.processor, draw), max_tokens=2048).encode(samples)
+    result, parts = read(world, rows)
+    model = PeftModel.from_pretrained(load_vlm(base, BaseModelSettings()).model, path, is_trainable=True).eval()
+    plain, _ = Encoder.of(vlm, Pictures(vlm.processor, draw), max_tokens=2048).encode([s for s, _ in chosen])
+    for place, (row, (_, weights)) in enumerate(zip(plain, chosen, strict=True)):
+        model.zero_grad()
+        inputs = make_inputs([row])
+        labels = inputs.pop("labels")[0, 1:]
+        losses = nn.functional.cross_entropy(model(**inputs).logits[0, :-1], labels, reduction="none")
+        turns = (labels != -100).int().diff(prepend=torch.tensor([0])).eq(1).cumsum(0)  # 1 in the first answer, then 2
+        of_turn = torch.tensor([0.0, *(weights or (1.0, 1.0))])
+        counts = of_turn[turns] * (labels != -100)
+        ((losses * counts).sum() / counts.sum()).backward()
+        found = dict(model.named_parameters())
+        expected = torch.cat(
+            [
+                torch.cat(
+                    [found[f"base_model.model.{name}.lora_{part}.default.weight"].grad.flatten() for part in "AB"]
+                )
+                for name in parts
+            ]
+        )
+        own = torch.cat([parts[name][place] for name in parts])
+        assert (own - expected).norm() < 1e-4 * expected.norm()
+        assert result.norms[place].item() == pytest.approx(expected.norm().item(), rel=1e-4)

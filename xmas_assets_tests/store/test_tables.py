@@ -99,6 +99,18 @@ def test_schemas_cast_order_columns_and_make_empty_tables(tmp_path):
     assert stored["t"].arrow().to_pylist() == [{"b": "x", "a": 1}]
 
 
+def test_a_table_has_an_optional_column_only_if_its_first_batch_has_it(tmp_path):
+    schema, extra = pa.schema([("a", pa.int32())]), pa.field("c", pa.list_(pa.float64()))
+    plain, more = (pa.RecordBatch.from_pylist([row]) for row in ({"a": 1, "b": 0}, {"c": [0.5], "a": 2, "b": 0}))
+    schemas = {"plain": schema, "more": schema, "none": schema}
+    write_tables(tmp_path / "with", [("plain", plain), ("more", more)], schemas=schemas, optional=[extra])
+    write_tables(tmp_path / "without", [("plain", plain)], schemas={"plain": schema, "none": schema})
+    stored, other = open_tables(tmp_path / "with"), open_tables(tmp_path / "without")
+    assert stored["more"].arrow().to_pylist() == [{"a": 2, "c": [0.5]}]
+    assert stored["plain"].schema == stored["none"].schema == schema
+    assert {name: stored[name].digest for name in other} == {name: table.digest for name, table in other.items()}
+
+
 def test_tables_without_a_successor_are_removed(tmp_path):
     write_tables(tmp_path, {"a": FRAME, "b": FRAME})
     write_tables(tmp_path, {"b": OTHER})
