@@ -1,4 +1,4 @@
-"""Records written anew in another format than their source's: id, turns, images and task; nothing else is carried."""
+"""Records written anew in another format than their source's: id, turns with weights, images and task; nothing else."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xmas_assets.contracts.errors import DatasetError
-from xmas_assets.contracts.samples import Turn
 from xmas_assets.data.images import STORE_PREFIX, store_image
 from xmas_assets.data.json_records import RawRecord
 from xmas_assets.data.json_slices import write_records
@@ -19,18 +18,12 @@ from xmas_assets.data.validators import Draft, validate
 _LLAVA_ROLES = {"system": "system", "user": "human", "assistant": "gpt"}
 _PARQUET_ROWS = 64
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_PARQUET_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("task", pa.string()),
-        ("images", pa.list_(_IMAGE)),
-        ("conversations", pa.list_(pa.struct([("from", pa.string()), ("value", pa.string())]))),
-    ]
-)
+_TURN = [("from", pa.string()), ("value", pa.string())]
+_WEIGHT = ("weight", pa.float64())
 
 
 def convert_records(
-    records: Iterable[RawRecord],
+    records: Callable[[], Iterable[RawRecord]],
     file_format: str,
     *,
     lines: bool,
@@ -42,7 +35,7 @@ def convert_records(
     """Write records in a format of ours.
 
     Args:
-        records: As read from their source; all of them were accepted when the dataset was read.
+        records: Gives them as read from their source; all of them were accepted when the dataset was read.
         file_format: ``llava_json``, ``llava_jsonl``, ``sharegpt`` or ``parquet``.
         lines: JSON lines instead of a JSON list.
         columns: The users' names of fields, with ours.
@@ -57,11 +50,15 @@ def convert_records(
         DatasetError: If a record is not valid.
         ImageError: If an image cannot be read or is none.
     """
-    drafts = (_accepted(record, columns) for record in records)
+
+    def drafts() -> Iterator[Draft]:
+        return (_accepted(record, columns) for record in records())
+
     if file_format == "parquet":
-        return _write_parquet(drafts, read_image, target)
+        n_written = _write_parquet(drafts(), read_image, target, has_weights=False)
+        return _write_parquet(drafts(), read_image, target, has_weights=True) or 0 if n_written is None else n_written
     make = _sharegpt_record if file_format == "sharegpt" else _llava_record
-    written = (orjson.dumps(make(draft, [_path(image, extracted) for image in draft.images])) for draft in drafts)
+    written = (orjson.dumps(make(draft, [_path(image, extracted) for image in draft.images])) for draft in drafts())
     return write_records(written, target, lines=lines)
 
 
@@ -85,34 +82,55 @@ def _common_fields(draft: Draft) -> dict[str, Any]:
 
 def _llava_record(draft: Draft, paths: list[str]) -> dict[str, Any]:
     image = {"image": paths[0] if len(paths) == 1 else paths} if paths else {}
-    return {**_common_fields(draft), **image, "conversations": _llava_turns(draft.turns)}
+    return {**_common_fields(draft), **image, "conversations": _llava_turns(draft)}
 
 
-def _llava_turns(turns: Iterable[Turn]) -> list[dict[str, str]]:
-    return [{"from": _LLAVA_ROLES[turn.role], "value": turn.text} for turn in turns]
+def _llava_turns(draft: Draft) -> list[dict[str, Any]]:
+    return _weighted(draft, [{"from": _LLAVA_ROLES[turn.role], "value": turn.text} for turn in draft.turns])
+
+
+def _weighted(draft: Draft, turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The turns of a record, answers with their weights where not all are 1."""
+    if not draft.loss_weights:
+        return turns
+    weights = iter(draft.loss_weights)
+    pairs = zip(turns, draft.turns, strict=True)
+    return [turn | {"weight": next(weights)} if source.role == "assistant" else turn for turn, source in pairs]
 
 
 def _sharegpt_record(draft: Draft, paths: list[str]) -> dict[str, Any]:
-    messages = [{"role": turn.role, "content": turn.text} for turn in draft.turns]
+    messages = _weighted(draft, [{"role": turn.role, "content": turn.text} for turn in draft.turns])
     return {**_common_fields(draft), "messages": messages, "images": paths}
 
 
-def _write_parquet(drafts: Iterator[Draft], read_image: Callable[[str], bytes], target: Path) -> int:
+def _write_parquet(
+    drafts: Iterator[Draft], read_image: Callable[[str], bytes], target: Path, *, has_weights: bool
+) -> int | None:
+    """Write a table; gives the number of rows, or None if a row turns out to have weights where none has a column."""
     n_written = 0
-    with pq.ParquetWriter(target, _PARQUET_SCHEMA) as writer:
+    schema = _schema(has_weights=has_weights)
+    with pq.ParquetWriter(target, schema) as writer:
         while chunk := list(islice(drafts, _PARQUET_ROWS)):
+            if not has_weights and any(draft.loss_weights for draft in chunk):
+                return None
             rows = [
                 {
                     "id": draft.source_id,
                     "task": draft.task,
                     "images": [_image_struct(image, read_image) for image in draft.images],
-                    "conversations": _llava_turns(draft.turns),
+                    "conversations": _llava_turns(draft),
                 }
                 for draft in chunk
             ]
-            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=_PARQUET_SCHEMA))
+            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
             n_written += len(chunk)
     return n_written
+
+
+def _schema(*, has_weights: bool) -> pa.Schema:
+    turn = pa.struct([*_TURN, _WEIGHT] if has_weights else _TURN)
+    types = {"id": pa.string(), "task": pa.string(), "images": pa.list_(_IMAGE), "conversations": pa.list_(turn)}
+    return pa.schema(list(types.items()))
 
 
 def _image_struct(image: str | bytes, read_image: Callable[[str], bytes]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A subset of a dataset back in its users' form, with the manifest that says what it is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from xmas_assets.contracts.messages import one_of
 from xmas_assets.data.conversion import convert_records
 from xmas_assets.data.image_archives import image_files
 from xmas_assets.data.inputs import Inputs
+from xmas_assets.data.json_records import RawRecord
 from xmas_assets.data.originals import COPIED, write_originals
 from xmas_assets.data.outputs import Claim, claim, place, place_folder, regular_file
 from xmas_assets.data.readers import CONTAINERS, Container, described, detect_container, read_records
@@ -167,9 +168,13 @@ def _write_records(
     if file_format is None:
         n_written = write_originals(registration.annotations, wanted, target, container=container)
     else:
-        records = read_records(registration.annotations, registration.format, registration.columns)
+
+        def chosen() -> Iterator[RawRecord]:
+            records = read_records(registration.annotations, registration.format, registration.columns)
+            return (record for record in records if record.source_row in wanted[record.source_file])
+
         n_written = convert_records(
-            (record for record in records if record.source_row in wanted[record.source_file]),
+            chosen,
             file_format,
             lines=container == "lines",
             columns=registration.columns,

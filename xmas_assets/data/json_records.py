@@ -40,15 +40,16 @@ def list_records(path: Path, source_file: int) -> Iterator[RawRecord]:
     Raises:
         DatasetError: With the record's number and byte position.
     """
-    yield from _listed(path, list_slices(path), source_file)
+    yield from listed_records(path, list_slices(path), source_file)
 
 
 def wrapped_records(path: Path, source_file: int) -> Iterator[RawRecord]:
     """Parsed records of a list in a JSON object (``json_slices.WRAPPERS``), as ``list_records``."""
-    yield from _listed(path, wrapped_slices(path), source_file)
+    yield from listed_records(path, wrapped_slices(path), source_file)
 
 
-def _listed(path: Path, pieces: Iterable[RawSlice], source_file: int) -> Iterator[RawRecord]:
+def listed_records(path: Path, pieces: Iterable[RawSlice], source_file: int) -> Iterator[RawRecord]:
+    """Parsed records of pieces of a file; as ``list_records``."""
     for row, piece in enumerate(pieces):
         record = parsed_record(piece, source_file, row)
         if record.reason is Reason.BAD_JSON:

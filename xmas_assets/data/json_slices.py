@@ -56,13 +56,13 @@ def list_slices(path: Path) -> Iterator[RawSlice]:
         DatasetError: If the file is not one JSON list: cut off, a comma too many or too few, text after its end.
     """
     with opened(path) as stream:
-        yield from _ListSplitter(path.name, stream).slices()
+        yield from ListSplitter(path.name, stream).slices()
 
 
 def wrapped_slices(path: Path) -> Iterator[RawSlice]:
     """The values of the list under one of ``WRAPPERS`` in a file that is one JSON object, as ``list_slices``."""
     with opened(path) as stream:
-        yield from _ListSplitter(path.name, stream).wrapped_slices()
+        yield from ListSplitter(path.name, stream).wrapped_slices()
 
 
 def line_slices(path: Path) -> Iterator[RawSlice]:
@@ -106,47 +106,72 @@ def on_one_line(record: bytes) -> bytes:
     return b" ".join(line.strip(b" \t") for line in record.splitlines())
 
 
-class _ListSplitter:
-    """A window that slides over one JSON list; ``_at`` is the position in it, ``_base`` its offset in the file."""
+class ListSplitter:
+    """A window that slides over one JSON list or object; ``_at`` is the position in it, ``_base`` its offset."""
 
-    def __init__(self, name: str, stream: BinaryIO) -> None:
+    def __init__(self, name: str, stream: BinaryIO, *, start: int = 0) -> None:
+        """Begin to read.
+
+        Args:
+            name: Of the file, for messages.
+            stream: At its beginning.
+            start: Where in it to begin, from 0.
+        """
         self._name = name
         self._stream = stream
+        _skip(stream, start)
         self._data = stream.read(_CHUNK_BYTES)
-        self._at = len(_BOM) if self._data.startswith(_BOM) else 0
-        self._base = 0
+        self._at = len(_BOM) if not start and self._data.startswith(_BOM) else 0
+        self._base = start
 
     def slices(self) -> Iterator[RawSlice]:
+        """The values of the list that the file is."""
         if self._peek() != b"[":
             raise self._error("the top level is not a list; write the records as [{...}, {...}]")
-        yield from self._items()
+        yield from self.items()
         if self._peek():
             raise self._error("text after the end of the list; write one list per file")
 
     def wrapped_slices(self) -> Iterator[RawSlice]:
+        """The values of the first list under one of ``WRAPPERS`` in the object that the file is."""
         is_found = False
+        for name, is_list in self.members():
+            if name.strip('"') in WRAPPERS and not is_found and is_list:
+                is_found = True
+                yield from self.items()
+            else:
+                self._value(0)
+        if not is_found:
+            raise self._error(f"an object with a list under one of {', '.join(WRAPPERS)} expected; repair the file")
+
+    def members(self) -> Iterator[tuple[str, bool]]:
+        """The fields of the top-level object, each as its name in JSON and whether it holds a list.
+
+        Each is given before its value, which must be taken before the next one: by ``items`` if it is a list.
+        """
         if self._peek() != b"{":
             raise self._error("the top level is not an object")
         self._at += 1
         while self._peek() == b'"':
-            name = self._value(0).raw.strip(b'"').decode("utf-8", "replace")
+            name = self._value(0).raw.decode("utf-8", "replace")
             if self._peek() != b":":
                 raise self._error(f"':' expected; {self._ending_help()}")
             self._at += 1
-            if name in WRAPPERS and not is_found and self._peek() == b"[":
-                is_found = True
-                yield from self._items()
-            else:
-                self._value(0)
+            yield name, self._peek() == b"["
             if self._peek() == b",":
                 self._at += 1
-        if self._peek() != b"}" or not is_found:
-            raise self._error(f"an object with a list under one of {', '.join(WRAPPERS)} expected; repair the file")
+        if self._peek() != b"}":
+            raise self._error(f"a field or the end of the object expected; {self._ending_help()}")
         self._at += 1
         if self._peek():
             raise self._error("text after the end of the object; write one object per file, or one record per line")
 
-    def _items(self) -> Iterator[RawSlice]:
+    @property
+    def offset(self) -> int:
+        """Where in the (unpacked) file what comes next stands."""
+        return self._base + self._at
+
+    def items(self) -> Iterator[RawSlice]:
         """The values of the list that starts here; what follows its end comes next."""
         self._at += 1
         if self._peek() != b"]":
@@ -246,3 +271,12 @@ class _ListSplitter:
 
     def _error(self, problem: str) -> DatasetError:
         return DatasetError(f"{self._name}: at byte {self._base + self._at}: {problem}")
+
+
+def _skip(stream: BinaryIO, n_bytes: int) -> None:
+    """Read on without keeping anything; a gzipped file cannot be entered elsewhere."""
+    if stream.seekable():
+        stream.seek(n_bytes)
+        return
+    while n_bytes and (skipped := len(stream.read(min(n_bytes, _CHUNK_BYTES)))):
+        n_bytes -= skipped

@@ -9,6 +9,7 @@ import orjson
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.data.columns import renamed
+from xmas_assets.data.json_columns import column_records, is_by_column
 from xmas_assets.data.json_records import RawRecord, line_records, list_records, wrapped_records
 from xmas_assets.data.json_slices import WRAPPERS
 from xmas_assets.data.parquet_records import parquet_records, shared_schema
@@ -18,7 +19,7 @@ from xmas_assets.data.table_records import arrow_records, csv_records, tsv_recor
 from xmas_assets.data.tar_records import tar_records
 from xmas_assets.files.whole import check_readable
 
-Container = Literal["list", "wrapped", "lines", "parquet", "arrow", "csv", "tsv", "tar"]
+Container = Literal["list", "wrapped", "columns", "lines", "parquet", "arrow", "csv", "tsv", "tar"]
 
 
 class Form(NamedTuple):
@@ -31,6 +32,7 @@ class Form(NamedTuple):
 FORMS: dict[Container, Form] = {
     "list": Form("a JSON list", list_records),
     "wrapped": Form("a JSON object that holds a list", wrapped_records),
+    "columns": Form("a JSON object of lists by column", column_records),
     "lines": Form("JSON lines", line_records),
     "parquet": Form("Parquet", parquet_records),
     "arrow": Form("Arrow", arrow_records),
@@ -42,14 +44,14 @@ FORMS: dict[Container, Form] = {
 
 # LLaVA and ShareGPT records differ only in their keys, which are read record by record; the container is what counts.
 CONTAINERS: dict[str, tuple[Container, ...]] = {
-    "llava_json": ("list", "wrapped"),
+    "llava_json": ("list", "wrapped", "columns"),
     "llava_jsonl": ("lines",),
-    "sharegpt": ("list", "wrapped", "lines"),
+    "sharegpt": ("list", "wrapped", "columns", "lines"),
     "parquet": ("parquet", "arrow"),
 }
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _FIRST_BYTES = 1 << 16
-_TABLES: tuple[Container, ...] = ("parquet", "arrow", "csv", "tsv")
+_TABLES: tuple[Container, ...] = ("parquet", "arrow", "csv", "tsv", "columns")
 _SEPARATED: dict[str, Container] = {".csv": "csv", ".tsv": "tsv"}
 _PLAIN_PAIR = rb'\s*"[^"\\]*"\s*:\s*(?:"[^"\\]*"|[^\s"{}\[\],]+)\s*,'
 _WRAPPED = re.compile(rb'\{(?:%s)*\s*"(?:%s)"\s*:\s*\[' % (_PLAIN_PAIR, "|".join(WRAPPERS).encode()))
@@ -130,7 +132,9 @@ def detect_container(path: Path) -> Container:
 
 
 def _object_container(path: Path, text: bytes) -> Container:
-    """Distinguish JSON lines from one object around the list of records; any other lone object is refused."""
+    """Distinguish JSON lines from one object around a list of records, or of columns; any other one is refused."""
+    if not _WRAPPED.match(text) and is_by_column(path, text):
+        return "columns"
     line, line_end, rest = text.partition(b"\n")
     try:
         first = orjson.loads(line)

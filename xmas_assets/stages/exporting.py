@@ -15,6 +15,7 @@ from xmas_assets.contracts.manifest import Manifest
 from xmas_assets.data.export import export_subset
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.inputs import Inputs
+from xmas_assets.data.samples import LOSS_WEIGHTS
 from xmas_assets.data.trainers.export import SAMPLE_COLUMNS, Exported, Subset, export_for
 from xmas_assets.data.trainers.pictures import ImageFiles, Paths
 from xmas_assets.data.trainers.tool import Tool
@@ -114,7 +115,8 @@ def _current_manifest(home: Home, dataset: str, key: SelectionKey) -> Manifest:
 def _chosen_samples(table: Table, rows: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
     """The chosen rows of the samples table, a batch in memory at a time."""
     start = 0
-    for batch in table.batches(SAMPLE_COLUMNS, n_rows=_BATCH_ROWS):
+    columns = [*SAMPLE_COLUMNS, *(name for name in (LOSS_WEIGHTS,) if name in table.columns)]
+    for batch in table.batches(columns, n_rows=_BATCH_ROWS):
         low, high = np.searchsorted(rows, (start, start + len(batch)))
         yield from batch.take(pa.array(rows[low:high] - start)).to_pylist()
         start += len(batch)

@@ -67,6 +67,12 @@ def tar() -> bytes:
     return stream.getvalue()
 
 
+def by_column() -> bytes:
+    """As ``to_dict`` of pandas and ``datasets`` gives it."""
+    names = ("id", "image", "task", "conversations")
+    return json.dumps({name: [item.get(name) for item in RECORDS] for name in names}).encode()
+
+
 FILES = {
     "list.json": lambda: json.dumps(RECORDS).encode(),
     "list.json.gz": lambda: gzip.compress(json.dumps(RECORDS).encode()),
@@ -79,6 +85,10 @@ FILES = {
     "table.tsv": lambda: separated("\t"),
     "table.csv.gz": lambda: gzip.compress(separated(",")),
     "shard.tar": tar,
+    "columns.json": by_column,
+    "columns.json.gz": lambda: gzip.compress(by_column()),
+    "indented columns.json": lambda: json.dumps(json.loads(by_column()), indent=1).encode(),
+    "bom columns.json": lambda: b"\xef\xbb\xbf \n" + by_column(),
     "bom.csv": lambda: b"\xef\xbb\xbf" + separated(","),
     "indented.json": lambda: json.dumps({"info": "x, {y}", "data": RECORDS, "n": {"a": [1]}}, indent=1).encode(),
     **{f"{name}.json": lambda name=name: json.dumps({"version": 1, name: RECORDS}).encode() for name in WRAPPERS},
@@ -137,7 +147,7 @@ def test_a_table_whose_columns_hold_no_conversation_is_refused(tmp_path, header,
         rows_of(tmp_path, write(tmp_path, header + b"a,b,c\n", "a.csv"))
 
 
-@pytest.mark.parametrize("name", ["table.csv", "stream.arrow"])
+@pytest.mark.parametrize("name", ["table.csv", "stream.arrow", "columns.json"])
 def test_rows_of_a_table_are_exported_in_another_form_only(tmp_path, name):
     root = image_root(tmp_path, b_png=picture("blue"))
     registration = Registration.create("made", [write(tmp_path, FILES[name](), name)], images=root)

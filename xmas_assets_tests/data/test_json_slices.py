@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.data import json_slices
-from xmas_assets.data.json_slices import _ListSplitter, line_slices, list_slices
+from xmas_assets.data.json_slices import ListSplitter, line_slices, list_slices
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12),
@@ -18,7 +18,7 @@ JSON_VALUES = st.recursive(
 
 
 def slices_of(data: bytes) -> list[bytes]:
-    return [piece.raw for piece in _ListSplitter("made.json", io.BytesIO(data)).slices()]
+    return [piece.raw for piece in ListSplitter("made.json", io.BytesIO(data)).slices()]
 
 
 @given(st.lists(JSON_VALUES, max_size=5), st.integers(1, 40), st.sampled_from([None, 1]), st.booleans())
@@ -76,7 +76,7 @@ def test_a_record_too_large_to_hold_is_skipped_whole_and_marked(monkeypatch, bad
     monkeypatch.setattr(json_slices, "MAX_RECORD_BYTES", 100)
     monkeypatch.setattr(json_slices, "HEAD_BYTES", 20)
     monkeypatch.setattr(json_slices, "_CHUNK_BYTES", 7)
-    pieces = list(_ListSplitter("made.json", io.BytesIO(b"[1, " + bad + b", {}]")).slices())
+    pieces = list(ListSplitter("made.json", io.BytesIO(b"[1, " + bad + b", {}]")).slices())
     assert [piece.is_cut for piece in pieces] == [False, True, False]
     assert bad.startswith(pieces[1].raw)
     assert pieces[2].raw == b"{}"

@@ -16,6 +16,7 @@ from xmas_assets_tests.data.making import read_records_of, record, write
         (b"\xef\xbb\xbf\n [ ]", "list"),
         (b'{"id": 1}\n{"id": 2}\n', "lines"),
         (b'{"messages": []}', "lines"),
+        (b'{"messages": [[]]}', "columns"),
     ],
 )
 def test_a_files_container_is_told_by_its_content_not_its_name(tmp_path, content, container):

@@ -19,13 +19,16 @@ from xmas_assets.data.fields import records_at
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.inputs import Inputs
 from xmas_assets.data.registration import Registration
+from xmas_assets.data.samples import LOSS_WEIGHTS
 from xmas_assets.data.trainers.columns import Columns, other_fields
 from xmas_assets.data.trainers.pictures import ImageFiles, Paths, Picture, Pictures
 from xmas_assets.data.trainers.rows import Row, Rows
 from xmas_assets.data.trainers.tool import Guide, Tool
 
 SAMPLE_COLUMNS = ("sample_id", "source_id", "source_file", "source_row", "task", "images", "image_hashes", "turns")
-"""Columns of the samples table that an export reads."""
+"""Columns of the samples table that an export reads; and ``loss_weights``, if the table has it."""
+WEIGHTS = "weights of answers"
+"""Stands for what is said beside single turns among the fields that are lost."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ def export_for(
     with exporting(to, inputs=inputs, is_replaced=lambda note: "tool" in note) as (folder, note):
         pictures = Pictures(subset.images, folder, final, image_files, paths or tool.paths)
         opened = lambda: _rows(subset, tool, survey, pictures)  # noqa: E731
-        rows = Rows(subset.name, survey.columns, survey.own, final, pictures.paths, n_rows, opened)
+        weight = tool.weight if survey.weights else None
+        rows = Rows(subset.name, survey.columns, survey.own, final, pictures.paths, n_rows, opened, weight)
         guide = tool.write(rows, folder)
         (folder / "README.md").write_text(_readme(subset, tool, guide, n_rows=n_rows), encoding="utf-8")
         (folder / f"{subset.name}.manifest.json").write_bytes(subset.manifest.to_bytes())
@@ -117,11 +121,12 @@ def export_for(
 
 
 class _Survey(NamedTuple):
-    """What was seen of all rows before any is written: their columns, and which are left out for what reason."""
+    """What was seen of all rows before any is written: columns, which are left out for what reason, and the weights."""
 
     columns: Columns
     own: dict[str, str]
     left_out: dict[str, list[str]]
+    weights: set[float]
 
 
 def _survey(subset: Subset, tool: Tool) -> _Survey:
@@ -129,14 +134,20 @@ def _survey(subset: Subset, tool: Tool) -> _Survey:
     columns = Columns(tool.carried, taken={*tool.taken, "sample_id", "id", "task", *standing})
     has: dict[str, bool] = {"id": False, "task": False}
     left_out: dict[str, list[str]] = {}
+    weights: set[float] = set()
     for sample, fields in _joined(subset):
         if reason := _why_unread(sample, tool):
             left_out.setdefault(reason, []).append(sample["sample_id"])
             continue
         columns.note(fields)
+        weights.update(sample.get(LOSS_WEIGHTS) or ())
         has = {"id": has["id"] or sample["source_id"] is not None, "task": has["task"] or sample["task"] is not None}
     columns.settle()
-    return _Survey(columns, {**{name: "string" for name in has if has[name]}, **standing}, left_out)
+    if weights and tool.weight is None:
+        columns.lost[WEIGHTS] = f"{tool.title} reads none; every answer counts once"
+    elif tool.weight is not None and tool.weight.is_flag and weights - {0.0, 1.0}:
+        columns.lost[WEIGHTS] = f"{tool.title} knows 0 and 1; every other one counts as 1"
+    return _Survey(columns, {**{name: "string" for name in has if has[name]}, **standing}, left_out, weights)
 
 
 def _rows(subset: Subset, tool: Tool, survey: _Survey, pictures: Pictures) -> Iterator[Row]:
@@ -152,6 +163,7 @@ def _rows(subset: Subset, tool: Tool, survey: _Survey, pictures: Pictures) -> It
             turns,
             tuple(Picture(ref, sha256, pictures) for ref, sha256 in images),
             {"sample_id": sample["sample_id"], **columns, **survey.columns.values(fields)},
+            tuple(sample.get(LOSS_WEIGHTS) or ()),
         )
 
 

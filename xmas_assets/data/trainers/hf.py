@@ -6,8 +6,8 @@ from typing import Any
 
 from xmas_assets.data.trainers.features import Features, yaml_features
 from xmas_assets.data.trainers.pictures import Picture
-from xmas_assets.data.trainers.rows import Row, Rows
-from xmas_assets.data.trainers.tables import MARKED_MESSAGES, write_shards
+from xmas_assets.data.trainers.rows import Row, Rows, WeightField
+from xmas_assets.data.trainers.tables import write_shards
 from xmas_assets.data.trainers.tool import Guide, Tool
 
 _PART = {"type": "string", "text": "string"}
@@ -34,7 +34,7 @@ def dataset_head(rows: Rows, features: Features, folder: Path, *, files: str) ->
 
 
 def _write_hf(rows: Rows, folder: Path) -> Guide:
-    return _write(rows, folder, MARKED_MESSAGES, Row.messages)
+    return _write(rows, folder, rows.messages(), lambda row: row.messages(rows.weight))
 
 
 def _write_trl(rows: Rows, folder: Path) -> Guide:
@@ -74,5 +74,12 @@ def _part(part: str | Picture) -> dict[str, str]:
     return {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
 
 
-HF = Tool("hf", "Hugging Face datasets", _write_hf, image_files=("embed",), taken=frozenset({"messages", "images"}))
+HF = Tool(
+    "hf",
+    "Hugging Face datasets",
+    _write_hf,
+    image_files=("embed",),
+    taken=frozenset({"messages", "images"}),
+    weight=WeightField("weight", "float64"),
+)
 TRL = Tool("trl", "TRL", _write_trl, image_files=("embed",), taken=frozenset(_READ_BY_TRL))

@@ -12,13 +12,13 @@ import orjson
 from xmas_assets.data.json_slices import write_records
 from xmas_assets.data.trainers.ids import write_ids
 from xmas_assets.data.trainers.pictures import Picture, suffix_of
-from xmas_assets.data.trainers.rows import Row, Rows
+from xmas_assets.data.trainers.rows import Row, Rows, WeightField
 from xmas_assets.data.trainers.tool import AS_FILES, Guide, Tool
 
 
 def _write(rows: Rows, folder: Path) -> Guide:
     file = f"{rows.name}.jsonl"
-    write_records((orjson.dumps({"messages": _messages(row)}) for row in rows), folder / file, lines=True)
+    write_records((orjson.dumps({"messages": _messages(row, rows.weight)}) for row in rows), folder / file, lines=True)
     write_ids(rows, folder / "ids.csv")
     return Guide(
         f"""Upload `{file}` as a file for fine-tuning. The service takes JPEG, PNG and WEBP up to 10 MB, at most ten in
@@ -26,8 +26,8 @@ a row, as data URIs or web addresses, not as paths. `ids.csv` says which row is 
     )
 
 
-def _messages(row: Row) -> list[dict[str, Any]]:
-    return [{"role": role, "content": _content(parts)} for role, parts in row.parts()]
+def _messages(row: Row, weight: WeightField | None) -> list[dict[str, Any]]:
+    return row.weighted([{"role": role, "content": _content(parts)} for role, parts in row.parts()], weight)
 
 
 def _content(parts: list[str | Picture]) -> str | list[dict[str, Any]]:
@@ -47,4 +47,11 @@ def _url(picture: Picture) -> dict[str, str]:
     return {"url": f"data:image/{kind};base64,{base64.b64encode(data).decode()}"}
 
 
-OPENAI = Tool("openai", "OpenAI's chat format", _write, image_files=("embed", *AS_FILES), carried="none")
+OPENAI = Tool(
+    "openai",
+    "OpenAI's chat format",
+    _write,
+    image_files=("embed", *AS_FILES),
+    carried="none",
+    weight=WeightField("weight", "int64"),
+)

@@ -11,6 +11,27 @@ from xmas_assets.data.trainers.features import Feature, Features
 from xmas_assets.data.trainers.pictures import Paths, Picture
 
 
+class WeightField(NamedTuple):
+    """How a program is told what an answer's losses are multiplied by.
+
+    Attributes:
+        name: Of the field beside an answer.
+        feature: ``float64`` for any weight; ``bool`` or ``int64`` for whether the answer is learned.
+    """
+
+    name: str
+    feature: str
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether weights other than 0 and 1 cannot be said."""
+        return self.feature != "float64"
+
+    def value(self, weight: float) -> bool | int | float:
+        """A weight as the field has it."""
+        return {"bool": bool, "int64": lambda given: int(given > 0), "float64": float}[self.feature](weight)
+
+
 class Row(NamedTuple):
     """One row.
 
@@ -18,15 +39,27 @@ class Row(NamedTuple):
         turns: Optional system turn, then user and assistant turns in alternation.
         pictures: One per ``<image>`` mark in the user turns.
         columns: Everything else, by column.
+        weights: Of each answer, empty where all are 1.
     """
 
     turns: tuple[Turn, ...]
     pictures: tuple[Picture, ...]
     columns: dict[str, Any]
+    weights: tuple[float, ...] = ()
 
-    def messages(self) -> list[dict[str, str]]:
-        """The turns, the place of a picture marked by ``<image>``."""
-        return [{"role": turn.role, "content": turn.text} for turn in self.turns]
+    def messages(self, weight: WeightField | None = None) -> list[dict[str, Any]]:
+        """The turns, the place of a picture marked by ``<image>``; answers with their weight, if a field is for it."""
+        return self.weighted([{"role": turn.role, "content": turn.text} for turn in self.turns], weight)
+
+    def weighted(self, messages: list[dict[str, Any]], weight: WeightField | None) -> list[dict[str, Any]]:
+        """Messages of the turns, in which those of answers have a field for their weight."""
+        if weight is None:
+            return messages
+        given = iter(self.weights or (1.0,) * len(self.turns))
+        return [
+            message | {weight.name: weight.value(next(given))} if turn.role == "assistant" else message
+            for message, turn in zip(messages, self.turns, strict=True)
+        ]
 
     def paths(self) -> list[str]:
         """The pictures' paths; their files are put there."""
@@ -50,6 +83,7 @@ class Rows:
         final: The absolute path of the export's folder when it is finished.
         paths: How rows name their pictures.
         n_rows: How many there are.
+        weight: Says the weights of answers; None where all are 1, or the program has no field for it.
     """
 
     name: str
@@ -59,6 +93,7 @@ class Rows:
     paths: Paths
     n_rows: int
     opened: Callable[[], Iterator[Row]]
+    weight: WeightField | None = None
 
     def __iter__(self) -> Iterator[Row]:
         return self.opened()
@@ -66,6 +101,11 @@ class Rows:
     def features(self, **columns: Feature) -> dict[str, Feature]:
         """Types of all columns: the given ones, with turns and pictures, between the ids and the others."""
         return {"sample_id": "string", **columns, **self.own, **self.columns.types}
+
+    def messages(self, content: Feature = "string") -> list[Feature]:
+        """Type of ``messages``, whose content is of a type."""
+        weight = {} if self.weight is None else {self.weight.name: self.weight.feature}
+        return [{"role": "string", "content": content, **weight}]
 
     def place_of(self, file: str) -> str:
         """A file of the export as its own files name it: by its absolute path, or from their folder."""

@@ -7,7 +7,7 @@ gives a meaning (``objects``, ``label``, ``system`` and others) must not come fr
 import json
 from pathlib import Path
 
-from xmas_assets.data.trainers.rows import Rows
+from xmas_assets.data.trainers.rows import Rows, WeightField
 from xmas_assets.data.trainers.tables import write_marked_table
 from xmas_assets.data.trainers.tool import Guide, Tool
 
@@ -44,4 +44,5 @@ SWIFT = Tool(
     paths="absolute",
     taken=frozenset(_READ),
     marks=("<video>", "<audio>", "<img>", "<start-image>", "<cot-process>"),
+    weight=WeightField("loss", "bool"),
 )

@@ -12,8 +12,6 @@ from xmas_assets.data.trainers.features import Features, arrow_schema
 from xmas_assets.data.trainers.rows import Row, Rows
 from xmas_assets.files.whole import rename_all
 
-MARKED_MESSAGES = [{"role": "string", "content": "string"}]
-"""Feature of turns whose pictures are marked in the text."""
 BATCH_ROWS = 64
 SHARD_BYTES = 500_000_000
 
@@ -30,8 +28,8 @@ def write_marked_table(rows: Rows, path: Path) -> None:
     write_table(
         rows,
         path,
-        features=rows.features(messages=MARKED_MESSAGES, images=["string"]),
-        made=lambda row: {"messages": row.messages(), "images": row.paths()},
+        features=rows.features(messages=rows.messages(), images=["string"]),
+        made=lambda row: {"messages": row.messages(rows.weight), "images": row.paths()},
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from xmas_assets.data.trainers.columns import Carried
 from xmas_assets.data.trainers.pictures import ImageFiles, Paths
-from xmas_assets.data.trainers.rows import Rows
+from xmas_assets.data.trainers.rows import Rows, WeightField
 
 AS_FILES: tuple[ImageFiles, ...] = ("copy", "link", "leave")
 
@@ -31,6 +31,7 @@ class Tool:
         paths: How rows name their pictures if nothing is said.
         carried: What the form does with fields of the source that we do not understand.
         taken: Names of columns that the program gives a meaning; a field of the source that has one is renamed.
+        weight: The field beside an answer that says its weight; None if there is none.
         marks: Texts that the program takes for the place of a video, a sound or a box; rows with one are left out.
     """
 
@@ -42,3 +43,4 @@ class Tool:
     carried: Carried = "typed"
     taken: frozenset[str] = frozenset()
     marks: tuple[str, ...] = ()
+    weight: WeightField | None = None

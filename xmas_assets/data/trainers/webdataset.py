@@ -15,8 +15,7 @@ import orjson
 from xmas_assets.data.trainers.features import Feature
 from xmas_assets.data.trainers.hf import dataset_head
 from xmas_assets.data.trainers.pictures import suffix_of
-from xmas_assets.data.trainers.rows import Row, Rows
-from xmas_assets.data.trainers.tables import MARKED_MESSAGES
+from xmas_assets.data.trainers.rows import Row, Rows, WeightField
 from xmas_assets.data.trainers.tool import Guide, Tool
 
 SHARD_BYTES = 1_000_000_000
@@ -24,10 +23,10 @@ SHARD_BYTES = 1_000_000_000
 
 def _write(rows: Rows, folder: Path) -> Guide:
     endings: set[str] = set()
-    samples = (_files(row) for row in rows)
+    samples = (_files(row, rows.weight) for row in rows)
     n_shards = _write_shards(samples, folder, rows.name, endings)
     last = f"{n_shards - 1:06}"
-    record = rows.features(messages=MARKED_MESSAGES, images=["string"])
+    record = rows.features(messages=rows.messages(), images=["string"])
     features: dict[str, Feature] = {
         **dict.fromkeys(sorted(endings), "image"),
         "json": record,
@@ -49,13 +48,13 @@ reads the folder too; what a row does not have is None there.""",
     )
 
 
-def _files(row: Row) -> dict[str, bytes]:
+def _files(row: Row, weight: WeightField | None) -> dict[str, bytes]:
     """A row's files by the ending of their names, the record first."""
     pictures = [picture.data() for picture in row.pictures]
     endings = [suffix_of(data) for data in pictures]
     if len(pictures) > 1:
         endings = [f"{index}.{ending}" for index, ending in enumerate(endings)]
-    record: dict[str, Any] = {"messages": row.messages(), "images": endings, **row.columns}
+    record: dict[str, Any] = {"messages": row.messages(weight), "images": endings, **row.columns}
     return {"json": orjson.dumps(record), **dict(zip(endings, pictures, strict=True))}
 
 
@@ -78,5 +77,10 @@ def _write_shards(samples: Iterator[dict[str, bytes]], folder: Path, name: str, 
 
 
 WEBDATASET = Tool(
-    "webdataset", "WebDataset", _write, image_files=("embed",), taken=frozenset({"messages", "images", "json"})
+    "webdataset",
+    "WebDataset",
+    _write,
+    image_files=("embed",),
+    taken=frozenset({"messages", "images", "json"}),
+    weight=WeightField("weight", "float64"),
 )
