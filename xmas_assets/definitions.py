@@ -29,9 +29,10 @@ from xmas_assets.assets import (
     validation_samples,
     warmup_checkpoints,
 )
-from xmas_assets.assets.partitions import SETTINGS
+from xmas_assets.assets.partitions import AVAILABLE, SETTINGS
 from xmas_assets.resources.dagster_home import home_resource
 from xmas_assets.resources.io_managers import TablesIOManager
+from xmas_assets.resources.preparation import Preparation
 from xmas_assets.resources.tracking import Tracking
 
 
@@ -44,10 +45,16 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     """
     overrides = dict(resource_overrides or {})
     home = overrides.get("home", home_resource)
-    resources = {"home": home, "tracking": Tracking(home=home), "io_manager": TablesIOManager(home=home)} | overrides
+    resources = {
+        "home": home,
+        "tracking": Tracking(home=home),
+        "preparation": Preparation(home=home),
+        "io_manager": TablesIOManager(home=home),
+    } | overrides
     return dg.Definitions(
         assets=[
             *SETTINGS.values(),
+            AVAILABLE,
             raw_dataset.raw_dataset,
             base_model.base_model,
             base_model.target_base,

@@ -9,6 +9,7 @@ import inspect
 import dagster as dg
 
 from xmas_assets.contracts.settings import Settings
+from xmas_assets.contracts.signals import AVAILABLE_SIGNALS, SIGNAL_ASSETS
 
 DATASETS = dg.DynamicPartitionsDefinition(name="dataset")
 SELECTIONS = dg.MultiPartitionsDefinition(
@@ -33,4 +34,13 @@ SETTINGS = {
         **{name: inspect.getdoc(values) for name, values in Settings().sections().items()},
     }.items()
 }
+AVAILABLE = dg.AssetSpec(
+    AVAILABLE_SIGNALS,
+    deps=sorted(SIGNAL_ASSETS),
+    partitions_def=DATASETS,
+    group_name="signals",
+    kinds={"dagster"},
+    description="Which signals of a dataset there are, by their versions. Observed, never made: it stands between the "
+    "signals and the selections, each of which reads only what its method needs.",
+)
 OWNERS = ["team:xmas"]

@@ -2,36 +2,39 @@
 
 import dagster as dg
 
-from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
+from xmas_assets.assets.partitions import AVAILABLE, OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
-from xmas_assets.contracts.signals import SIGNAL_ASSETS
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import combine
 from xmas_assets.report.describe import describe_subset, subset_pictures
 from xmas_assets.resources.lineage import runs_above, selection_record
 from xmas_assets.resources.outputs import emit
+from xmas_assets.resources.preparation import Preparation
 from xmas_assets.resources.tracking import Tracking
 from xmas_assets.stages.contamination import excluded_rows
 from xmas_assets.stages.prepared import prepared_arrays
 from xmas_assets.stages.subsets import make_subset, resolve_method, stage_subset
 
-_READ_ASSETS = sorted({"raw_dataset", *SIGNAL_ASSETS})
-
 
 @dg.asset(
     partitions_def=SELECTIONS,
-    deps=[*_READ_ASSETS, SETTINGS["methods"]],
+    deps=[AVAILABLE, SETTINGS["methods"]],
     group_name="selection",
     kinds={"numpy", "parquet"},
     owners=OWNERS,
     code_version="1",
 )
-def selected_subset(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], tracking: Tracking) -> dg.Output:
+def selected_subset(
+    context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], tracking: Tracking, preparation: Preparation
+) -> dg.Output:
     """Rows of the dataset, ascending and unique, exactly as many as the budget buys; and their manifest."""
     dataset, key = parse_partition(context.partition_key)
-    raw_dataset, methods = home.stored("raw_dataset", dataset), home.settings(dataset).methods
+    methods = home.settings(dataset).methods
+    method = resolve_method(key, methods)
+    preparation.make_ready(context, dataset, method.name)
+    raw_dataset = home.stored("raw_dataset", dataset)
     excluded = excluded_rows(home, dataset)
-    prepared = prepared_arrays(home, dataset, resolve_method(key, methods), excluded=excluded.rows)
+    prepared = prepared_arrays(home, dataset, method, excluded=excluded.rows)
     rule = [excluded.rule.model_dump_json()] if excluded.rule else []
     made_from = combine(raw_dataset.version, methods.digest(), *rule)
     with home.stage("selected_subset", context.partition_key, key=made_from) as workspace:

@@ -19,5 +19,9 @@ def dataset_files(context: dg.SensorEvaluationContext, home: dg.ResourceParam[Ho
         skip_reason=changes.summary,
         asset_events=changes.observations,
         cursor=changes.cursor,
-        dynamic_partitions_requests=[dg.AddDynamicPartitionsRequest("dataset", changes.new)] if changes.new else [],
+        dynamic_partitions_requests=[
+            dg.AddDynamicPartitionsRequest(name, keys)
+            for name, keys in (("dataset", changes.new), ("selection", changes.selections))
+            if keys
+        ],
     )

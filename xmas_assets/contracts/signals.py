@@ -259,6 +259,9 @@ SIGNALS: dict[str, Source] = {
     for name, source in row.signals.items()
 }
 
+AVAILABLE_SIGNALS = "available_signals"
+"""Name of the record, by dataset, of which of these assets there are; selections are made from it in Dagster."""
+
 READ_IN_ONE_PASS = tuple(asset for asset, row in SIGNAL_ASSETS.items() if row.reader)
 """Assets that one pass over the data makes together, whichever of them are wanted."""
 

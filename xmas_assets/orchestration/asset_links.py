@@ -6,19 +6,24 @@ from graphlib import TopologicalSorter
 
 import dagster as dg
 
+from xmas_assets.contracts.signals import AVAILABLE_SIGNALS
+
 
 @dataclass(frozen=True)
 class AssetLinks:
     """The assets that runs make, and what each is made from.
 
     Attributes:
-        parents: Direct inputs by asset, settings among them; in topological order, equal ones by name.
+        parents: Direct inputs by asset, settings among them; in topological order, equal ones by name. What is made
+            from the record of available signals has these as its inputs.
+        recorded: The assets behind that record.
         code_versions: By asset.
         by_selection: Assets that have a partition per selection; the others have one per dataset.
         blocking_checks: Names of the checks, by asset, that must pass before anything is built on it.
     """
 
     parents: dict[str, tuple[str, ...]]
+    recorded: tuple[str, ...]
     code_versions: dict[str, str | None]
     by_selection: frozenset[str]
     blocking_checks: dict[str, tuple[str, ...]]
@@ -30,6 +35,10 @@ class AssetLinks:
         parents = {
             name: tuple(sorted(dep.asset_key.to_user_string() for dep in spec.deps)) for name, spec in specs.items()
         }
+        recorded = parents.pop(AVAILABLE_SIGNALS)
+        for name, above in parents.items():
+            if AVAILABLE_SIGNALS in above:
+                parents[name] = tuple(sorted({*above, *recorded} - {AVAILABLE_SIGNALS}))
         sorter = TopologicalSorter(parents)
         sorter.prepare()
         ordered: list[str] = []
@@ -46,6 +55,7 @@ class AssetLinks:
                     checks[asset] = (*checks.get(asset, ()), spec.name)
         return cls(
             parents={name: parents[name] for name in ordered if not is_settings(name)},
+            recorded=recorded,
             code_versions={name: spec.code_version for name, spec in specs.items()},
             by_selection=frozenset(
                 name for name, spec in specs.items() if isinstance(spec.partitions_def, dg.MultiPartitionsDefinition)

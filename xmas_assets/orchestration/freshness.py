@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.contracts.signals import SIGNAL_ASSETS
+from xmas_assets.contracts.signals import AVAILABLE_SIGNALS, SIGNAL_ASSETS
 from xmas_assets.home.home import Home
 from xmas_assets.home.versions import BENCHMARKS
 from xmas_assets.orchestration.asset_links import AssetLinks, is_settings
@@ -160,8 +160,18 @@ class Freshness:
 
     def _events(self, asset: str) -> dict[str, EventNote]:
         if asset not in self._latest:
-            self._latest[asset] = self.notes.latest(asset, observed=is_settings(asset))
+            latest = self.notes.latest(asset, observed=is_settings(asset))
+            self._latest[asset] = {key: self._opened(note) for key, note in latest.items()}
         return self._latest[asset]
+
+    def _opened(self, note: EventNote) -> EventNote:
+        """A note with the signals that were there as its inputs, in place of the record of them."""
+        if AVAILABLE_SIGNALS not in note.inputs:  # so are selections of earlier versions
+            return note
+        inputs, pointers = dict(note.inputs), dict(note.pointers)
+        seen = pointers.pop(AVAILABLE_SIGNALS, None)
+        inputs |= dict.fromkeys(self.links.recorded, inputs.pop(AVAILABLE_SIGNALS))
+        return note._replace(inputs=inputs, pointers=pointers | dict.fromkeys(self.links.recorded, seen))
 
     def _version_at(self, asset: str, partition: str, pointer: int) -> str | None:
         place = (asset, partition, pointer)

@@ -59,7 +59,7 @@ def run_selections(
         XmasError: Before any work, if a method needs what nobody has provided, or targets could not be scored.
         RunFailedError: After all other selections have finished, if any failed.
     """
-    with _at_work(platform, dataset):
+    with at_work(platform, dataset):
         _run_selections(platform, dataset, keys, stages=stages, workers=workers, say=say)
 
 
@@ -109,16 +109,16 @@ def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Calla
     Raises:
         RunFailedError: If a stage fails.
     """
-    with _at_work(platform, dataset):
+    with at_work(platform, dataset):
         platform.observe(dataset)
-        for together in _passes(platform.links.behind([asset])):
+        for together in passes(platform.links.behind([asset])):
             failures = _materialize(platform, dataset, platform.stale(together, dataset), say=say)
             if failures:
                 raise RunFailedError(next(iter(failures.values())))
 
 
 @contextmanager
-def _at_work(platform: Platform, dataset: str) -> Iterator[None]:
+def at_work(platform: Platform, dataset: str) -> Iterator[None]:
     """Keep a dataset from being removed. No run of Dagster's stays "started", killed before or stopped now."""
     instance, locks = platform.instance, platform.home.locks
     with locks.using(dataset), at_stop(lambda: cancel_own_runs(instance, locks.folder)):
@@ -145,7 +145,7 @@ def _prepare(
         RunFailedError: If a stage that every method depends on fails.
     """
     failures: dict[str, str] = {}  # by stage
-    for together in _passes(platform.links.behind({*always, *assets_read(methods)})):
+    for together in passes(platform.links.behind({*always, *assets_read(methods)})):
         sound = [asset for asset in together if not failures.keys() & set(platform.links.behind([asset]))]
         # Asked stage by stage: a stage that comes out as before leaves those after it fresh.
         stale = platform.stale(sound, dataset)
@@ -157,7 +157,7 @@ def _prepare(
     return {method: failures[stages[0]] for method, stages in roots.items() if stages}
 
 
-def _passes(stages: Sequence[str]) -> list[list[str]]:
+def passes(stages: Sequence[str]) -> list[list[str]]:
     """The stages in their order, those that are read in one pass over the data together."""
     together = [stage for stage in stages if stage in READ_IN_ONE_PASS]
     return [together if stage in together else [stage] for stage in stages if stage not in together[1:]]

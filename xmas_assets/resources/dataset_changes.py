@@ -6,11 +6,14 @@ from typing import NamedTuple
 
 import dagster as dg
 
+from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import XmasError
 from xmas_assets.files.notes import json_value
 from xmas_assets.home.home import Home
 from xmas_assets.home.versions import files_fingerprint, section_names, watched_files
-from xmas_assets.resources.observations import observations
+from xmas_assets.resources.observations import observations, signal_observations
+
+_FIRST_SELECTION = str(SelectionKey.make("xmas", "0.1", 0))  # what 'xmas select' makes if nothing is said
 
 
 class Changes(NamedTuple):
@@ -19,12 +22,14 @@ class Changes(NamedTuple):
     Attributes:
         observations: Of what is new or has another version.
         new: Datasets that have no partition yet.
+        selections: A first one to choose in the UI, where there is none; its dialog fails on a first one typed there.
         summary: In words, for the sensor's page.
         cursor: What the next look starts from: by dataset, its files and their fingerprint.
     """
 
     observations: list[dg.AssetObservation]
     new: list[str]
+    selections: list[str]
     summary: str
     cursor: str
 
@@ -53,11 +58,13 @@ def look_for_changes(instance: dg.DagsterInstance, home: Home, cursor: str | Non
             seen[name] = stamp
         except XmasError as error:
             refused.append(f"datasets/{name}.yaml is not used: {error}")
+    events.extend(signal_observations(instance, list(seen)))
     changed = sorted({f"{event.asset_key.to_user_string()} of {event.partition}" for event in events})
     total = f"{len(seen)} datasets" + (f"; new or changed: {', '.join(changed)}" if changed else "")
     return Changes(
         observations=events,
         new=[name for name in seen if name not in known],
+        selections=[] if instance.get_dynamic_partitions("selection") else [_FIRST_SELECTION],
         summary="\n".join([*refused, total]),
         cursor=json.dumps(seen),
     )

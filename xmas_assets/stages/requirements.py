@@ -16,7 +16,12 @@ def check_requirements(home: Home, dataset: str, methods: Iterable[str]) -> None
     Raises:
         XmasError: Naming the first such thing, and how to provide it.
     """
-    for asset in sorted(assets_read(methods) & _CHECKS.keys()):
+    check_assets(home, dataset, assets_read(methods))
+
+
+def check_assets(home: Home, dataset: str, assets: Iterable[str]) -> None:
+    """Refuse to make assets that need what a person has not provided; raises as ``check_requirements``."""
+    for asset in sorted(_CHECKS.keys() & set(assets)):
         _CHECKS[asset](home, dataset)
 
 

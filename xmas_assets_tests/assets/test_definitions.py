@@ -12,6 +12,7 @@ from xmas_assets.contracts.signals import READ_IN_ONE_PASS, SIGNAL_ASSETS, SIGNA
 from xmas_assets.definitions import build_defs
 from xmas_assets.home.home import Home
 from xmas_assets.home.versions import current_versions
+from xmas_assets.orchestration.asset_links import AssetLinks
 from xmas_assets_tests.e2e.platforms import register
 
 ASSETS = {
@@ -93,9 +94,21 @@ def test_what_a_selection_cost_follows_the_assets_that_stand_behind_its_signals(
     assert stages_behind(["cluster_label", "task"]) == {"clusters", "attention_trajectories", "proxy_checkpoints"}
 
 
-def test_a_selection_depends_on_every_asset_with_signals(graph):
-    parents = {key.to_user_string() for key in graph.get(dg.AssetKey("selected_subset")).parent_keys}
-    assert parents == {source.asset for source in SIGNALS.values()} | {"settings/methods"}
+def parents_of(graph, asset: str) -> set[str]:
+    return {key.to_user_string() for key in graph.get(dg.AssetKey(asset)).parent_keys}
+
+
+def test_a_selection_depends_on_every_asset_with_signals_by_one_record_of_them(graph):
+    """Dagster asks "Are you sure?" for inputs that it can make and nobody has made, and this one is only observed."""
+    assert parents_of(graph, "selected_subset") == {"available_signals", "settings/methods"}
+    assert parents_of(graph, "available_signals") == {source.asset for source in SIGNALS.values()}
+    assert not graph.get(dg.AssetKey("available_signals")).is_materializable
+
+
+def test_commands_see_the_signals_themselves_as_inputs_of_a_selection():
+    links = AssetLinks.of(build_defs())
+    assert set(links.parents["selected_subset"]) == {source.asset for source in SIGNALS.values()} | {"settings/methods"}
+    assert "available_signals" not in links.parents
 
 
 def test_a_signal_of_the_pass_depends_on_no_settings_of_another(graph):

@@ -20,18 +20,17 @@ expect.set_options(timeout=60_000)
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
-def materialize_new_selection(page: Page, served: Served, selection: str) -> None:
+def materialize_new_selection(page: Page, served: Served, selection: str, *, dataset: str = "shapes") -> None:
     """From the front page, through the Materialize dialog with a selection typed by hand, to a launched run."""
     page.goto(served.dagster)
     page.get_by_role("link", name="Catalog").click()
     page.get_by_role("link", name="selected_subset").click()
     page.get_by_role("button", name=re.compile("Materialize")).first.click()
-    page.get_by_role("button", name="Confirm").click()  # not every method's signals are made, and need not be
     page.get_by_text("Add a partition", exact=True).nth(1).click()
     page.get_by_placeholder("name").fill(selection)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_placeholder("name")).to_be_hidden()
-    choose(page, 0, "shapes")
+    choose(page, 0, dataset)
     choose(page, 0, selection)  # "dataset" has no placeholder any more, so this is "selection"
     page.get_by_role("button", name=re.compile("^Launch")).click()
     expect(page.get_by_role("button", name=re.compile("^Launch"))).to_be_hidden()

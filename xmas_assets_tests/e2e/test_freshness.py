@@ -11,7 +11,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.manifest import Exclusion
-from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.contracts.signals import SIGNAL_ASSETS, SIGNALS
 from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.selection_runs import run_selections
@@ -143,11 +143,19 @@ def dagsters_verdict(platform) -> dict[str, dict[str, str]]:
         read = {"raw_dataset", "settings/methods", *(SIGNALS[need].asset for need in needs)}
         causes = resolver.get_stale_causes(dg.AssetKey(asset), partition)
         updated = {cause.dependency.asset_key.to_user_string() for cause in causes if cause.dependency is not None}
-        return "STALE" if updated & read else "FRESH"
+        return "STALE" if (updated | other_signals(platform.instance)) & read else "FRESH"
 
     return {
         asset: {key: verdict(asset, key) for key in partitions_of(platform, asset)} for asset in platform.links.parents
     }
+
+
+def other_signals(instance) -> set[str]:
+    """The signals that the record of them says other versions of now than when the selections were made."""
+    found = instance.fetch_observations(dg.AssetKey("available_signals"), limit=9, ascending=True).records
+    said = [{name: entry.value for name, entry in record.asset_observation.metadata.items()} for record in found]
+    assert len(said) <= 2
+    return {name for name in said[-1] if said[0].get(name) != said[-1][name]}
 
 
 def our_verdict(platform) -> dict[str, dict[str, str]]:
@@ -163,6 +171,8 @@ def partitions_of(platform, asset) -> list[str]:
 def test_the_verdict_is_dagsters(home, situation):
     situation(home)
     platform = open_platform(home)
+    for event in look_for_changes(platform.instance, Home.open(home), None).observations:
+        platform.instance.report_runless_asset_event(event)
     expected, ours = dagsters_verdict(platform), our_verdict(platform)
     assert our_verdict(open_platform(home)) == ours  # also out of what was remembered
     assert ours == expected
@@ -191,6 +201,29 @@ def test_a_leaderboard_is_stale_where_another_rule_of_exclusion_left_the_same_ro
     platform.materialize(["leaderboard"], "shapes")
     assert our_verdict(platform)["leaderboard"] == {"shapes": "FRESH"}
     assert opened.stored("leaderboard", "shapes")["excluded"].frame()["n_excluded"].to_list().count(0) == 1
+
+
+def as_an_earlier_version_noted_it(platform, partition: str) -> None:
+    """Report a selection's latest materialization again, with every signal as an input of its own, as until 0.1.0."""
+    [record] = platform.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey("selected_subset"), asset_partitions=[partition]), limit=1
+    ).records
+    tags = {name: value for name, value in record.asset_materialization.tags.items() if "available" not in name}
+    for asset in ("raw_dataset", *SIGNAL_ASSETS):
+        events = platform.instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
+        tags[f"dagster/input_data_version/{asset}"] = "of its partitions"
+        tags[f"dagster/input_event_pointer/{asset}"] = str(events[0].storage_id) if events else "NULL"
+    event = dg.AssetMaterialization("selected_subset", partition=partition, tags=tags)
+    platform.instance.report_runless_asset_event(event)
+
+
+def test_a_selection_of_an_earlier_version_is_stale_for_its_signals_only(home):
+    """None of its inputs changed; that no check ran after it is of the test's making."""
+    platform = open_platform(home)
+    as_an_earlier_version_noted_it(platform, PARTITIONS[0])
+    assert platform.freshness().why_stale("selected_subset", PARTITIONS[0]) == "a check of it did not pass"
+    new_clusters_made(home)
+    assert open_platform(home).freshness().why_stale("selected_subset", PARTITIONS[0]) == "clusters changed"
 
 
 def of_another_log(content: dict) -> dict:
