@@ -6,6 +6,7 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
+from xmas_assets.home.seen_models import note_model
 from xmas_assets.home.stored_tables import stage
 from xmas_assets.resources.outputs import emit
 from xmas_assets.stages.base_models import base_table
@@ -47,6 +48,7 @@ def _found(context: dg.AssetExecutionContext, home: Home, asset: str) -> dg.Outp
         "base_model": (chosen.base_model, chosen.proxy),
         "target_base": (chosen.target_base, chosen.target),
     }[asset]
+    note_model(home, context.partition_key, asset)
     with home.stage(asset, context.partition_key, key=settings.digest()) as workspace:
         model = base_table(settings, training, section=asset)
         staged = stage(workspace, {"model": model})

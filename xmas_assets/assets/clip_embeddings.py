@@ -5,6 +5,7 @@ import dagster as dg
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import training_samples
+from xmas_assets.home.seen_models import note_model
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage
 from xmas_assets.report.describe_signals import describe_signal
 from xmas_assets.resources.outputs import emit
@@ -31,6 +32,7 @@ def clip_embeddings(
     dataset = context.partition_key
     settings = home.settings(dataset)
     key = combine(raw_dataset.version, base_model.version, settings.base_model.digest(), settings.clip.digest())
+    note_model(home, dataset, "clip")
     with home.stage("clip_embeddings", dataset, key=key) as workspace:
         table = embed_dataset(
             training_samples(raw_dataset),

@@ -4,6 +4,7 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
+from xmas_assets.home.seen_models import note_model
 from xmas_assets.home.stored_tables import StoredTables, stage
 from xmas_assets.report.describe_signals import describe_tags
 from xmas_assets.resources.outputs import emit
@@ -27,6 +28,7 @@ def tags(
 
     dataset = context.partition_key
     check_tag_source(home.settings(dataset).tags)
+    note_model(home, dataset, "tags")
     with home.stage("tags", dataset, key=raw_dataset.version) as workspace:
         frame, notices = tags_of_rows(
             home, dataset, raw_dataset, base_model, workspace=workspace, progress=ProgressBar("tags", context.log)

@@ -1,11 +1,13 @@
 """The files that make a model what it is: those that are downloaded, and that its digest is over."""
 
+import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.files.notes import read_note
-from xmas_assets.files.whole import files_digest
+from xmas_assets.files.whole import file_sha256, file_stamps, files_digest
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 """Weights, configuration, tokenizer and template."""
@@ -36,3 +38,21 @@ def read_model_json(path: Path) -> dict[str, Any]:
 def model_digest(directory: Path) -> str:
     """Hex SHA-256 of a model's content: the names and bytes of its files."""
     return files_digest(model_files(directory), below=directory)
+
+
+def known_digest(directory: Path) -> str:
+    """``model_digest``, of which hashing takes minutes, once per process for files that did not change."""
+    digest = hashlib.sha256()
+    for path in model_files(directory):
+        digest.update(f"{path.name}\0{known_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def known_sha256(path: Path) -> str:
+    """``file_sha256``, once per process for a file that did not change."""
+    return _sha256_once(path, *file_stamps([path]))
+
+
+@lru_cache(maxsize=4096)
+def _sha256_once(path: Path, _stamp: tuple[str, int, int, int, int]) -> str:
+    return file_sha256(path)

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from xmas_assets.contracts.errors import ImageError, StoreError
 from xmas_assets.data.images import ImageRoot
+from xmas_assets.files.model_content import known_sha256, model_files
 from xmas_assets.files.notes import read_note
 from xmas_assets.files.whole import file_sha256, replacing
 
@@ -48,6 +49,9 @@ class _Seen(NamedTuple):
         return brief if self == _Seen.of(brief) else list(self)
 
 
+_ABSENT = _Seen.of(["", ""])
+
+
 class FileChanges(NamedTuple):
     """Names of files, sorted, that are not as they were last read: come, changed or vanished."""
 
@@ -63,12 +67,18 @@ class FileNotes:
         path: File of the notes; it need not be there.
         status: Status of a file by its name, None if it is not there.
         content: SHA-256 (hex) of a file by its name, "" if it cannot be read.
+        listed: Names of the files that are there now, where one that comes counts, too.
     """
 
     def __init__(
-        self, path: Path, *, status: Callable[[str], os.stat_result | None], content: Callable[[str], str]
+        self,
+        path: Path,
+        *,
+        status: Callable[[str], os.stat_result | None],
+        content: Callable[[str], str],
+        listed: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        self._path, self._status, self._content = path, status, content
+        self._path, self._status, self._content, self._listed = path, status, content, listed
 
     @classmethod
     def of_images(cls, path: Path, images: ImageRoot) -> Self:
@@ -85,11 +95,17 @@ class FileNotes:
     @classmethod
     def of_files(cls, path: Path) -> Self:
         """Notes on files by their absolute paths."""
+        return cls(path, status=_status, content=lambda name: file_sha256(Path(name)) if Path(name).is_file() else "")
 
-        def status(name: str) -> os.stat_result | None:
-            return Path(name).stat() if Path(name).is_file() else None
-
-        return cls(path, status=status, content=lambda name: file_sha256(Path(name)) if Path(name).is_file() else "")
+    @classmethod
+    def of_model(cls, path: Path, directory: Path) -> Self:
+        """Notes on a model's files by their absolute paths; one that comes is another model, too."""
+        return cls(
+            path,
+            status=_status,
+            content=lambda name: known_sha256(Path(name)) if Path(name).is_file() else "",
+            listed=lambda: map(str, model_files(directory)),
+        )
 
     def is_there(self) -> bool:
         """Whether anything was noted."""
@@ -139,7 +155,8 @@ class FileNotes:
     def _look(self) -> dict[str, _Seen]:
         """Look at every file, and note what was seen."""
         noted = self._noted()
-        seen = {name: self._looked_at(name, before) for name, before in noted.items()}
+        come = [name for name in self._listed() if name not in noted] if self.is_there() else []
+        seen = {name: self._looked_at(name, before) for name, before in (noted | dict.fromkeys(come, _ABSENT)).items()}
         if seen != noted:
             self._write(seen)
         return seen
@@ -172,6 +189,10 @@ class FileNotes:
         with replacing(self._path) as unfinished:
             notes = {name: file.values() for name, file in seen.items()}
             unfinished.write_text(json.dumps(notes), encoding="utf-8")
+
+
+def _status(name: str) -> os.stat_result | None:
+    return Path(name).stat() if Path(name).is_file() else None
 
 
 def _stamp(status: os.stat_result | None) -> str:

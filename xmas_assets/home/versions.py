@@ -12,8 +12,10 @@ from xmas_assets.data.benchmark_registration import BenchmarkRegistration
 from xmas_assets.data.profiles import profile_path
 from xmas_assets.data.registration import Registration
 from xmas_assets.evaluation.benchmarks.registry import benchmark_package
+from xmas_assets.files.model_content import model_files
 from xmas_assets.home.home import Home
 from xmas_assets.home.seen_files import seen_files
+from xmas_assets.home.seen_models import seen_models
 
 _READ_FIELDS = {"images", "format", "duplicates"}
 _READ_IF_SET = {"columns", "task_from"}  # left out while unset, so that the versions of older homes stay as they are
@@ -33,6 +35,9 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
         sections[section] = _files_version(
             "\n".join([described, *([change] if change else [])]), paths, seen.records.versions()
         )
+    for model in seen_models(home, dataset):
+        if change := model.notes.change():
+            sections[model.section] = _files_version("\n".join([sections[model.section], change]), [])
     sections[BENCHMARKS] = benchmarks_version(home, registration.benchmarks)
     if registration.exclude_contaminated:  # then a selection depends on what its rows are compared with
         asked = [f"{name} {items_version(home, name)}" for name in sorted(registration.benchmarks)]
@@ -101,6 +106,8 @@ def watched_files(home: Home, dataset: str) -> list[Path]:
     for name in registration.benchmarks:
         named += [home.benchmarks.registration_path(name), *home.benchmarks.registration(name).files()]
         named += home.benchmarks.ratings(name)
+    for model in seen_models(home, dataset):
+        named += [model.directory, *model_files(model.directory)]
     own = [Registration.path(home.root, dataset), profile_path(registration.profile)]
     return own + named + ([Path(ratings)] if ratings else [])
 

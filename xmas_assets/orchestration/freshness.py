@@ -10,6 +10,7 @@ from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.signals import AVAILABLE_SIGNALS, SIGNAL_ASSETS
 from xmas_assets.home.home import Home
+from xmas_assets.home.seen_models import seen_models
 from xmas_assets.home.versions import BENCHMARKS
 from xmas_assets.orchestration.asset_links import AssetLinks, is_settings
 from xmas_assets.orchestration.event_notes import EventNote, EventNotes
@@ -41,6 +42,7 @@ class Freshness:
     _latest: dict[str, dict[str, EventNote]] = field(default_factory=dict)
     _versions: dict[tuple[str, str, int], str | None] = field(default_factory=dict)
     _named: dict[str, bool] = field(default_factory=dict)
+    _changed_models: dict[str, set[str]] = field(default_factory=dict)
 
     def states(self, assets: Iterable[str], partitions: Iterable[str]) -> dict[str, dict[str, str]]:
         """FRESH, STALE or MISSING by asset, in topological order, and by partition."""
@@ -77,12 +79,20 @@ class Freshness:
         if note.code_version != self.links.code_versions[asset]:
             return "an earlier version of the code made it"
         if changed := self._changed_inputs(asset, partition, note):
-            return f"{', '.join(changed)} changed"
+            return f"{', '.join(self._described(name, partition) for name in changed)} changed"
         if not self.notes.have_passed(asset, self.links.blocking_checks.get(asset, ()), note):
             return "a check of it did not pass"
         if asset == "leaderboard" and not self._says_what_was_excluded(partition):
             return "contaminated rows were left out by another rule since"
         return None
+
+    def _described(self, name: str, partition: str) -> str:
+        """An input's name, with what of it changed if that is the files of a model that the settings name."""
+        dataset = partition.partition("|")[0]
+        if is_settings(name) and dataset not in self._changed_models:
+            models = seen_models(self.home, dataset)
+            self._changed_models[dataset] = {f"settings/{m.section}" for m in models if any(m.notes.changes())}
+        return f"{name} (files of its model)" if name in self._changed_models.get(dataset, ()) else name
 
     def _state(self, asset: str, partition: str) -> str:
         if partition not in self._events(asset) or not self.home.is_stored(asset, partition):

@@ -3,6 +3,7 @@
 import polars as pl
 
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
+from xmas_assets.files.model_content import known_digest
 
 
 def base_table(settings: BaseModelSettings, training: TrainingSettings, *, section: str) -> pl.DataFrame:
@@ -17,7 +18,6 @@ def base_table(settings: BaseModelSettings, training: TrainingSettings, *, secti
             settings.
     """
     from xmas_assets.training.model_check import require_usable
-    from xmas_assets.vlm.loading import known_digest
     from xmas_assets.vlm.model_files import SHIPPED_BASE, resolve_base
 
     directory = resolve_base(settings, section=section)

@@ -8,8 +8,10 @@ import polars as pl
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.data.images import STORE_PREFIX
+from xmas_assets.home.file_notes import FileNotes
 from xmas_assets.home.home import Home
 from xmas_assets.home.seen_files import READ_BY, seen_files
+from xmas_assets.home.seen_models import seen_models
 from xmas_assets.home.stored_tables import StoredTables, read_sources
 
 _N_EXAMPLES = 3
@@ -19,7 +21,8 @@ class FileChange(NamedTuple):
     """Files of a dataset with one kind of change.
 
     Attributes:
-        files: Of records or images, and which: ``source`` (training and test) or ``validation``.
+        files: Of records or images, and which: ``source`` (training and test) or ``validation``; or of the model that
+            a section of the settings names.
         change: ``came``, ``changed`` or ``vanished``.
         n_files: How many.
         first: Names of the first ones, at most three.
@@ -32,16 +35,22 @@ class FileChange(NamedTuple):
 
 
 def file_changes(home: Home, dataset: str) -> list[FileChange]:
-    """What came, changed or vanished of a dataset's files since it was last read; only what was touched is read."""
-    found = []
+    """What came, changed or vanished of a dataset's files and models since they were last read.
+
+    Only what was touched is read.
+    """
+    looked_at: list[tuple[str, FileNotes]] = []
     for section, asset in READ_BY.items():
-        if not home.is_stored(asset, dataset):
-            continue
-        for files, notes in seen_files(home, dataset, section)._asdict().items():
-            for change, names in notes.changes()._asdict().items():
-                if names:
-                    found.append(FileChange(f"{section} {files}", change, len(names), names[:_N_EXAMPLES]))
-    return found
+        if home.is_stored(asset, dataset):
+            seen = seen_files(home, dataset, section)._asdict()
+            looked_at += [(f"{section} {files}", notes) for files, notes in seen.items()]
+    looked_at += [(f"{model.section} files", model.notes) for model in seen_models(home, dataset)]
+    return [
+        FileChange(files, change, len(names), names[:_N_EXAMPLES])
+        for files, notes in looked_at
+        for change, names in notes.changes()._asdict().items()
+        if names
+    ]
 
 
 def say_file_changes(home: Home, dataset: str, *, say: Callable[[str], None]) -> None:

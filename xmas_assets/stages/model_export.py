@@ -7,6 +7,7 @@ from xmas_assets.contracts.artifacts import Checkpoint, SelectionKey
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.data.export_folder import exporting
 from xmas_assets.data.inputs import Inputs
+from xmas_assets.files.model_content import known_digest
 from xmas_assets.files.whole import copy_into, replacing
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import read_base, read_checkpoints
@@ -92,7 +93,7 @@ def _target(home: Home, dataset: str, key: SelectionKey) -> Checkpoint:
 
 def _write(trained: Path, directory: Path, *, base: Path, settings: BaseModelSettings, merge: bool) -> ExportedModel:
     from xmas_assets.vlm.exporting import write_adapter, write_merged
-    from xmas_assets.vlm.loading import ADAPTER_FILE, EXTRA_FILE, known_digest
+    from xmas_assets.vlm.loading import ADAPTER_FILE, EXTRA_FILE
 
     if not (trained / ADAPTER_FILE).is_file():
         copy_into(directory, trained.iterdir())  # under the modes that the umask says, not those of the home

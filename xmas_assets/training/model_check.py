@@ -19,6 +19,7 @@ from torch import Tensor
 from xmas_assets.contracts.errors import ModelError, XmasError
 from xmas_assets.contracts.messages import one_line
 from xmas_assets.contracts.settings import BaseModelSettings, LoraSettings, TrainingSettings
+from xmas_assets.files.model_content import known_digest
 from xmas_assets.training.adapters import answer_loss, prepare_training, save_trained, trained_weights
 from xmas_assets.training.arguments import new_optimizer, require_optimizer
 from xmas_assets.training.own_code import compare_with_processor, eager_attention
@@ -31,7 +32,7 @@ from xmas_assets.vlm.families import family_of
 from xmas_assets.vlm.forward import capture
 from xmas_assets.vlm.generation import generate, stop_token_ids
 from xmas_assets.vlm.image_inputs import Pictures
-from xmas_assets.vlm.loading import Vlm, known_digest, load_vlm
+from xmas_assets.vlm.loading import Vlm, load_vlm
 from xmas_assets.vlm.probes import draw_probe, gives_the_same, probe_samples
 from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 from xmas_assets.vlm.templates import ChatTemplate

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from transformers.utils import logging as transformers_logging
 
 from xmas_assets.contracts.errors import ModelError
 from xmas_assets.contracts.settings import BaseModelSettings
-from xmas_assets.files.model_content import model_digest, model_files, read_model_json
-from xmas_assets.files.whole import copy_into, file_stamps
+from xmas_assets.files.model_content import known_digest, model_files, read_model_json
+from xmas_assets.files.whole import copy_into
 from xmas_assets.vlm.devices import check_device
 from xmas_assets.vlm.directories import WEIGHTS_INDEX, check_files, readable
 from xmas_assets.vlm.image_inputs import Pictures
@@ -156,16 +155,6 @@ def copy_processor(source: Path, directory: Path) -> None:
     """Put a model's processor next to weights trained from it: its files as they are, those for videos too."""
     files = [path for path in model_files(source) if path.suffix != ".safetensors"]
     copy_into(directory, (path for path in files if path.name not in _OF_THE_MODEL))
-
-
-def known_digest(directory: Path) -> str:
-    """``model_digest``, of which hashing takes minutes, once per process for files that did not change."""
-    return _digest_once(directory, tuple(file_stamps(model_files(directory))))
-
-
-@lru_cache(maxsize=4)
-def _digest_once(directory: Path, _stamps: tuple[tuple[str, int, int, int, int], ...]) -> str:
-    return model_digest(directory)
 
 
 def _check_finite(model: Any, stored: Iterable[tuple[str, torch.Tensor]], directory: Path) -> None:
