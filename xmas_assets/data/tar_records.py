@@ -16,6 +16,9 @@ from xmas_assets.data.json_slices import MAX_RECORD_BYTES, RawSlice
 
 IMAGE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
 _MAX_FILES = 1000  # of one record
+_TURNS = ("messages", "conversations", "prompt")
+_DEPTH = 6  # turns, turn, parts, part, address, and the text in it
+_OF_PARTS = ("image", "path", "url", "image_url")
 _BLOCK = tarfile.BLOCKSIZE
 
 
@@ -23,8 +26,8 @@ def tar_records(path: Path, source_file: int) -> Iterator[RawRecord]:
     """Records of a shard: the JSON of each key, its pictures as bytes, and its other files as fields.
 
     A key is a file's path up to the first dot of its name, and the record's id if the JSON names none. Pictures are
-    those that the JSON names by ending or by file name, in its order; if it names none of them but as many, or nothing,
-    all in the order of the shard.
+    those that the JSON names by ending or by file name, in a field or in typed parts, in its order; if it names none of
+    them but as many, or nothing, all in the order of the shard.
 
     Raises:
         DatasetError: If the shard is damaged, cut off, or goes on after its end.
@@ -119,14 +122,35 @@ def _pictures(key: str, held: dict[str, bytes | None], value: dict[str, Any]) ->
     field = next((name for name in IMAGE_FIELDS if value.get(name)), None)
     if not pictures:
         return {}
-    if field is None:
-        return {"images": list(pictures.values())}
-    named = value[field] if isinstance(value[field], list) else [value[field]]
     by_name = {name: data for ending, data in pictures.items() for name in _names(key, ending)}
+    turns = {name: _with_parts(value[name], by_name) for name in _TURNS if isinstance(value.get(name), list)}
+    if field is None:
+        filled = [data for given in turns.values() for data in _bytes_in(given)]
+        return turns if len(filled) == len(pictures) else turns | {"images": list(pictures.values())}
+    named = value[field] if isinstance(value[field], list) else [value[field]]
     known = [isinstance(name, str) and name in by_name for name in named]
     if all(known):
-        return {field: [by_name[name] for name in named]}
-    return None if any(known) or len(named) != len(pictures) else {field: list(pictures.values())}
+        return turns | {field: [by_name[name] for name in named]}
+    return None if any(known) or len(named) != len(pictures) else turns | {field: list(pictures.values())}
+
+
+def _with_parts(value: Any, by_name: dict[str, bytes | None], *, depth: int = _DEPTH) -> Any:
+    """Turns in which the names of pictures in typed parts are the pictures themselves; texts stay as they are."""
+    if isinstance(value, list) and depth:
+        return [_with_parts(item, by_name, depth=depth - 1) for item in value]
+    if not isinstance(value, dict) or not depth:
+        return value
+    made = {name: _with_parts(item, by_name, depth=depth - 1) for name, item in value.items()}
+    named = {name: made[name] for name in _OF_PARTS if isinstance(made.get(name), str) and made[name] in by_name}
+    return made | {name: by_name[item] for name, item in named.items()}
+
+
+def _bytes_in(value: Any, *, depth: int = _DEPTH) -> list[bytes]:
+    """All pictures inside of turns."""
+    if isinstance(value, bytes):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [data for item in items for data in _bytes_in(item, depth=depth - 1)] if depth else []
 
 
 def _names(key: str, ending: str) -> tuple[str, str, str]:

@@ -20,6 +20,7 @@ class AnswerScores:
 
     Perplexity is exp of the mean loss. EL2N and AUM are those of ``core.token_scores``, here for a batch. IFD is the
     loss given image and prompt over the loss of the answers on their own, those of several turns one behind the other.
+    An answer of weight 0 is no answer here; in the means every other token counts once, whatever its weight.
 
     Source:
         EL2N: Paul et al. 2021 (arXiv 2107.07075). AUM: COINCIDE's published code. IFD: Cherry LLM (arXiv 2308.12032).

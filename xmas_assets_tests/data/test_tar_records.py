@@ -1,5 +1,6 @@
 """WebDataset shards: what is a record, which pictures are its own, and what is refused."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -142,3 +143,28 @@ def test_rows_of_a_shard_are_written_anew_and_not_copied(tmp_path):
     registration = Registration.create("made", [shard(tmp_path / "s.tar", ("1.json", as_json()))])
     written = json.loads(exported(registration, [(0, 0)], tmp_path / "out.json", "llava_json"))
     assert written == [{"id": "1", "conversations": talk("What is it?", "A cat.")}]
+
+
+def test_parts_that_name_pictures_of_the_shard_hold_them_in_their_own_order(tmp_path):
+    def asked(*names: str) -> list[dict]:
+        parts = [{"type": "image", "image": name} for name in names] + [{"type": "text", "text": "0.png"}]
+        return [{"role": "user", "content": parts}, {"role": "assistant", "content": "0.png"}]
+
+    def hashes(*names: str) -> list[list[str]]:
+        files = ("k.0.png", RED), ("k.1.png", BLUE), ("k.json", json.dumps({"messages": asked(*names)}).encode())
+        result = read(Registration.create("made", [shard(tmp_path / "s.tar", *files)]), image_store=tmp_path / "store")
+        assert result.samples[0]["turns"][1]["text"] == "0.png"
+        return result.samples[0]["image_hashes"]
+
+    red, blue = (hashlib.sha256(data).hexdigest() for data in (RED, BLUE))
+    assert hashes("1.png", "0.png") == [blue, red]
+    with pytest.raises(DatasetError, match="image_count"):  # one of the shard's is named by nothing
+        hashes("1.png")
+
+
+def test_parts_nested_without_end_refuse_their_record_only(tmp_path):
+    deep = b'{"messages": ' + b"[" * 900 + b"]" * 900 + b"}"
+    path = shard(tmp_path / "s.tar", ("1.json", deep), ("1.png", RED), ("2.json", as_json()))
+    result = read(Registration.create("made", [path]), image_store=tmp_path / "store")
+    assert [row["sample_id"] for row in result.samples] == ["2"]
+    assert [row["reason"] for row in result.quarantine] == ["bad_value"]
