@@ -6,7 +6,7 @@ from xmas_assets.assets.partitions import OWNERS, SELECTIONS, SETTINGS
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
-from xmas_assets.home.versions import BENCHMARKS, current_versions
+from xmas_assets.home.versions import BENCHMARKS, benchmarks_version
 from xmas_assets.report.describe import describe_answers
 from xmas_assets.resources.lineage import scores_record
 from xmas_assets.resources.outputs import emit
@@ -35,8 +35,8 @@ def benchmark_scores(
 ) -> dg.Output:
     """One row per test question and benchmark item: the model's greedy answer and its score."""
     dataset, _ = parse_partition(context.partition_key)
-    settings, versions = home.settings(dataset), current_versions(home, dataset)
-    key = combine(raw_dataset.version, target_model.version, settings.benchmark.digest(), versions[BENCHMARKS])
+    settings, benchmarks = home.settings(dataset), benchmarks_version(home, home.registration(dataset).benchmarks)
+    key = combine(raw_dataset.version, target_model.version, settings.benchmark.digest(), benchmarks)
     trained = read_checkpoints(target_model["checkpoints"], home.path())[-1]
     target = Target.of(trained, settings.target_base, base=read_base(target_base))
 

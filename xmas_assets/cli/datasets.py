@@ -175,7 +175,8 @@ def add_toy(home: "Home", name: str, **options: Any) -> "Registration":
     folder = home.path("toy", name)
     shutil.rmtree(folder)  # what an interrupted command left of a dataset that is not registered
     generate(SyntheticSettings(), folder)
-    return register(home, name, [folder / "train.json"], test=[folder / "test.json"], images=folder, **options)
+    options |= {"test": [folder / "test.json"], "images": folder, "generated": "toy"}
+    return register(home, name, [folder / "train.json"], **options)
 
 
 def _model_fields(source: str) -> dict[str, str]:

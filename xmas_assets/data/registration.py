@@ -17,6 +17,7 @@ DuplicateRule = Literal["keep", "quarantine"]
 DUPLICATE_RULES: tuple[str, ...] = get_args(DuplicateRule)
 TaskRule = Literal["folder"]
 TASK_RULES: tuple[str, ...] = get_args(TaskRule)
+Generated = Literal["toy"]
 
 
 class Registration(RegistrationFile):
@@ -60,6 +61,10 @@ class Registration(RegistrationFile):
         description="Where a record without a task gets one: 'folder', the first folder on its first image's path.",
     )
 
+    generated: Generated | None = Field(
+        default=None, description="'toy' for the toy dataset, which xmas_assets generates; null for data of your own."
+    )
+
     @field_validator("annotations", "test", "validation", "images")
     @classmethod
     def _paths_are_absolute(cls, value: tuple[Path, ...] | Path | None) -> tuple[Path, ...] | Path | None:
@@ -91,6 +96,7 @@ class Registration(RegistrationFile):
         Raises:
             SettingsError: If the name or a field is not allowed.
         """
+        fields.setdefault("generated", None)
         fields["annotations"] = files_of(map(absolute, annotations), "train")
         for split in ("test", "validation"):
             fields[split] = files_of(map(absolute, fields.get(split, [])), split)
@@ -99,6 +105,15 @@ class Registration(RegistrationFile):
         if str(fields.get("profile", "")).endswith((".yaml", ".yml")):
             fields["profile"] = str(absolute(fields["profile"]))
         return cls.validated({"name": name, **fields}, where=f"dataset {name[:80]!r}")
+
+    def is_toy(self) -> bool:
+        """Whether this is the generated dataset, not a user's own."""
+        if "generated" in self.model_fields_set or self.images is None:
+            return self.generated == "toy"
+        # Registered before there was the field: all that was written then is where the files are, of old in 'embedded'.
+        is_place = self.images.parts[-2:] in (("toy", self.name), ("embedded", self.name))
+        files = (self.images / "train.json", self.images / "test.json")
+        return is_place and (*self.annotations, *self.test) == files
 
     def files(self) -> tuple[Path, ...]:
         """Every file of records."""

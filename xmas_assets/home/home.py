@@ -148,9 +148,7 @@ class Home(StoredAssets):
 
     def is_toy(self, dataset: str) -> bool:
         """Whether a dataset is the generated one, not a user's own; also in a home that was copied or moved."""
-        folder = self.registration(dataset).images
-        # Older homes hold it in 'embedded'.
-        return folder is not None and folder.parts[-2:] in (("toy", dataset), ("embedded", dataset))
+        return self.registration(dataset).is_toy()
 
     def open_image(self, dataset: str) -> Callable[..., Image.Image]:
         """Opener of the dataset's images, confined to its root; given a hash too, it refuses an image that changed."""

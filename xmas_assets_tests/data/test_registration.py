@@ -49,6 +49,7 @@ def test_the_file_is_plain_yaml_that_a_person_can_edit(tmp_path, source):
         "exclude_contaminated": False,
         "columns": None,
         "task_from": None,
+        "generated": None,
     }
 
 

@@ -75,14 +75,32 @@ def test_a_benchmark_sets_its_own_longest_answer_and_a_question_is_cut_if_all_it
     [(True, {}, 16), (True, {"max_new_tokens": 3}, 3), (True, {"max_new_tokens": None}, 16), (False, {}, None)],
 )
 def test_a_toy_dataset_is_asked_as_ever(tmp_path, is_toy, overrides, tokens):
-    images = tmp_path / "toy" / "shapes" if is_toy else tmp_path
-    made = Registration.create(
-        "shapes", [tmp_path / "a.json"], images=images, overrides={"benchmark": overrides} if overrides else {}
-    )
-    made.save(tmp_path)
+    fields = {"generated": "toy" if is_toy else None, "overrides": {"benchmark": overrides} if overrides else {}}
+    # What the folder is called says nothing.
+    Registration.create("shapes", [tmp_path / "a.json"], images=tmp_path / "toy" / "shapes", **fields).save(tmp_path)
     assert Home.open(tmp_path).settings("shapes").benchmark.max_new_tokens == tokens
 
 
 def test_the_version_of_a_toy_datasets_settings_is_that_of_older_homes():
     written = b'{"batch_size": 256, "max_new_tokens": 16, "max_questions": null, "threads": 1}'
     assert Settings().of_toy().benchmark.digest() == hashlib.sha256(written).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("folder", "train", "is_toy"),
+    [
+        ("toy", "train.json", True),
+        ("embedded", "train.json", True),
+        ("toy", "mine.json", False),
+        ("a", "train.json", False),
+    ],
+)
+def test_a_toy_dataset_that_was_registered_before_this_was_written_down_is_known_by_its_files(
+    folder, train, is_toy, tmp_path
+):
+    files = tmp_path / folder / "shapes"
+    made = Registration.create("shapes", [files / train], test=[files / "test.json"], images=files)
+    path = made.save(tmp_path)
+    path.write_text(path.read_text().replace("generated: null\n", ""))
+    assert "generated" not in path.read_text()
+    assert Home.open(tmp_path).is_toy("shapes") == is_toy
