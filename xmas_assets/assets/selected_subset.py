@@ -44,4 +44,5 @@ def selected_subset(
     pictures = subset_pictures(rows, samples, home.open_image(dataset))
     run = selection_record(context, subset, staged, pictures=pictures)
     link = tracking.record(run, log=context.log.warning, above=runs_above(context))
-    return emit(staged, describe_subset(rows, samples, pictures, excluded=excluded.rule) | link)
+    described = describe_subset(rows, samples, pictures, excluded=excluded.rule, n_unread=method.n_unread(prepared))
+    return emit(staged, described | link)

@@ -85,6 +85,7 @@ SIGNAL_ASSETS: dict[str, SignalAsset] = {
             "cluster_label": Source(
                 "label",
                 "k-means cluster of the trajectory; -1 in a row without image, or left out of the pass.",
+                rows="has_image",
                 absent=-1,
             ),
             "instability": Source("instability", "Sum of the trajectory's absolute steps.", rows="cluster_label"),

@@ -102,17 +102,24 @@ def describe_clusters(
 
 
 def describe_subset(
-    rows: NDArray[np.integer], samples: Table, pictures: Mapping[str, bytes], *, excluded: Exclusion | None = None
+    rows: NDArray[np.integer],
+    samples: Table,
+    pictures: Mapping[str, bytes],
+    *,
+    excluded: Exclusion | None = None,
+    n_unread: int = 0,
 ) -> dict[str, object]:
-    """How many rows, how many could not be selected, and pictures.
+    """How many rows, how many could not be selected or read, and pictures.
 
     Args:
         rows: Selected rows, ascending.
         samples: The dataset's samples.
         pictures: As from ``subset_pictures``.
         excluded: The rule by which rows were left out, if any.
+        n_unread: Rows that the method had no values of.
     """
     left_out: dict[str, object] = {"left out as contaminated": exclusion_text(excluded)} if excluded else {}
+    left_out |= {"left out as not read": f"{n_unread:,} rows, too long or refused"} if n_unread else {}
     return left_out | {
         "selected": f"{len(rows):,} of {samples.n_rows:,} rows ({100 * len(rows) / samples.n_rows:.1f} %)",
         **{name: markdown_image(png) for name, png in pictures.items()},

@@ -185,15 +185,19 @@ class Method(BaseModel):
         """Positions in ``sample_id`` order of the rows chosen."""
         if reading.count == len(reading.order):
             return np.arange(reading.count, dtype=np.int64)
-        n_unread = reading.count * len(reading.unread) // len(reading.order)
-        n_read = reading.count - n_unread
+        n_read = min(reading.count, len(reading.read))
         chosen = np.arange(len(reading.read))
         if n_read < len(reading.read):
             with threadpool_limits(limits=1):
                 chosen = self._choose(reading.signals, n_read, np.random.default_rng(seed))
             self._check_choice(chosen, n_read, n_samples=len(reading.read))
-        drawn = np.random.default_rng(seed).permutation(reading.unread)[:n_unread]
+        drawn = np.random.default_rng(seed).permutation(reading.unread)[: reading.count - n_read]
         return np.concatenate([reading.read[chosen], drawn])
+
+    @staticmethod
+    def n_unread(prepared: Mapping[str, Array]) -> int:
+        """How many rows could not be read, and so are chosen only when no other is left, given what was prepared."""
+        return len(prepared.get(_UNREAD, NO_ROWS))
 
     def _prepare_read(self, signals: Mapping[str, Array], order: IntArray, *, dataset_rows: int) -> dict[str, Array]:
         """What the method prepares of the rows that could be read, and which could not, if any."""
@@ -251,7 +255,7 @@ class Method(BaseModel):
         """Positions of the rows that lack a signal altogether: most were too long for the model that was read.
 
         Raises:
-            SelectionError: If a signal is missing or damaged, or more than one row in twenty lacks one.
+            SelectionError: If a signal is missing or damaged, or no row has it.
         """
         self.check_present(signals)
         unread = np.zeros(ordered.n_samples, dtype=bool)

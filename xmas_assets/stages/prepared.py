@@ -21,7 +21,7 @@ from xmas_assets.selection.registry import METHODS
 from xmas_assets.selection.signal_arrays import Array
 
 PREPARED = "prepared"
-_VERSION = 3  # raised when the same signals and parameters would give other arrays
+_VERSION = 4  # raised when the same signals and parameters would give other arrays
 
 
 def prepared_arrays(home: Home, dataset: str, method: Method, *, excluded: IntArray = NO_ROWS) -> dict[str, Array]:

@@ -138,7 +138,9 @@ def test_only_what_is_needed_is_opened(name):
         return lambda: opened.add(key) or signals[key]
 
     select(name, Signals({key: opener(key) for key in signals}), 1.0)
-    assert opened == METHODS[name].needs | {"sample_ids"}
+    # A cluster is lacking only where there is an image.
+    more = {"has_image"} if "cluster_label" in METHODS[name].needs else set()
+    assert opened == METHODS[name].needs | {"sample_ids"} | more
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf])
@@ -151,31 +153,45 @@ def test_an_infinite_value_is_refused_with_count_and_ids(name, bad):
             select(name, spoiled, 5)
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_more_than_one_row_in_twenty_without_a_value_is_refused(name):
+@pytest.mark.parametrize("name", NEEDY)
+def test_a_signal_that_no_row_has_is_refused(name):
     signals = make_signals(50)
     for signal in float_signals(name, signals):
-        spoiled, ids = spoil(signals, signal, 3, np.nan)
-        with pytest.raises(SelectionError, match=rf"{signal!r} is missing .* in 3 of 50 rows \(first: {ids[0]}, "):
-            select(name, spoiled, 5)
+        spoiled, _ = spoil(signals, signal, 50, np.nan)
+        with pytest.raises(SelectionError, match=rf"{signal!r} is missing .* rows \(first: id"):
+            select(name, spoiled | {signal: np.full_like(spoiled[signal], np.nan)}, 5)
 
 
+@pytest.mark.parametrize("count", [2, 9])
 @pytest.mark.parametrize("name", ALL)
-def test_a_few_rows_without_a_value_are_a_stratum_of_their_own_whatever_the_order(name):
-    """Two rows in fifty that were too long to be read: none of a budget of 24 rows, one of 25, both of 50."""
+def test_rows_that_could_not_be_read_are_left_out_by_every_method_whatever_the_order(name, count):
+    """Two or nine rows in fifty that were too long: chosen only where more rows are wanted than were read."""
     signals = make_signals(50)
     shuffle = np.random.default_rng(9).permutation(50)
     for signal in float_signals(name, signals):
-        spoiled, ids = spoil(signals, signal, 2, np.nan)
+        spoiled, ids = spoil(signals, signal, count, np.nan)
         n_chosen = []
-        for count in (24, 25, 49):
-            rows = select(name, spoiled, count)
-            assert len(rows) == count
+        for budget in (25, 50 - count, 49):
+            rows = select(name, spoiled, budget)
+            assert len(rows) == budget
             n_chosen.append(int(np.isin(spoiled["sample_ids"][rows], ids).sum()))
             shuffled = reorder(spoiled, shuffle)
-            again = shuffled["sample_ids"][select(name, shuffled, count)]
+            again = shuffled["sample_ids"][select(name, shuffled, budget)]
             assert sorted(again) == sorted(spoiled["sample_ids"][rows])
-        assert n_chosen == [0, 1, 1]
+        assert n_chosen == [0, 0, count - 1]
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if "cluster_label" in METHODS[name].needs])
+def test_rows_with_an_image_and_without_a_cluster_are_left_out_too(name):
+    """As of a pass that left them out: they have neither trajectory nor cluster."""
+    signals = make_signals(50)
+    rows = np.flatnonzero(signals["has_image"])[:9]
+    for signal, absent in (("cluster_label", -1), ("instability", np.nan), ("stability_rank", -1)):
+        signals[signal][rows] = absent
+    for signal in ("trajectories",):
+        signals[signal][rows] = np.nan
+    for budget, n_chosen in ((25, 0), (41, 0), (49, 8)):
+        assert np.isin(rows, select(name, signals, budget)).sum() == n_chosen
 
 
 def float_signals(name, signals):

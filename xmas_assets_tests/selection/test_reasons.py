@@ -106,7 +106,7 @@ def test_rows_that_could_not_be_read_are_a_group_of_their_own():
     unread = table.filter(group="could not be read")
     assert unread["row"].to_list() == [4, 7]
     assert sorted(unread["rank_in_group"]) == [1, 2]
-    assert unread["kept_of_group"].to_list() == [1, 1]
+    assert unread["kept_of_group"].to_list() == [0, 0]
     assert unread["score"].null_count() == 2
 
 
