@@ -99,7 +99,7 @@ def compare(vlms: Sequence[Vlm], samples: list[Sample], n_questions: int) -> Non
 def run_ours(vlms: Sequence[Vlm], samples: list[Sample], definition: Any) -> tuple[float, np.ndarray]:
     signal = AttentionSpectra(definition, N_VALUES)
     reader = reader_of([signal], vlms, PHOTOS, batch_size=BATCH_SIZE)
-    seconds, read = timed(lambda: reader.read(samples, [signal], lambda _: None))
+    seconds, read = timed(lambda: reader.read(samples, [signal.name], lambda _: None))
     is_read, values = read[signal.name][:, 0], split_columns(read[signal.name], reader.shapes[signal.name])["values"]
     assert is_read.all()
     return seconds, values.reshape(len(samples), *reader.shapes[signal.name]["values"])
@@ -122,7 +122,7 @@ def compare_with_plain(
     ways: list[Callable[[], object]] = [partial(plain_forward, vlm, samples, open_image, batch_size=batch_size)]
     for signals in (trajectories, everything):
         reader = reader_of(signals, [vlm], open_image, batch_size=batch_size)
-        ways.append(partial(reader.read, samples, signals, lambda _: None))
+        ways.append(partial(reader.read, samples, [signal.name for signal in signals], lambda _: None))
     rounds = [[timed(way)[0] for way in ways] for _ in range(n_rounds)]
     plain, *reading = np.min(rounds, axis=0)
     ratios = " | ".join(f"{seconds / plain:.2f}" for seconds in reading)

@@ -58,7 +58,7 @@ class Reading:
         reader = SignalReader(signals, [lambda: self.vlm], self.photos, **options)
 
         def unit(samples: list[Sample]) -> int:
-            reader.read(samples, signals, lambda _: clock.check())
+            reader.read(samples, [signal.name for signal in signals], lambda _: clock.check())
             return len(samples)
 
         measured = self._repeat(unit, clock)

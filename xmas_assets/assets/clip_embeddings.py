@@ -4,12 +4,13 @@ import dagster as dg
 
 from xmas_assets.assets.partitions import DATASETS, OWNERS, SETTINGS
 from xmas_assets.home.home import Home
-from xmas_assets.home.records import training_samples
 from xmas_assets.home.seen_models import note_model
-from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage
+from xmas_assets.home.stored_tables import StoredTables, stage
 from xmas_assets.report.describe_signals import describe_signal
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import ProgressBar
+from xmas_assets.resources.progress import listen
+from xmas_assets.scale.engine_of import engine_of
+from xmas_assets.stages.row_work import embedding_work
 
 
 @dg.asset(
@@ -27,22 +28,12 @@ def clip_embeddings(
 
     By default the base model stands in for CLIP (setting clip.source): no download, and a rougher score.
     """
-    from xmas_assets.extraction.embeddings import embed_dataset
-
     dataset = context.partition_key
     settings = home.settings(dataset)
-    key = combine(raw_dataset.version, base_model.version, settings.base_model.digest(), settings.clip.digest())
+    work = embedding_work(home, dataset, raw_dataset, base_model)
     note_model(home, dataset, "clip")
-    with home.stage("clip_embeddings", dataset, key=key) as workspace:
-        table = embed_dataset(
-            training_samples(raw_dataset),
-            open_image=home.open_image(dataset),
-            base=read_base(base_model),
-            base_settings=settings.base_model,
-            settings=settings.clip,
-            workspace=workspace,
-            progress=lambda part: ProgressBar(f"embeddings of {part}", context.log),
-        )
+    with home.stage("clip_embeddings", dataset, key=work.key) as workspace:
+        table = work.make(engine_of(settings.workers), listen(context.log))
         staged = stage(workspace, table.named("clip_embeddings"), schemas={"clip_embeddings": table.schema})
     has_image = raw_dataset["samples"].column("n_images") > 0
     described = describe_signal(staged["clip_embeddings"], has_image=has_image, notices=table.notices)

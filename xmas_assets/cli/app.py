@@ -25,6 +25,7 @@ from xmas_assets.cli import (
     sql,
     status,
     ui,
+    work,
 )
 from xmas_assets.cli.groups import Commands
 from xmas_assets.cli.loopback import bypass_proxies
@@ -45,7 +46,7 @@ app.add_typer(benchmarks.app, name="benchmark")
 benchmarks.app.add_typer(benchmark_answers.app)
 benchmarks.app.add_typer(benchmark_runs.app)
 app.add_typer(models.app, name="model")
-for group in (runs, status, results, explore, exports, sql, advice, ui, doctor):
+for group in (runs, work, status, results, explore, exports, sql, advice, ui, doctor):
     app.add_typer(group.app)
 
 

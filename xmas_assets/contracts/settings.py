@@ -233,6 +233,33 @@ class BenchmarkSettings(Section):
     threads: int = Field(default=1, ge=1, le=MOST_THREADS, description="CPU threads.")
 
 
+class WorkersSettings(Section):
+    """Who makes the shards of signals, gradients, embeddings and lengths; whoever it is, they have the same bytes."""
+
+    engine: Literal["serial", "processes", "ray"] = Field(
+        default="serial",
+        description="'serial': the run itself, one after the other; 'processes': several on this machine; 'ray': "
+        "actors of Ray, here or on machines that see the same XMAS_HOME (extra 'ray').",
+    )
+    n_workers: int = Field(default=2, ge=1, le=10_000, description="Processes or actors; not for 'serial'.")
+    address: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="Of a Ray cluster, such as 'auto' or '10.0.0.1:6379'; null starts one.",
+    )
+    cpus_per_worker: float = Field(default=1.0, gt=0, le=MOST_THREADS, description="Processors Ray keeps for an actor.")
+    gpus_per_worker: float = Field(default=0.0, ge=0, le=64, description="GPUs an actor of Ray sees; parts are shared.")
+    deadline_seconds: float = Field(
+        default=7200.0,
+        gt=0,
+        le=MOST,
+        description="A worker that takes longer over a shard, with its own start, is killed, and another makes it.",
+    )
+    max_deaths: int = Field(
+        default=5, ge=1, le=1000, description="So many workers that end in a row without making a shard end the run."
+    )
+
+
 class MethodsSettings(Section):
     """Hyperparameters of selection methods that differ from their defaults (``xmas methods`` lists them)."""
 
@@ -263,10 +290,15 @@ class Settings(Section):
     methods: MethodsSettings = MethodsSettings()
     target: TrainingSettings = TrainingSettings()
     benchmark: BenchmarkSettings = BenchmarkSettings()
+    workers: WorkersSettings = WorkersSettings()
 
     def sections(self) -> dict[str, Section]:
-        """The sections by name. Those of single signals are sections of their own, so that only one becomes stale."""
+        """The sections by name that decide results: ``workers`` is none of them.
+
+        Those of single signals are sections of their own, so that only one becomes stale.
+        """
         sections = dict(self)
+        del sections["workers"]
         return sections | dict(sections.pop("signals"))
 
     def of_toy(self) -> Self:

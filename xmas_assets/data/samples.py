@@ -2,7 +2,7 @@
 
 import bisect
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.samples import Sample, Turn
+from xmas_assets.files.whole import file_stamps
 
 SAMPLE_COLUMNS = ("sample_id", "task", "images", "image_hashes", "turns")
 LOSS_WEIGHTS = "loss_weights"
@@ -22,12 +23,13 @@ DIGEST_COLUMNS = ("sample_id", "task", "digest")
 class Samples(Sequence[Sample]):
     """The rows of a ``samples`` or ``test`` table; position i is the row whose ``row`` column is i."""
 
-    def __init__(self, table: pa.Table, rows: Sequence[int] | None = None) -> None:
+    def __init__(self, table: pa.Table, rows: Sequence[int] | None = None, *, stored: Path | None = None) -> None:
         """Look at a table, or at some of its rows.
 
         Args:
             table: With at least the columns ``SAMPLE_COLUMNS``, as ``sample_columns`` names them.
             rows: Positions in the table, each in 0..n_rows-1, in any order; default all.
+            stored: The Parquet file that all of the table comes from, if it does; pickled samples are read there again.
 
         Raises:
             StoreError: If a column is missing.
@@ -37,6 +39,7 @@ class Samples(Sequence[Sample]):
         self._batches = self._table.to_batches()
         self._ends = list(accumulate(batch.num_rows for batch in self._batches))
         self._rows = range(table.num_rows) if rows is None else rows
+        self._stored = None if stored is None else (stored, *file_stamps([stored]))
 
     @classmethod
     def open(cls, path: Path) -> "Samples":
@@ -51,6 +54,12 @@ class Samples(Sequence[Sample]):
         except (OSError, pa.ArrowException) as error:
             raise StoreError(f"{path}: samples cannot be read ({error}); read the dataset again") from None
 
+    def __reduce__(self) -> tuple[Callable[..., "Samples"], tuple[Any, ...]]:
+        """As the address of the file with the positions of rows, if they come from one; else with the rows."""
+        if self._stored is None:
+            return Samples, (self._table.take(list(self._rows)),)
+        return _read_again, (*self._stored, self._rows)
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -61,7 +70,7 @@ class Samples(Sequence[Sample]):
     def __getitem__(self, index: int | slice) -> "Sample | Samples":
         """One sample, or those of a slice."""
         if isinstance(index, slice):
-            return Samples(self._table, self._rows[index])
+            return self._at(self._rows[index])
         row = self._rows[index]
         place = bisect.bisect_right(self._ends, row)
         batch = self._batches[place]
@@ -76,7 +85,12 @@ class Samples(Sequence[Sample]):
         """
         if any(not 0 <= row < len(self) for row in rows):
             raise IndexError(f"a row is outside 0..{len(self) - 1}")
-        return Samples(self._table, [self._rows[int(row)] for row in rows])
+        return self._at([self._rows[int(row)] for row in rows])
+
+    def _at(self, rows: Sequence[int]) -> "Samples":
+        chosen = Samples(self._table, rows)
+        chosen._stored = self._stored
+        return chosen
 
 
 def sample_columns(held: Sequence[str]) -> tuple[str, ...]:
@@ -98,6 +112,18 @@ def dataset_digest(table: pa.Table) -> str:
     for sample_id, task, digest in sorted(zip(*columns, strict=True), key=lambda row: row[0]):
         total.update(f"{sample_id}\x00{task or ''}\x00{digest}\n".encode())
     return total.hexdigest()
+
+
+def _read_again(path: Path, stamps: tuple[Any, ...], rows: Sequence[int]) -> Samples:
+    """Samples out of the file that they were read from.
+
+    Raises:
+        StoreError: If it has changed since.
+    """
+    samples = Samples.open(path)
+    if file_stamps([path])[0][1:3] != stamps[1:3]:  # other machines may see other inodes
+        raise StoreError(f"{path} was made again while work on it was under way; run again")
+    return Samples(samples._table, rows, stored=path)
 
 
 def _with_columns(table: pa.Table, names: tuple[str, ...]) -> pa.Table:

@@ -1,7 +1,7 @@
 """Models of which memory holds one at a time, visited so that as few as possible are loaded."""
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Model = TypeVar("Model")
 
@@ -16,6 +16,10 @@ class ModelsInTurn(Generic[Model]):
     def __init__(self, loaders: Sequence[Callable[[], Model]]) -> None:
         self._loaders = loaders
         self._loaded: tuple[int, Model] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the model in memory, which another process loads itself."""
+        return vars(self) | {"_loaded": None}
 
     def __len__(self) -> int:
         return len(self._loaders)

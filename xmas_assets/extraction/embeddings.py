@@ -1,7 +1,8 @@
 """Embeddings of each row's images and text, and how well the two agree. Each distinct image is embedded once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from xmas_assets.extraction.extracted import note_left_out
 from xmas_assets.extraction.shard_arrays import MARKS, save_array
 from xmas_assets.files.model_content import model_digest
 from xmas_assets.files.whole import replacing
+from xmas_assets.scale.engines import SERIAL, Advance, Engine, Remade
 from xmas_assets.scale.row_tables import RowTable, make_row_table, vectors
-from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
+from xmas_assets.scale.running import run_shards
+from xmas_assets.scale.shards import ItemCounter, Shard, shards_of_groups
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.embedding import BaseEmbedder, ClipEmbedder, Embedder
 from xmas_assets.vlm.image_inputs import OpenImage
@@ -39,6 +42,7 @@ def embed_dataset(
     settings: ClipSettings,
     workspace: Path,
     progress: Callable[[str], ProgressCallback] | None = None,
+    engine: Engine = SERIAL,
 ) -> RowTable:
     """Embed images and texts of a dataset, or finish what a killed run began.
 
@@ -50,6 +54,7 @@ def embed_dataset(
         settings: Which model embeds, and how many at once.
         workspace: Directory for finished shards; one run at a time may use it.
         progress: Gives a progress for each of the two parts, 'images' and 'texts'.
+        engine: Who embeds; first all images, then all texts.
 
     Returns:
         Columns ``image`` (mean over the row's images, unit length) and ``text`` (of all turns, one per line, without
@@ -63,13 +68,23 @@ def embed_dataset(
     own = base if settings.source == "base" else resolve_model(settings.source, settings.revision, section="clip")
     key = _key(model_digest(own), base_settings, settings)
     listen = progress or (lambda _: None)
-    with model_work(settings.threads):
+    ready = partial(model_work, settings.threads)
+    with ready():
         if settings.source == "base":
-            embedder: Embedder = BaseEmbedder(own, base_settings, open_image)
+            embedder = Remade[Embedder](partial(BaseEmbedder, own, base_settings, open_image))
         else:
-            embedder = ClipEmbedder(own, open_image, device=base_settings.device)
-        images = _embed_images(embedder, samples, settings, workspace=workspace, key=key, progress=listen("images"))
-        width = embedder.embed_texts(["a"]).shape[1]
+            embedder = Remade[Embedder](partial(ClipEmbedder, own, open_image, device=base_settings.device))
+        width = embedder().embed_texts(["a"]).shape[1]
+        images = _embed_images(
+            embedder,
+            samples,
+            settings,
+            workspace=workspace,
+            key=key,
+            progress=listen("images"),
+            engine=engine,
+            ready=ready,
+        )
         table = make_row_table(
             samples,
             [*(pa.field(name, pa.list_(pa.float32(), width)) for name in ("image", "text")), _SCORE],
@@ -78,6 +93,8 @@ def embed_dataset(
             shard_size=settings.shard_size,
             key=key,
             progress=listen("texts"),
+            engine=engine,
+            ready=ready,
         )
     marks = np.array([MARKS[Reason.IMAGE_REFUSED] if images.lacks(s.image_hashes) else 1 for s in samples])
     notices = note_left_out(samples, [(np.arange(len(samples)), marks)], "image vector", max_tokens=0)
@@ -90,10 +107,14 @@ _SCORE = pa.field("score", pa.float32())
 class _Images:
     """Vectors of distinct images, by content hash, on disk."""
 
-    def __init__(self, rows: Mapping[str, int], values: NDArray[Any]) -> None:
-        self._rows = rows
-        self._values = values
-        self._lacking = {name for name, row in rows.items() if np.isnan(values[row, 0])}
+    def __init__(self, hashes: Sequence[str], path: Path | None) -> None:
+        self._hashes, self._path = hashes, path
+        self._rows = {content_hash: row for row, content_hash in enumerate(hashes)}
+        self._values: NDArray[Any] = np.empty((0, 0)) if path is None else np.load(path, mmap_mode="r")
+        self._lacking = {name for name, row in self._rows.items() if np.isnan(self._values[row, 0])}
+
+    def __reduce__(self) -> tuple[type["_Images"], tuple[Sequence[str], Path | None]]:
+        return _Images, (self._hashes, self._path)
 
     def lacks(self, content_hashes: Sequence[str]) -> bool:
         """Whether one of some images has no vector."""
@@ -106,37 +127,58 @@ class _Images:
 
 
 def _embed_images(
-    embedder: Embedder,
+    embedder: Remade[Embedder],
     samples: Sequence[Sample],
     settings: ClipSettings,
     *,
     workspace: Path,
     key: str,
     progress: ProgressCallback | None,
+    engine: Engine,
+    ready: Callable[[], AbstractContextManager[None]],
 ) -> _Images:
     references: dict[str, str] = {}
     for sample in samples:
         references |= zip(sample.image_hashes, sample.images, strict=True)
     hashes = list(references)
-    counter = ItemCounter(len(hashes), progress)
-
-    def write(shard: Shard, unfinished: Path) -> None:
-        parts = []
-        for part in _cut(hashes[shard.start : shard.stop], settings.batch_size):
-            parts.append(embedder.embed_images([references[content_hash] for content_hash in part], part))
-            counter.advance(len(part))
-        save_array(unfinished, np.concatenate(parts))
-
-    shards = shards_of_groups([1] * len(hashes), settings.shard_size)
-    parts = run_shards(workspace / "images", shards, write, key=repr((key, hashes)), progress=counter)
-    rows = {content_hash: row for row, content_hash in enumerate(hashes)}
+    parts = run_shards(
+        workspace / "images",
+        shards_of_groups([1] * len(hashes), settings.shard_size),
+        _WriteImages(embedder, references, settings.batch_size),
+        key=repr((key, hashes)),
+        counter=ItemCounter(len(hashes), progress),
+        engine=engine,
+        ready=ready,
+    )
     if not parts:
-        return _Images(rows, np.empty((0, 0), dtype=np.float32))
+        return _Images(hashes, None)
     # One file, so that reading keeps one file open and no more in memory than is looked at.
     joined = workspace / "images.npy"
     with replacing(joined) as unfinished:
         _join(parts, len(hashes), unfinished)
-    return _Images(rows, np.load(joined, mmap_mode="r"))
+    return _Images(hashes, joined)
+
+
+@dataclass(frozen=True)
+class _WriteImages:
+    """Writes the vectors of a shard's images.
+
+    Attributes:
+        embedder: Makes them.
+        references: By content hash, in the order of the shards' items.
+        batch_size: Images at once.
+    """
+
+    embedder: Remade[Embedder]
+    references: Mapping[str, str]
+    batch_size: int
+
+    def __call__(self, shard: Shard, path: Path, advance: Advance) -> None:
+        parts = []
+        for part in _cut(list(self.references)[shard.start : shard.stop], self.batch_size):
+            parts.append(self.embedder().embed_images([self.references[content_hash] for content_hash in part], part))
+            advance(len(part))
+        save_array(path, np.concatenate(parts))
 
 
 def _join(parts: Sequence[Path], n_images: int, unfinished: Path) -> None:
@@ -150,11 +192,15 @@ def _join(parts: Sequence[Path], n_images: int, unfinished: Path) -> None:
 
 
 def _embed_rows(
-    embedder: Embedder, images: _Images, batch_size: int, samples: Sequence[Sample], advance: Callable[[float], None]
+    embedder: Remade[Embedder],
+    images: _Images,
+    batch_size: int,
+    samples: Sequence[Sample],
+    advance: Callable[[float], None],
 ) -> dict[str, Any]:
     parts = []
     for part in _cut(samples, batch_size):
-        parts.append(embedder.embed_texts([text_of(sample) for sample in part]))
+        parts.append(embedder().embed_texts([text_of(sample) for sample in part]))
         advance(len(part))
     text = np.concatenate(parts)
     image = np.full_like(text, np.nan)

@@ -6,6 +6,8 @@ is that of one shard and one model, plus 16 bytes per row; the results are files
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,9 +27,11 @@ from xmas_assets.extraction.extracted import Extracted, note_left_out
 from xmas_assets.extraction.passes import SignalReader
 from xmas_assets.extraction.shard_arrays import bytes_to_come, save_array
 from xmas_assets.files.space import require_space
-from xmas_assets.files.usage_notes import adding_usage, count_usage_of
+from xmas_assets.files.usage_notes import count_usage_of
+from xmas_assets.scale.engines import SERIAL, Advance, Engine, MadeShard, have_made
 from xmas_assets.scale.row_tables import samples_digest
-from xmas_assets.scale.shards import ItemCounter, Shard, open_shards, shards_of_groups, writing_shard
+from xmas_assets.scale.running import ready_shards
+from xmas_assets.scale.shards import ItemCounter, Shard, shards_of_groups, writing_shard
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.loading import load_vlm
@@ -67,6 +71,7 @@ def extract_signals(
     settings: PassSettings,
     workspaces: Mapping[str, Path],
     progress: ProgressCallback | None = None,
+    engine: Engine = SERIAL,
 ) -> dict[str, Extracted]:
     """Read signals of a dataset in one pass, or finish what a killed run began.
 
@@ -84,6 +89,7 @@ def extract_signals(
         workspaces: Directory for each signal's finished shards, by its name; shards made from other inputs are
             replaced. One run at a time may use them.
         progress: Told how many rows are done, and the time left.
+        engine: Who reads the shards. The models are looked at here once, and all who read go by what was found.
 
     Returns:
         Each signal's table under its name. Rows that are left out (too long, an image that the processor
@@ -102,7 +108,7 @@ def extract_signals(
     for signal in signals:
         own = pictured if signal.needs_image else pictured + others
         digests = [(checkpoint.step, checkpoint.digest) for checkpoint in _read_at(signal, ordered)]
-        files[signal.name] = _open_files(signal, own, workspaces[signal.name], (*inputs, digests))
+        files[signal.name] = _open_files(signal, own, workspaces[signal.name], (*inputs, digests), engine)
     count_usage_of(workspaces[signal.name] for signal in signals)
     counter = ItemCounter(len(rows), progress)
     loaders = [partial(load_vlm, checkpoint.path, base_settings, base=base) for checkpoint in ordered]
@@ -112,25 +118,52 @@ def extract_signals(
         reader = SignalReader(signals, loaders, open_image, **options)
         n_bytes = sum(bytes_to_come(own, len(samples), reader.width(name)) for name, own in files.items())
         require_space(next(iter(workspaces.values())), n_bytes, f"{', '.join(files)} of {len(samples)} rows")
-        for shard in pictured + others:
-            lacking = [s for s in signals if shard in files[s.name] and not files[s.name][shard].exists()]
-            if lacking:
-                chosen = [samples[row] for row in rows[shard.start : shard.stop]]
-                with adding_usage(workspaces[signal.name] for signal in lacking):
-                    for name, values in reader.read(chosen, lacking, counter.advance).items():
-                        with writing_shard(files[name][shard]) as unfinished:
-                            save_array(unfinished, values)
-            else:
-                counter.keep(shard.n_items)
+        work = _Reading(reader, samples, rows, files, settings.threads)
+        shards = pictured + others
+        lacking = [shard for shard in shards if work.lacks(shard)]
+        counter.keep_all(shards, lacking)
+        notices = have_made(work, lacking, engine=engine, counter=counter)
 
     def extracted(signal: Signal) -> Extracted:
         shard_arrays = [(rows[shard.start : shard.stop], path) for shard, path in files[signal.name].items()]
         marks = ((own, np.load(path, mmap_mode="r")[:, 0]) for own, path in shard_arrays)
         left_out = note_left_out(samples, marks, "signals", max_tokens=base_settings.max_tokens)
         steps = [checkpoint.step for checkpoint in _read_at(signal, ordered)]
-        return Extracted(shard_arrays, reader.shapes[signal.name], samples, tuple(steps), (*reader.notices, *left_out))
+        return Extracted(
+            shard_arrays,
+            reader.shapes[signal.name],
+            samples,
+            tuple(steps),
+            tuple(dict.fromkeys((*reader.notices, *notices, *left_out))),
+        )
 
     return {signal.name: extracted(signal) for signal in signals}
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The shards of a pass, as work for an engine."""
+
+    reader: SignalReader
+    samples: Sequence[Sample]
+    rows: IntArray
+    files: Mapping[str, Files]
+    threads: int
+
+    def lacks(self, shard: Shard) -> list[str]:
+        """The signals whose file of a shard is not there."""
+        return [name for name, own in self.files.items() if shard in own and not own[shard].exists()]
+
+    def ready(self) -> AbstractContextManager[None]:
+        return model_work(self.threads)
+
+    def make(self, shard: Shard, advance: Advance) -> MadeShard:
+        chosen = [self.samples[row] for row in self.rows[shard.start : shard.stop]]
+        read = self.reader.read(chosen, self.lacks(shard), advance)
+        for name, values in read.items():
+            with writing_shard(self.files[name][shard]) as unfinished:
+                save_array(unfinished, values)
+        return MadeShard(tuple(self.files[name][shard] for name in read), tuple(self.reader.notices))
 
 
 def _in_order(checkpoints: Sequence[Checkpoint], signals: Sequence[Signal]) -> list[Checkpoint]:
@@ -178,8 +211,8 @@ def _shards_of_images(
     return np.concatenate([pictured, text]), (first, last)
 
 
-def _open_files(signal: Signal, shards: list[Shard], workspace: Path, inputs: tuple[Any, ...]) -> Files:
+def _open_files(signal: Signal, shards: list[Shard], workspace: Path, inputs: tuple[Any, ...], engine: Engine) -> Files:
     """The files of a signal's shards; of those in the workspace only such as were made from the same inputs stay."""
     versions = (_VERSION, library_versions(READING), signal.name, signal.version)
     key = repr((versions, repr(signal), inputs))
-    return dict(zip(shards, open_shards(workspace, shards, key=key), strict=True))
+    return dict(zip(shards, ready_shards(workspace, shards, key=key, engine=engine), strict=True))

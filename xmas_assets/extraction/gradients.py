@@ -6,6 +6,7 @@ vision tower once; checkpoints are the inner loop. Memory is that of one shard, 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,17 @@ from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings
 from xmas_assets.contracts.signal_settings import GradientSettings
-from xmas_assets.core.arrays import FloatArray
+from xmas_assets.core.arrays import FloatArray, IntArray
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.extraction.extracted import note_left_out
 from xmas_assets.extraction.gradient_passes import Direction, WarmupModels, read_gradients
 from xmas_assets.extraction.image_feed import NOTICES
 from xmas_assets.extraction.shard_arrays import ShardArray, bytes_to_come, in_dataset_order, save_array
 from xmas_assets.files.space import require_space
+from xmas_assets.scale.engines import SERIAL, Advance, Engine
 from xmas_assets.scale.row_tables import samples_digest
-from xmas_assets.scale.shards import ItemCounter, Shard, open_shards, run_shards, shards_of_groups
+from xmas_assets.scale.running import ready_shards, run_shards
+from xmas_assets.scale.shards import ItemCounter, Shard, shards_of_groups
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage
 
@@ -74,6 +77,7 @@ def extract_gradients(
     direction: Direction,
     workspace: Path,
     progress: ProgressCallback | None = None,
+    engine: Engine = SERIAL,
 ) -> Gradients:
     """Read the gradients of samples at checkpoints, or finish what a killed run began.
 
@@ -89,6 +93,7 @@ def extract_gradients(
         workspace: Directory for finished shards; those made from other inputs are replaced. One run at a time may use
             it.
         progress: Told how many rows are done, and the time left.
+        engine: Who reads the shards.
 
     Returns:
         The gradients. Rows that are left out (too long, an image that the processor refuses) have NaN; they are in the
@@ -110,24 +115,40 @@ def extract_gradients(
     rows = np.argsort(groups, kind="stable")
     _, sizes = np.unique(groups, return_counts=True)
     shards = shards_of_groups(sizes.tolist(), settings.shard_size)
-    counter = ItemCounter(len(rows), progress)
     digests = [(checkpoint.step, checkpoint.digest) for checkpoint in ordered]
     versions = (_VERSION, library_versions(READING))
     key = repr((versions, digests, samples_digest(samples), direction, base_settings.digest(), settings.digest()))
-    files = dict(zip(shards, open_shards(workspace, shards, key=key), strict=True))
+    files = dict(zip(shards, ready_shards(workspace, shards, key=key, engine=engine), strict=True))
     n_bytes = bytes_to_come(files, len(rows), len(ordered) * (1 + settings.n_projected))
     require_space(workspace, n_bytes, f"the gradients of {len(rows)} rows")
     models = WarmupModels(ordered, base, base_settings, settings, direction)
-
-    def compute_and_write(shard: Shard, unfinished: Path) -> None:
-        chosen = [samples[row] for row in rows[shard.start : shard.stop]]
-        values = read_gradients(chosen, open_image, models, counter.advance)
-        save_array(unfinished, values)
-
     with model_work(settings.threads):
-        paths = run_shards(workspace, shards, compute_and_write, key=key, progress=counter)
+        # Found out once, so that whoever reads shards shares the same.
         notices = [NOTICES[models.kept]] if models.kept in NOTICES else []
+        paths = run_shards(
+            workspace,
+            shards,
+            _WriteGradients(samples, rows, open_image, models),
+            key=key,
+            counter=ItemCounter(len(rows), progress),
+            engine=engine,
+            ready=partial(model_work, settings.threads),
+        )
     shard_arrays = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
     marks = ((own, np.load(path, mmap_mode="r")[:, 0, 0]) for own, path in shard_arrays)
     notices += note_left_out(samples, marks, "gradient", max_tokens=base_settings.max_tokens)
     return Gradients(samples, len(ordered), settings.n_projected, shard_arrays, tuple(notices))
+
+
+@dataclass(frozen=True)
+class _WriteGradients:
+    """Writes the gradients of a shard's samples."""
+
+    samples: Sequence[Sample]
+    rows: IntArray
+    open_image: OpenImage
+    models: WarmupModels
+
+    def __call__(self, shard: Shard, path: Path, advance: Advance) -> None:
+        chosen = [self.samples[row] for row in self.rows[shard.start : shard.stop]]
+        save_array(path, read_gradients(chosen, self.open_image, self.models, advance))

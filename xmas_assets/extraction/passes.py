@@ -52,7 +52,8 @@ class SignalReader:
             ModelError: If a checkpoint cannot be loaded.
         """
         self._models = ModelsInTurn(checkpoints)
-        self._batch_size = batch_size
+        self._signals = {signal.name: signal for signal in signals}
+        self._open_image, self._batch_size, self._max_tokens = open_image, batch_size, max_tokens
         looks = [_look_at(self._models[number]) for number in range(len(checkpoints))]
         self._kept: Kept = _kept(looks)
         self._is_tower_shared = len({look.tower_digest for look in looks}) == 1
@@ -68,29 +69,38 @@ class SignalReader:
             }
             for signal in signals
         }
-        self._pictures = Pictures(looks[0].processor, open_image)
-        self._encoder = Encoder(
-            looks[0].processor, self._pictures, image_token_id=looks[0].image_token_id, max_tokens=max_tokens
-        )
+        self._encode_as(looks[0].processor, looks[0].image_token_id)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What was found out, without models: who reads elsewhere goes by it, and loads them anew."""
+        return {name: value for name, value in vars(self).items() if name not in _OWN_TO_A_PROCESS}
+
+    def _encode_as(self, processor: Any, image_token_id: int) -> None:
+        """Let a model's processor make the rows."""
+        self._pictures = Pictures(processor, self._open_image)
+        self._encoder = Encoder(processor, self._pictures, image_token_id=image_token_id, max_tokens=self._max_tokens)
 
     def width(self, signal: str) -> int:
         """Numbers of one row in what ``read`` gives of a signal."""
         return 1 + sum(map(math.prod, self.shapes[signal].values()))
 
     def read(
-        self, samples: Sequence[Sample], signals: Sequence[Signal], advance: Callable[[float], None]
+        self, samples: Sequence[Sample], names: Sequence[str], advance: Callable[[float], None]
     ) -> dict[str, FloatArray]:
         """Read some signals of some samples.
 
         Args:
             samples: All with images, or all without; those that share images should come together.
-            signals: Of those that the reader was made for.
+            names: Of those signals that the reader was made for.
             advance: Called with the samples that a step has finished (a fraction: a step is one checkpoint's).
 
         Returns:
             By signal, whether each sample was read (1, or why not: ``MARKS``) and then its columns' values, flat,
             shape (n_samples, 1 + width); NaN where a sample has none.
         """
+        signals = [self._signals[name] for name in names]
+        if not hasattr(self, "_encoder"):
+            self._encode_as(self._models[0].processor, self._models[0].image_token_id)
         encoded, left_out = self._encoder.encode(samples)
         if any(signal.capture_spec(self._config).places for signal in signals):
             self._check_places(encoded)
@@ -177,6 +187,9 @@ class SignalReader:
             for party in (reference, others)
             if party
         ]
+
+
+_OWN_TO_A_PROCESS = ("_pictures", "_encoder")
 
 
 class _Look(NamedTuple):

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,10 @@ class Projection:
         self._seed = seed
         self._device = device
         self._drawn: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was drawn, which another process draws alike."""
+        return vars(self) | {"_drawn": {}}
 
     def project(self, part: str, values: Tensor) -> Tensor:
         """Project one part of some vectors.

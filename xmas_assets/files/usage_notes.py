@@ -46,8 +46,13 @@ def adding_usage(folders: Iterable[Path]) -> Iterator[None]:
     """Add what the block uses to the note of each folder, once it is done."""
     with metered() as meter:
         yield
+    add_usage(folders, meter.used())
+
+
+def add_usage(folders: Iterable[Path], usage: Usage) -> None:
+    """Add what some work used to the note of each folder."""
     for folder in folders:
-        write_usage(folder / _NAME, meter.used() + _noted(folder))
+        write_usage(folder / _NAME, usage + _noted(folder))
 
 
 def count_usage_of(folders: Iterable[Path]) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 _LOG = logging.getLogger(__name__)
-_USING = "using"
+_USING, _PART = "using", "part"
 # Those of this process; one stays held when a stage fails while it is described.
 _HELD: dict[Path, FileLock] = {}
 
@@ -31,6 +31,12 @@ class StageLocks:
             stage: Asset name.
             partition: Partition key.
         """
+        self.hold_alone(stage, partition)
+        for part in self._parts(stage, partition):
+            _wait_for(part, f"a part of {stage} of {partition}")
+
+    def hold_alone(self, stage: str, partition: str) -> None:
+        """Do as ``hold`` does, but do not wait for parts that are being made."""
         path = self._path(stage, partition)
         lock = _HELD.setdefault(path, FileLock(path, thread_local=False))
         try:
@@ -44,6 +50,21 @@ class StageLocks:
         lock = _HELD.pop(self._path(stage, partition), None)
         if lock is not None:
             lock.release(force=True)
+
+    @contextmanager
+    def part(self, stage: str, partition: str) -> Iterator[None]:
+        """Make some shards of a stage next to other parts, and while no run makes it as a whole."""
+        self.hold_alone(stage, partition)
+        lock = FileLock(self.folder / f"{_PART}__{self._path(stage, partition).stem}__{uuid4().hex}.lock")
+        try:
+            lock.acquire()
+        finally:
+            self.release(stage, partition)
+        try:
+            yield
+        finally:
+            lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
 
     @contextmanager
     def using(self, dataset: str) -> Iterator[None]:
@@ -61,10 +82,26 @@ class StageLocks:
     def is_in_use(self, dataset: str) -> bool:
         """Whether a run is at work on a dataset: between two stages, or on one of it or of its selections."""
         patterns = (f"{_USING}__{dataset}__*", f"*__{quote(dataset, safe='')}", f"*__{quote(dataset + '|', safe='')}*")
+        patterns += (f"{_PART}__*__{quote(dataset, safe='')}__*",)
         return any(not is_free(path) for pattern in patterns for path in self.folder.glob(f"{pattern}.lock"))
+
+    def _parts(self, stage: str, partition: str) -> list[Path]:
+        return sorted(self.folder.glob(f"{_PART}__{self._path(stage, partition).stem}__*.lock"))
 
     def _path(self, stage: str, partition: str) -> Path:
         return self.folder / f"{stage}__{quote(partition, safe='')}.lock"
+
+
+def _wait_for(path: Path, what: str) -> None:
+    """Wait until no living process holds the lock in a file, and remove that."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _LOG.warning("%s is being made; waiting for it", what)
+        lock.acquire()
+    path.unlink(missing_ok=True)
+    lock.release()
 
 
 def is_free(path: Path) -> bool:

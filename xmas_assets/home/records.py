@@ -9,7 +9,7 @@ from xmas_assets.home.stored_tables import StoredTables
 def training_samples(raw_dataset: StoredTables) -> Samples:
     """The training pool, in row order."""
     table = raw_dataset["samples"]
-    return Samples(table.arrow(sample_columns(table.columns)))
+    return Samples(table.arrow(sample_columns(table.columns)), stored=table.path)
 
 
 def pictured_samples(raw_dataset: StoredTables) -> Samples:

@@ -6,6 +6,7 @@ Dagster's log has these lines in either case.
 import logging
 import sys
 import time
+from collections.abc import Callable
 
 from tqdm import tqdm
 
@@ -39,3 +40,8 @@ class ProgressBar:
                 print(f"{self._label}: {shown}", file=sys.stderr, flush=True)
         if progress.total is not None and progress.done >= progress.total:
             self._bar.close()
+
+
+def listen(log: logging.Logger) -> Callable[[str], ProgressBar]:
+    """Give what makes bars with this log."""
+    return lambda label: ProgressBar(label, log)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import pyarrow as pa
 
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
-from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
+from xmas_assets.scale.engines import SERIAL, Advance, Engine
+from xmas_assets.scale.running import run_shards
+from xmas_assets.scale.shards import ItemCounter, Shard, shards_of_groups
 
 ROW_FIELDS = (pa.field("row", pa.int64(), nullable=False), pa.field("sample_id", pa.string(), nullable=False))
 Compute = Callable[[Sequence[Sample], Callable[[float], None]], Mapping[str, Any]]
@@ -51,35 +54,52 @@ def make_row_table(
     shard_size: int,
     key: str,
     progress: ProgressCallback | None = None,
+    engine: Engine = SERIAL,
+    ready: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> RowTable:
     """Compute columns of all rows, or of those that a killed run had not reached.
 
     Args:
         samples: The dataset in row order.
         columns: Of the table, besides ``row`` and ``sample_id``.
-        compute: Deterministic.
+        compute: Deterministic. For engines that work elsewhere it can be pickled, and is small.
         workspace: Directory for the shards; those made under another key, or of other samples, are replaced. One run
             at a time may use it.
         shard_size: Rows per shard.
         key: All that the values depend on besides the samples.
         progress: Called with how many rows are done, and the time left.
+        engine: Who makes the shards.
+        ready: Gives what each process that makes shards enters first.
     """
     schema = pa.schema([*ROW_FIELDS, *columns])
-    counter = ItemCounter(len(samples), progress)
-
-    def write(shard: Shard, path: Path) -> None:
-        part = [samples[row] for row in range(shard.start, shard.stop)]
-        values = compute(part, counter.advance)
-        rows = row_columns(samples, range(shard.start, shard.stop))
-        batch = pa.record_batch(
-            [*rows, *(pa.array(values[field.name], field.type) for field in columns)], schema=schema
-        )
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
-            writer.write_batch(batch)
-
     shards = shards_of_groups([1] * len(samples), shard_size)
-    everything = repr((key, samples_digest(samples), str(schema)))
-    return RowTable(tuple(run_shards(workspace, shards, write, key=everything, progress=counter)), schema)
+    paths = run_shards(
+        workspace,
+        shards,
+        _WriteRows(samples, schema, compute),
+        key=repr((key, samples_digest(samples), str(schema))),
+        counter=ItemCounter(len(samples), progress),
+        engine=engine,
+        ready=ready,
+    )
+    return RowTable(tuple(paths), schema)
+
+
+@dataclass(frozen=True)
+class _WriteRows:
+    """Writes the rows of a shard as an Arrow stream."""
+
+    samples: Sequence[Sample]
+    schema: pa.Schema
+    compute: Compute
+
+    def __call__(self, shard: Shard, path: Path, advance: Advance) -> None:
+        rows = range(shard.start, shard.stop)
+        values = self.compute([self.samples[row] for row in rows], advance)
+        computed = [pa.array(values[field.name], field.type) for field in list(self.schema)[len(ROW_FIELDS) :]]
+        batch = pa.record_batch([*row_columns(self.samples, rows), *computed], schema=self.schema)
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, self.schema) as writer:
+            writer.write_batch(batch)
 
 
 def row_columns(samples: Sequence[Sample], rows: range) -> list[pa.Array]:

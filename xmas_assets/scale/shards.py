@@ -1,18 +1,19 @@
 """Run long work in shards, each a file that is committed whole or not at all; a killed run continues where it was.
 
-What is computed and in which format is the caller's; this file knows files and order only. One run at a time may use
-a directory.
+What is computed and in which format is the caller's; this file knows files and order only. Who makes them is in
+``engines``.
 """
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.progress import Progress, ProgressCallback
-from xmas_assets.files.usage_notes import adding_usage, count_usage_of, forget_usage
+from xmas_assets.files.usage_notes import forget_usage
 from xmas_assets.files.whole import file_sha256, remove_unfinished, replacing
 
 _LOG = logging.getLogger(__name__)
@@ -57,6 +58,12 @@ class ItemCounter:
         self._kept += n_items
         self.advance(n_items)
 
+    def keep_all(self, shards: Iterable[Shard], lacking: Iterable[Shard]) -> None:
+        """Count the items of shards that an earlier run made: all but those that are lacking."""
+        n_kept = sum(shard.n_items for shard in shards) - sum(shard.n_items for shard in lacking)
+        if n_kept:
+            self.keep(n_kept)
+
     def advance(self, n_items: float) -> None:
         """Count items that are finished now; a fraction of an item is allowed."""
         self._done += n_items
@@ -91,61 +98,66 @@ def shards_of_groups(group_sizes: Iterable[int], shard_size: int) -> list[Shard]
     return [Shard(index, start, stop) for index, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=False))]
 
 
-def run_shards(
-    directory: Path,
-    shards: list[Shard],
-    compute_and_write: Callable[[Shard, Path], object],
-    *,
-    key: str,
-    progress: ItemCounter | None = None,
-) -> list[Path]:
-    """Make each shard's file that is not there yet, and return all of them in order.
-
-    A file appears under its final name only when it is complete and on disk (written aside, synced, renamed), so a
-    run that was killed anywhere and is started again ends with the same files as an undisturbed one, provided that
-    ``compute_and_write`` is deterministic.
-
-    Args:
-        directory: Where the files go; made if missing. Shards in it that were made under another key, and what a
-            killed run left unfinished, are removed first; files that are not ours stay.
-        shards: The work, as from ``shards_of_groups``.
-        compute_and_write: Called with a shard and the path of the file that it must write. It calls
-            ``progress.advance`` itself, as often as it likes.
-        key: Everything that the files' content depends on (inputs, settings, versions). The shards' bounds are
-            added here.
-        progress: Counts the shards that are kept from an earlier run.
-
-    Returns:
-        The files' paths, in the order of ``shards``.
-    """
-    paths = open_shards(directory, shards, key=key)
-    count_usage_of([directory])
-    for shard, path in zip(shards, paths, strict=True):
-        if path.exists():
-            if progress is not None:
-                progress.keep(shard.n_items)
-            continue
-        with adding_usage([directory]), writing_shard(path) as unfinished:
-            compute_and_write(shard, unfinished)
-    return paths
-
-
 def open_shards(directory: Path, shards: list[Shard], *, key: str) -> list[Path]:
     """Make a directory ready for shards: of what is in it, only finished ones of the same work stay.
 
-    A shard that is not as it was written is removed, with a warning. For work that writes its files itself (with
-    ``writing_shard``); the arguments are those of ``run_shards``.
+    A shard that is not as it was written is removed, with a warning. One process at a time may do this, before others
+    make shards there.
+
+    Args:
+        directory: Made if missing. Shards in it that were made under another key, and what a killed run left
+            unfinished, are removed; files that are not ours stay.
+        shards: The work, as from ``shards_of_groups``.
+        key: Everything that the files' content depends on (inputs, settings, versions). The shards' bounds are added
+            here.
 
     Returns:
         The files' paths, in the order of ``shards``; those that exist are finished.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    _clear_others(directory, hashlib.sha256(repr((key, shards)).encode()).hexdigest())
+    _clear_others(directory, _whole_key(key, shards))
+    return _sound(directory, shards)
+
+
+def join_shards(directory: Path, shards: list[Shard], *, key: str) -> list[Path]:
+    """Find the places of shards that several processes make at once: nothing of another's is removed.
+
+    Args:
+        directory: Made if missing.
+        shards: As of ``open_shards``.
+        key: As of ``open_shards``.
+
+    Returns:
+        The files' paths, in the order of ``shards``; those that exist are finished.
+
+    Raises:
+        StoreError: If shards of other inputs lie there.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    key_file, whole = directory / _KEY, _whole_key(key, shards)
+    if not key_file.exists() and not any(directory.glob(f"{_SHARD}*")):
+        # All parts write the same, so it does not matter who is last.
+        with replacing(key_file) as unfinished:
+            unfinished.write_text(whole, encoding="utf-8")
+    if not key_file.exists() or key_file.read_text(encoding="utf-8") != whole:
+        raise StoreError(
+            f"{directory} holds shards of other inputs or of another version; let 'xmas run' make this stage, or "
+            "remove that folder, and start the parts again"
+        )
+    return _sound(directory, shards)
+
+
+def _whole_key(key: str, shards: list[Shard]) -> str:
+    return hashlib.sha256(repr((key, shards)).encode()).hexdigest()
+
+
+def _sound(directory: Path, shards: list[Shard]) -> list[Path]:
+    """The shards' paths; damaged files are removed."""
     paths = [directory / shard.file_name for shard in shards]
     for path in paths:
         if path.exists() and not is_as_written(path):
             _LOG.warning("%s is damaged; it is made again", path)
-            path.unlink()
+            path.unlink(missing_ok=True)
     return paths
 
 
@@ -156,6 +168,12 @@ def writing_shard(path: Path) -> Iterator[Path]:
         yield unfinished
         with replacing(_sum_of(path)) as note:
             note.write_text(file_sha256(unfinished), encoding="utf-8")
+
+
+def sum_of_shard(path: Path) -> str:
+    """Hex SHA-256 that was noted when a shard was written; "" of one that is not there."""
+    note = _sum_of(path)
+    return note.read_text(encoding="utf-8", errors="replace") if path.exists() and note.exists() else ""
 
 
 def is_as_written(path: Path) -> bool:

@@ -11,14 +11,16 @@ import pytest
 from xmas_assets.contracts.progress import Progress
 from xmas_assets.contracts.usage import Usage, metered
 from xmas_assets.files.whole import replacing
-from xmas_assets.scale.shards import ItemCounter, Shard, run_shards, shards_of_groups
+from xmas_assets.scale.engines import Advance
+from xmas_assets.scale.running import run_shards
+from xmas_assets.scale.shards import ItemCounter, Shard, shards_of_groups
 
 
-def write_bounds(shard: Shard, path: Path) -> None:
+def write_bounds(shard: Shard, path: Path, advance: Advance) -> None:
     path.write_text(f"{shard.start}-{shard.stop}")
 
 
-def refuse(shard: Shard, path: Path) -> None:
+def refuse(shard: Shard, path: Path, advance: Advance) -> None:
     raise AssertionError(f"shard {shard.index} was computed again, to {path}")
 
 
@@ -60,9 +62,9 @@ def test_a_kept_shard_that_is_damaged_is_named_and_made_again_alone(tmp_path: Pa
     paths[1].write_bytes(content)
     made = []
 
-    def note(shard: Shard, path: Path) -> None:
+    def note(shard: Shard, path: Path, advance: Advance) -> None:
         made.append(shard.index)
-        write_bounds(shard, path)
+        write_bounds(shard, path, advance)
 
     run_shards(tmp_path, shards, note, key="a")
     assert made == [1]
@@ -80,7 +82,7 @@ def test_shards_that_an_earlier_version_left_without_a_hash_are_kept(tmp_path: P
 
 @pytest.mark.parametrize(("key", "shard_size"), [("b", 1), ("a", 2)])
 def test_shards_of_another_key_or_cut_are_made_again(tmp_path: Path, key: str, shard_size: int):
-    run_shards(tmp_path, shards_of_groups([1] * 4, 1), lambda shard, path: path.write_text("old"), key="a")
+    run_shards(tmp_path, shards_of_groups([1] * 4, 1), lambda shard, path, _: path.write_text("old"), key="a")
     paths = run_shards(tmp_path, shards_of_groups([1] * 4, shard_size), write_bounds, key=key)
     assert set(tmp_path.glob("shard-*")) == set(paths)
     assert "old" not in [path.read_text() for path in paths]
@@ -102,7 +104,7 @@ def test_unfinished_files_of_a_killed_run_are_removed(tmp_path: Path):
 
 
 def test_a_failing_shard_leaves_the_earlier_ones_and_no_file_of_its_own(tmp_path: Path):
-    def fail_on_second(shard: Shard, path: Path) -> None:
+    def fail_on_second(shard: Shard, path: Path, advance: Advance) -> None:
         path.write_text("half")
         if shard.index == 1:
             raise OSError("disk full")
@@ -116,9 +118,10 @@ def test_a_failing_shard_leaves_the_earlier_ones_and_no_file_of_its_own(tmp_path
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from xmas_assets.scale.shards import run_shards, shards_of_groups
+from xmas_assets.scale.running import run_shards
+from xmas_assets.scale.shards import shards_of_groups
 
-def write(shard, path):
+def write(shard, path, advance):
     path.write_text(f"{shard.start}-")
     if shard.index == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -160,13 +163,13 @@ def test_what_was_kept_is_counted_as_done_and_reported_apart():
 
 
 def test_work_that_is_found_done_counts_what_it_used_then_and_other_work_none_of_it(tmp_path: Path):
-    def work(shard: Shard, path: Path) -> None:
+    def work(shard: Shard, path: Path, advance: Advance) -> None:
         time.sleep(0.1)
-        write_bounds(shard, path)
+        write_bounds(shard, path, advance)
 
     shards = shards_of_groups([1] * 3, 1)
     with pytest.raises(ZeroDivisionError):
-        run_shards(tmp_path, shards, lambda shard, path: work(shard, path) if shard.index < 2 else 1 / 0, key="a")
+        run_shards(tmp_path, shards, lambda shard, path, _: work(shard, path, _) if shard.index < 2 else 1 / 0, key="a")
     with metered() as resumed:
         run_shards(tmp_path, shards, work, key="a")
     assert resumed.earlier.wall_seconds == pytest.approx(0.2, abs=0.1)

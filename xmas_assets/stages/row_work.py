@@ -1,0 +1,168 @@
+"""Stages that make a value of every row in shards: what their assets and ``xmas work`` have in common."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from xmas_assets.contracts.progress import ProgressCallback
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS
+from xmas_assets.home.home import Home
+from xmas_assets.home.records import training_samples
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
+from xmas_assets.scale.engines import Engine
+from xmas_assets.stages.signals import pass_shares
+
+if TYPE_CHECKING:
+    from xmas_assets.extraction.gradients import Direction
+
+Listen = Callable[[str], ProgressCallback]
+"""Gives a progress for work of a name."""
+
+_DIRECTIONS: "Mapping[str, Direction]" = {
+    "gradients": "last_gradient",
+    "adam_gradients": "adam",
+    "validation_gradients": "gradient",
+}
+
+
+@dataclass(frozen=True)
+class RowWork:
+    """One piece of work on the rows of a dataset.
+
+    Attributes:
+        shares: By stage that it makes, which share of its time that would have taken alone.
+        key: Hash of everything that decides the result.
+        make: Makes the shards by an engine, and gives what they hold.
+    """
+
+    shares: Mapping[str, float]
+    key: str
+    make: Callable[[Engine, Listen], Any]
+
+
+def signal_work(
+    home: Home, dataset: str, names: Iterable[str], raw: StoredTables, base: StoredTables, checkpoints: StoredTables
+) -> RowWork:
+    """Signals of the forward pass, read together off the proxy's checkpoints.
+
+    Each signal's shards are its own, in ``signal_folders``, so that one whose table a kill kept from its place is not
+    read again.
+    """
+    from xmas_assets.extraction.extracting import extract_signals
+    from xmas_assets.extraction.signal_makers import make_signals
+
+    settings = home.settings(dataset)
+    wanted = make_signals(sorted(names), settings)
+    found = read_checkpoints(checkpoints["checkpoints"], home.path())
+    inputs = combine(raw.version, checkpoints.version, settings.base_model.digest())
+    folders = {signal.name: home.workspace(signal.name, dataset, combine(inputs, repr(signal))) for signal in wanted}
+
+    def make(engine: Engine, listen: Listen) -> Any:
+        extracted = extract_signals(
+            signals=wanted,
+            samples=training_samples(raw),
+            open_image=home.open_image(dataset),
+            checkpoints=found,
+            base=read_base(base),
+            base_settings=settings.base_model,
+            settings=settings.trajectories,
+            workspaces=folders,
+            progress=listen("signals"),
+            engine=engine,
+        )
+        return folders, extracted
+
+    key = combine(inputs, settings.trajectories.digest(), settings.signals.digest())
+    return RowWork(pass_shares(wanted, len(found)), key, make)
+
+
+def gradient_work(
+    home: Home, dataset: str, stage: str, samples: StoredTables, base: StoredTables, checkpoints: StoredTables
+) -> RowWork:
+    """Gradients of rows, or of validation records, at the checkpoints of the warm-up training."""
+    from xmas_assets.extraction.gradients import extract_gradients
+
+    settings = home.settings(dataset)
+    key = combine(samples.version, checkpoints.version, settings.gradients.digest())
+    make = partial(
+        extract_gradients,
+        samples=training_samples(samples),
+        open_image=home.open_image(dataset),
+        checkpoints=read_checkpoints(checkpoints["checkpoints"], home.path()),
+        base=read_base(base),
+        base_settings=settings.base_model,
+        settings=settings.gradients,
+        direction=_DIRECTIONS[stage],
+        workspace=home.workspace(stage, dataset, key),
+    )
+    return RowWork({stage: 1.0}, key, lambda engine, listen: make(progress=listen("gradients"), engine=engine))
+
+
+def embedding_work(home: Home, dataset: str, raw: StoredTables, base: StoredTables) -> RowWork:
+    """Embeddings of images and texts."""
+    from xmas_assets.extraction.embeddings import embed_dataset
+
+    settings = home.settings(dataset)
+    key = combine(raw.version, base.version, settings.base_model.digest(), settings.clip.digest())
+
+    def make(engine: Engine, listen: Listen) -> Any:
+        return embed_dataset(
+            training_samples(raw),
+            open_image=home.open_image(dataset),
+            base=read_base(base),
+            base_settings=settings.base_model,
+            settings=settings.clip,
+            workspace=home.workspace("clip_embeddings", dataset, key),
+            progress=lambda part: listen(f"embeddings of {part}"),
+            engine=engine,
+        )
+
+    return RowWork({"clip_embeddings": 1.0}, key, make)
+
+
+def length_work(home: Home, dataset: str, raw: StoredTables, base: StoredTables) -> RowWork:
+    """Lengths of answers."""
+    from xmas_assets.extraction.lengths import measure_lengths
+
+    key = combine(raw.version, base.version)
+    make = partial(
+        measure_lengths,
+        training_samples(raw),
+        base=read_base(base),
+        workspace=home.workspace("text_lengths", dataset, key) / "shards",
+    )
+    return RowWork({"text_lengths": 1.0}, key, lambda engine, listen: make(progress=listen("lengths"), engine=engine))
+
+
+_OF_PROXY = ("raw_dataset", "base_model", "proxy_checkpoints")
+_OF_WARMUP = ("raw_dataset", "base_model", "warmup_checkpoints")
+STAGES: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(READ_IN_ONE_PASS, _OF_PROXY),
+    **dict.fromkeys(_DIRECTIONS, _OF_WARMUP),
+    "validation_gradients": ("validation_samples", "base_model", "warmup_checkpoints"),
+    "clip_embeddings": ("raw_dataset", "base_model"),
+    "text_lengths": ("raw_dataset", "base_model"),
+}
+"""Those whose shards ``stored_work`` can find, and the assets that they are read from."""
+
+
+def stored_work(home: Home, dataset: str, stages: Iterable[str]) -> list[RowWork]:
+    """The work of some of ``STAGES`` from what is stored; signals of the forward pass are one piece.
+
+    Raises:
+        StoreError: If an input was not made yet, or is damaged.
+    """
+    read = [stage for stage in stages if stage in READ_IN_ONE_PASS]
+    others = [stage for stage in stages if stage not in READ_IN_ONE_PASS]
+    pieces: list[tuple[str, Callable[..., RowWork]]] = []
+    if read:
+        pieces.append((read[0], partial(signal_work, home, dataset, read)))
+    for stage in others:
+        if stage in _DIRECTIONS:
+            pieces.append((stage, partial(gradient_work, home, dataset, stage)))
+        else:
+            pieces.append(
+                (stage, partial(embedding_work if stage == "clip_embeddings" else length_work, home, dataset))
+            )
+    return [make(*(home.stored(asset, dataset) for asset in STAGES[stage])) for stage, make in pieces]

@@ -1,0 +1,71 @@
+"""``xmas work``, and the setting of who makes shards: other processes, the same bytes, nothing stale."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from xmas_assets_tests.e2e.platforms import asset_counts, open_platform, table_bytes, xmas
+
+SIGNAL = "attention_trajectories"
+
+
+def forget_signal(home: Path) -> None:
+    """Remove what was made of the signal, tables and shards."""
+    shutil.rmtree(home / "tables" / SIGNAL)
+    shutil.rmtree(home / "work" / SIGNAL)
+
+
+def shards(home: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (home / "work" / SIGNAL).rglob("shard-????????")}
+
+
+def test_a_run_takes_the_shards_that_parts_made_and_ends_with_the_bytes_of_one_process(copied: Path):
+    before = table_bytes(copied)
+    forget_signal(copied)
+    first = xmas(copied, "work", "shapes", SIGNAL, "--part", "0/2")
+    assert first.code == 0, first.err
+    assert f"{SIGNAL} of shapes: part 0/2 is done: 3 shards made now, 3 of other parts" in first.err
+    second = xmas(copied, "work", "shapes", SIGNAL, "--part", "1/2")
+    assert f"{SIGNAL} of shapes: all shards are there" in second.err
+    made = shards(copied)
+    assert len(made) == 6
+    assert xmas(copied, "select", "shapes", "--method", "xmas", "--budget", "0.2").code == 0
+    assert shards(copied) == made
+    assert table_bytes(copied) == before
+
+
+def test_processes_make_the_same_tables_and_the_setting_makes_nothing_stale(copied: Path):
+    before = table_bytes(copied)
+    counts = asset_counts(open_platform(copied), "shapes")
+    done = xmas(copied, "select", "shapes", "--method", "xmas", "--budget", "0.2", "--set", "workers.engine=processes")
+    assert done.code == 0, done.err
+    assert asset_counts(open_platform(copied), "shapes") == counts
+    forget_signal(copied)
+    assert xmas(copied, "select", "shapes", "--method", "xmas", "--budget", "0.2").code == 0
+    assert table_bytes(copied) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("work", "shapes", SIGNAL, "--part", "2/2"), "part '2/2' is none; write its number, from 0, and how many"),
+        (("work", "shapes", SIGNAL, "--part", "1"), "part '1' is none; write its number"),
+        (("work", "shapes", "attention_trajectorys", "--part", "0/2"), "did you mean 'attention_trajectories'?"),
+        (("work", "shapes", "gradients", "--part", "0/2"), "warmup_checkpoints"),
+        (("work", "shapes", SIGNAL), "give --part, such as --part 0/4, or --inputs"),
+        (("work", "shapes", SIGNAL, "--part", "0/2", "--inputs"), "give --part, such as --part 0/4, or --inputs"),
+        (("work", "nothing", SIGNAL, "--part", "0/2"), "dataset 'nothing'"),
+    ],
+)
+def test_parts_that_cannot_be_made_are_refused_in_one_line(copied: Path, words: tuple[str, ...], message: str):
+    assert message in xmas(copied, *words).message
+
+
+def test_inputs_are_made_without_any_shard(copied: Path):
+    done = xmas(copied, "work", "shapes", "gradients", "--inputs")
+    assert done.code == 0, done.err
+    assert (copied / "tables" / "warmup_checkpoints").exists()
+    assert not (copied / "work" / "gradients").exists()
+    part = xmas(copied, "work", "shapes", "gradients", "--part", "0/1")
+    assert "gradients of shapes: all shards are there" in part.err
