@@ -36,7 +36,9 @@ def add(
     name: Annotated[str, typer.Argument(help="New name: a-z, 0-9, '_', '-', '.'.")],
     annotations: Annotated[
         list[Path],
-        typer.Option(help="Annotation file, quoted pattern or folder; may be repeated. Required unless --toy."),
+        typer.Option(
+            help="Annotation file, quoted pattern, folder or hf://OWNER/NAME@COMMIT; repeatable. Required unless --toy."
+        ),
     ] = _NO_FILES,
     test: Annotated[list[Path], typer.Option(help="Held-out records to score on.")] = _NO_FILES,
     validation: Annotated[list[Path], typer.Option(help="Records of target tasks, for less and icons.")] = _NO_FILES,
@@ -157,11 +159,19 @@ def remove(
 def register(home: "Home", name: str, annotations: list[Path], **options: Any) -> "Registration":
     """Register a dataset, and say where."""
     from xmas_assets.contracts.errors import SettingsError
+    from xmas_assets.data.hub import local
     from xmas_assets.data.registration import Registration
 
     home.check_new(name)
     if not annotations:
         raise SettingsError("no annotation file was given; add --annotations FILE, or --toy")
+    annotations, *others = [
+        [local(path, home.hub()) for path in paths]
+        for paths in (annotations, options.get("test", []), options.get("validation", []))
+    ]
+    options |= dict(zip(("test", "validation"), others, strict=True))
+    if options.get("images") is None and annotations[0].is_relative_to(home.hub()):
+        options["images"] = annotations[0]
     registration = Registration.create(name, annotations, **options)
     print_text("registered", f"registered {name}: {home.register(registration)}")
     return registration

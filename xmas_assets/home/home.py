@@ -158,6 +158,10 @@ class Home(StoredAssets):
         """Where images that came as bytes inside Parquet files are kept, by content."""
         return self.path("images")
 
+    def hub(self) -> Path:
+        """Where datasets of the Hugging Face hub are downloaded to; it may not be there yet."""
+        return self.root / "hub"
+
     def features(self) -> Path:
         """Where what frozen vision towers make of images is kept, for all datasets."""
         return self.path("features")
