@@ -117,6 +117,7 @@ def show(dataset: Dataset) -> None:
     Example: xmas dataset show mine
     """
     from xmas_assets.stages.refused import is_all_refused
+    from xmas_assets.stages.sources import source_table
 
     home = find_home()
     print_text("registration", home.registration_path(dataset).read_text())
@@ -132,6 +133,10 @@ def show(dataset: Dataset) -> None:
     quarantined = tables["quarantine"].frame(["split", "reason"])
     counts = quarantined.group_by("split", "reason", maintain_order=True).len("rows")
     print_frame("quarantined", counts.sort("split", "reason", maintain_order=True))
+    sources = source_table(home, dataset)
+    print_frame("sources", sources)
+    if sources["answer_tokens"].null_count():
+        note(f"tokens are not counted yet; they are by: xmas select {dataset} --method length")
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """What ``xmas dataset add`` prints of the records that it was given."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from xmas_assets.cli.output import note, print_gap, print_table
@@ -18,8 +18,9 @@ def print_first_look(registration: "Registration") -> None:
     from xmas_assets.contracts.errors import DatasetError
     from xmas_assets.data.first_look import first_look
 
+    counter = _token_counter(registration)
     try:
-        look = first_look(registration)
+        look = first_look(registration, count_tokens=counter or (lambda _: 0))
     except DatasetError as error:
         note(f"this dataset cannot be read as it is: {error}")
         return
@@ -30,12 +31,30 @@ def print_first_look(registration: "Registration") -> None:
         print_table("refused", ("reason", "records", "first"), rows)
     if len(look.sources) > 1 or "" not in look.sources:
         print_gap()
-        print_table("sources", ("task", "records", "share", "with images", "turns each"), _sources(look))
+        names = ("task", "records", "share", "with images", "turns each", "tokens each")
+        print_table("sources", names, _sources(look, is_counted=counter is not None))
     if look.examples:
         print_gap()
         print_table("examples", ("id", "images", "question", "answer"), _examples(look))
     if not look.accepted():
         note(f"none of the first {look.n_records:,} records can be used: correct the source, or remove the dataset")
+
+
+def _token_counter(registration: "Registration") -> "Callable[[str], int] | None":
+    """What counts tokens as the dataset's base model does; None where nothing can, which is said."""
+    from xmas_assets.contracts.errors import ModelError
+    from xmas_assets.data.profiles import load_settings
+    from xmas_assets.stages.sources import token_counter
+
+    base = load_settings(registration.profile, registration.overrides).base_model
+    try:
+        counter = token_counter(base)
+    except ModelError as error:
+        note(f"tokens are not counted: {error}")
+        return None
+    if counter is None:
+        note(f"tokens are not counted: the tokenizer of {base.source} is not on this machine")
+    return counter
 
 
 def _understood(look: "FirstLook") -> list[tuple[str, str]]:
@@ -62,7 +81,7 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join([*named[:_MOST_SHOWN], *further])
 
 
-def _sources(look: "FirstLook") -> list[tuple[str, int, str, int, str]]:
+def _sources(look: "FirstLook", *, is_counted: bool) -> list[tuple[str, int, str, int, str, int | None]]:
     ordered = sorted(look.sources.items(), key=lambda item: -item[1].records)
     return [
         (
@@ -71,6 +90,7 @@ def _sources(look: "FirstLook") -> list[tuple[str, int, str, int, str]]:
             f"{source.records / look.accepted():.1%}",
             source.with_images,
             f"{source.turns / source.records:.1f}",
+            round(source.tokens / source.records) if is_counted else None,
         )
         for task, source in ordered
     ]

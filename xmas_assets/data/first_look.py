@@ -1,7 +1,7 @@
 """What the first records of a dataset hold, as they are understood, before the dataset is read."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -26,11 +26,12 @@ _OF = {"": "", "turn_": " (of turns)", "question_": " (of questions)"}
 
 @dataclass
 class Source:
-    """Records of one task: how many, how many of them with pictures, and their turns."""
+    """Records of one task: how many, how many of them with pictures, their turns, and their texts' tokens."""
 
     records: int = 0
     with_images: int = 0
     turns: int = 0
+    tokens: int = 0
 
 
 @dataclass
@@ -72,8 +73,15 @@ class FirstLook:
         return len(self.turns)
 
 
-def first_look(registration: Registration, *, most: int = N_LOOKED_AT) -> FirstLook:
+def first_look(
+    registration: Registration, *, most: int = N_LOOKED_AT, count_tokens: Callable[[str], int] = lambda _: 0
+) -> FirstLook:
     """Look at the first records of a dataset's training files; pictures are looked up, and not opened.
+
+    Args:
+        registration: Of the dataset.
+        most: How many records.
+        count_tokens: Gives the tokens of a turn's text.
 
     Raises:
         DatasetError: If a file is not there, or cannot be read as what it is.
@@ -92,6 +100,7 @@ def first_look(registration: Registration, *, most: int = N_LOOKED_AT) -> FirstL
         else:
             draft = with_task(draft, registration.task_from, root=root)
             _note(look, renamed(record.value, registration.columns), draft, images)
+            look.sources[draft.task or ""].tokens += sum(count_tokens(turn.text) for turn in draft.turns)
     return look
 
 

@@ -36,8 +36,8 @@ def test_the_first_records_are_described_as_they_are_understood(tmp_path):
     assert look.refused == {"unknown_role": 1}
     assert look.first_refused["unknown_role"].startswith("record 2 of train.json: ")
     assert {name: vars(source) for name, source in look.sources.items()} == {
-        "pets": {"records": 2, "with_images": 2, "turns": 4},
-        "": {"records": 1, "with_images": 0, "turns": 2},
+        "pets": {"records": 2, "with_images": 2, "turns": 4, "tokens": 0},
+        "": {"records": 1, "with_images": 0, "turns": 2, "tokens": 0},
     }
     assert [draft.source_id for draft in look.examples] == ["1", "2", None]
 

@@ -30,7 +30,7 @@ TABLES = {
     ("profiles",): {"profiles"},
     ("plan", "shapes", "--method", "coincide"): {"steps"},
     ("dataset", "list"): {"datasets"},
-    ("dataset", "show", "shapes"): {"registration", "read", "notices", "quarantined"},
+    ("dataset", "show", "shapes"): {"registration", "read", "notices", "quarantined", "sources"},
     ("dataset", "refused", "shapes"): {"reasons"},
     ("dataset", "refresh", "shapes"): {"changes", "stale"},
     ("benchmark", "list"): {"benchmarks"},
