@@ -36,4 +36,4 @@ def attention_gradient_agreement(
         staged = stage(workspace, {"agreement": agreement_table(pairs)})
     table = staged["agreement"].frame()
     described = describe_agreement(table, pairs.attention, pairs.gradient["direction"], n_without=pairs.n_without)
-    return emit(staged, described)
+    return emit(home, staged, described)

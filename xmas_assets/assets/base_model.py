@@ -53,4 +53,4 @@ def _found(context: dg.AssetExecutionContext, home: Home, asset: str) -> dg.Outp
         model = base_table(settings, training, section=asset)
         staged = stage(workspace, {"model": model})
     found = {"directory": Path(model["directory"][0]), "digest": model["digest"][0]}
-    return emit(staged, found | {"source": settings.source})
+    return emit(home, staged, found | {"source": settings.source})

@@ -47,4 +47,4 @@ def benchmark_scores(
         staged = stage_answers(workspace, home, dataset, raw_dataset, target=target, progress_of=progress_of)
     answers, more = staged["answers"].scan().collect(), answering_metrics(staged)
     run = scores_record(context, answers=answers, trained=trained, more=more)
-    return emit(staged, describe_answers(staged["answers"]) | tracking.record(run, log=context.log.warning))
+    return emit(home, staged, describe_answers(staged["answers"]) | tracking.record(run, log=context.log.warning))

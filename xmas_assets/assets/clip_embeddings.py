@@ -37,4 +37,4 @@ def clip_embeddings(
         staged = stage(workspace, table.named("clip_embeddings"), schemas={"clip_embeddings": table.schema})
     has_image = raw_dataset["samples"].column("n_images") > 0
     described = describe_signal(staged["clip_embeddings"], has_image=has_image, notices=table.notices)
-    return emit(staged, described | {"made with": settings.clip.source})
+    return emit(home, staged, described | {"made with": settings.clip.source})

@@ -31,4 +31,4 @@ def clusters(
     with home.stage("clusters", dataset, key=combine(attention_trajectories.version, settings.digest())) as workspace:
         staged = stage(workspace, group_trajectories(trajectories, settings))
     labels = staged["clusters"].column("label")
-    return emit(staged, describe_clusters(labels, trajectories, raw_dataset["samples"], home.open_image(dataset)))
+    return emit(home, staged, describe_clusters(labels, trajectories, raw_dataset["samples"], home.open_image(dataset)))

@@ -52,4 +52,4 @@ def difficulty_scores(
         staged = stage_values(workspace, "difficulty_scores", raw_dataset, difficulty=difficulty)
     has_image = raw_dataset["samples"].column("n_images") > 0
     described = describe_signal(staged["difficulty_scores"], has_image=has_image)
-    return emit(staged, described | describe_training(read_record(workspace / "run")))
+    return emit(home, staged, described | describe_training(read_record(workspace / "run")))

@@ -42,7 +42,7 @@ def gradients(
     with home.stage("gradients", context.partition_key, key=work.key) as workspace:
         extracted = work.make(engine_of(home.settings(context.partition_key).workers), listen(context.log))
         staged = stage_gradients(workspace, extracted)
-    return emit(staged, _describe(extracted))
+    return emit(home, staged, _describe(extracted))
 
 
 @dg.asset(
@@ -65,7 +65,7 @@ def adam_gradients(
     with home.stage("adam_gradients", context.partition_key, key=work.key) as workspace:
         extracted = work.make(engine_of(home.settings(context.partition_key).workers), listen(context.log))
         staged = stage_adam_gradients(workspace, extracted)
-    return emit(staged, _describe(extracted))
+    return emit(home, staged, _describe(extracted))
 
 
 @dg.asset(
@@ -90,7 +90,7 @@ def validation_gradients(
     with home.stage("validation_gradients", context.partition_key, key=work.key) as workspace:
         extracted = work.make(engine_of(home.settings(context.partition_key).workers), listen(context.log))
         staged = stage_validation_gradients(workspace, extracted, validation_samples["samples"])
-    return emit(staged, _describe(extracted))
+    return emit(home, staged, _describe(extracted))
 
 
 def _describe(extracted: "Gradients") -> dict[str, object]:

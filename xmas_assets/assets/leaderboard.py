@@ -43,4 +43,4 @@ def leaderboard(
         contamination=tables.get(CONTAMINATION),
         compared={name: tables[name] for name in COMPARED if name in tables},
     )
-    return emit(staged, described | {"report": published.report})
+    return emit(home, staged, described | {"report": published.report})

@@ -37,4 +37,4 @@ def quality_indicators(
         staged = stage(workspace, tables)
     has_image = raw_dataset["samples"].column("n_images") > 0
     described = describe_signal(staged["quality_indicators"], has_image=has_image, notices=notices)
-    return emit(staged, described)
+    return emit(home, staged, described)

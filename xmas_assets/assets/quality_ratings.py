@@ -30,4 +30,4 @@ def quality_ratings(
     frame = rating_table(read_ratings(settings), raw_dataset["samples"].column("sample_id").tolist())
     with home.stage("quality_ratings", dataset, key=combine(raw_dataset.version, settings.digest())) as workspace:
         staged = stage(workspace, {"quality_ratings": frame})
-    return emit(staged, describe_ratings(frame))
+    return emit(home, staged, describe_ratings(frame))

@@ -25,4 +25,4 @@ def raw_dataset(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home])
     key = current_versions(home, dataset)["source"]
     with home.stage("raw_dataset", dataset, key=key) as workspace:
         staged = stage_dataset(workspace, home, dataset, progress=ProgressBar("read", context.log))
-    return emit(staged, describe_dataset(staged, home.open_image(dataset)))
+    return emit(home, staged, describe_dataset(staged, home.open_image(dataset)))

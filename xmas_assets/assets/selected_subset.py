@@ -45,4 +45,4 @@ def selected_subset(
     run = selection_record(context, subset, staged, pictures=pictures)
     link = tracking.record(run, log=context.log.warning, above=runs_above(context))
     described = describe_subset(rows, samples, pictures, excluded=excluded.rule, n_unread=method.n_unread(prepared))
-    return emit(staged, described | link)
+    return emit(home, staged, described | link)

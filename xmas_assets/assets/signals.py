@@ -58,6 +58,6 @@ def signals(
         folders, extracted = work.make(engine_of(home.settings(dataset).workers), listen(context.log))
         staged = stage_signals(folders, extracted)
     yield from (
-        emit(tables, describe_staged(tables, raw_dataset, notices=extracted[name].notices), output_name=name)
+        emit(home, tables, describe_staged(tables, raw_dataset, notices=extracted[name].notices), output_name=name)
         for name, tables in staged.items()
     )

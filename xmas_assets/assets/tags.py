@@ -34,4 +34,4 @@ def tags(
             home, dataset, raw_dataset, base_model, workspace=workspace, progress=ProgressBar("tags", context.log)
         )
         staged = stage(workspace, {"tags": frame})
-    return emit(staged, describe_tags(staged["tags"], notices=notices))
+    return emit(home, staged, describe_tags(staged["tags"], notices=notices))

@@ -58,4 +58,4 @@ def target_model(
     record = read_record(workspace / "run")
     run = model_record(context, upstream=upstream, trained=checkpoints[-1], record=record, settings=settings)
     link = tracking.record(run, log=context.log.warning, above=runs_above(context))
-    return emit(staged, describe_training(record) | link)
+    return emit(home, staged, describe_training(record) | link)

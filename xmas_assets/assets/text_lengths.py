@@ -28,4 +28,4 @@ def text_lengths(
     with home.stage("text_lengths", dataset, key=work.key) as workspace:
         table = work.make(engine_of(home.settings(dataset).workers), listen(context.log))
         staged = stage(workspace, table.named("text_lengths"), schemas={"text_lengths": table.schema})
-    return emit(staged, describe_lengths(staged["text_lengths"].column("n_answer_tokens")))
+    return emit(home, staged, describe_lengths(staged["text_lengths"].column("n_answer_tokens")))

@@ -24,4 +24,4 @@ def validation_samples(context: dg.AssetExecutionContext, home: dg.ResourceParam
     dataset = context.partition_key
     with home.stage("validation_samples", dataset, key=current_versions(home, dataset)["validation"]) as workspace:
         staged = stage_validation(workspace, home, dataset, progress=ProgressBar("read", context.log))
-    return emit(staged, describe_dataset(staged, home.open_image(dataset)))
+    return emit(home, staged, describe_dataset(staged, home.open_image(dataset)))

@@ -42,4 +42,4 @@ def warmup_checkpoints(
             feature_folder=home.features(),
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path(), learning_rate=learning_rates(checkpoints))
-    return emit(staged, describe_training(read_record(workspace / "run")))
+    return emit(home, staged, describe_training(read_record(workspace / "run")))

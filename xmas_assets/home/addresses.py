@@ -2,7 +2,7 @@
 
 import json
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 from xmas_assets.files.notes import read_note
 from xmas_assets.files.whole import replacing
@@ -35,10 +35,12 @@ class Addresses(NamedTuple):
         """Address of an MLflow page; without the workflow type it would open as a page about chatbot traces."""
         return f"{self.mlflow}/#/{route}{'&' if '?' in route else '?'}workflowType=machine_learning"
 
-    def dagster_run(self, run: str) -> str:
-        """Address of a run in Dagster."""
-        return f"{self.dagster}/runs/{run}"
+    def seen_as(self, host: str) -> "Addresses":
+        """The addresses under the name that a browser calls this machine, the value of its header ``Host``.
 
-    def dagster_asset(self, asset: str, partition: str) -> str:
-        """Address of an asset's partition in Dagster."""
-        return f"{self.dagster}/assets/{asset}?view=partitions&partition={quote(partition)}"
+        They stay as they are for a name without a port, which is a proxy's: the ports are not its own.
+        """
+        name, _, port = host.rpartition(":")
+        if not (name and port.isdecimal()):
+            return self
+        return Addresses(*(f"{urlsplit(each).scheme}://{name}:{urlsplit(each).port}" for each in self))

@@ -77,6 +77,16 @@ def markdown_image(png: bytes, *, limit_bytes: int = 500_000) -> Markdown:
     return Markdown(f"![]({data_uri(png)})")
 
 
+def narrowed(png: bytes, *, width: int = 520) -> bytes:
+    """The picture, at most as wide as an asset's page of Dagster shows on a small screen."""
+    image = Image.open(io.BytesIO(png))
+    if image.width <= width:
+        return png
+    image = image.convert("RGB")
+    image.thumbnail((width, image.height), Image.Resampling.LANCZOS)
+    return _png(image)
+
+
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")

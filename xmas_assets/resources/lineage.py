@@ -7,9 +7,9 @@ import dagster as dg
 import polars as pl
 
 from xmas_assets.contracts.artifacts import Checkpoint, SelectionKey, TrainingRecord, parse_partition
+from xmas_assets.contracts.links import dagster_asset, dagster_run
 from xmas_assets.contracts.settings import Section, Settings
 from xmas_assets.evaluation.cost_tables import DEVICES, STAGES
-from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.command import Command
 from xmas_assets.home.stored_tables import StoredTables, combine
 from xmas_assets.report.contamination import exclusion_text
@@ -229,11 +229,8 @@ def _tags(context: dg.AssetExecutionContext, kind: str, note: str) -> dict[str, 
     asset, partition, run = context.asset_key.to_user_string(), context.partition_key, context.run.run_id
     tags = {"xmas.kind": kind, "dagster.run": run, "dagster.partition": partition, "dagster.asset": asset}
     tags |= _source(context)
-    addresses = Addresses.read(context.resources.home)
-    if addresses is None:
-        return tags | {"mlflow.note.content": f"{note} In Dagster (xmas ui): asset {asset}, run {run[:8]}."}
-    page = addresses.dagster_run(run)
-    links = f"[{asset}]({addresses.dagster_asset(asset, partition)}), [run {run[:8]}]({page})"
+    page = dagster_run(run)
+    links = f"[{asset}]({dagster_asset(asset, partition)}), [run {run[:8]}]({page})"
     return tags | {"dagster.url": page, "mlflow.note.content": f"{note} In Dagster: {links}."}
 
 

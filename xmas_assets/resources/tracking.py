@@ -19,16 +19,17 @@ import dagster as dg
 from filelock import FileLock
 from pydantic import Field
 
+from xmas_assets.contracts.links import TO_MLFLOW, mlflow_run
 from xmas_assets.contracts.messages import first_line
 from xmas_assets.files.notes import note_bytes
 from xmas_assets.files.whole import rename_all, replacing
-from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
+from xmas_assets.resources.run_list import VIEW, VIEW_TAG, run_list
 from xmas_assets.resources.run_record import RunRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
 
 _FINISHED = "FINISHED"
 _RUN_KEY = "xmas.run_key"
@@ -41,8 +42,9 @@ _ADDRESSES = (
 _MOST_METRICS = 1000  # that MLflow takes at once
 _EXPERIMENT = (
     "Selections of dataset `{dataset}` and the models trained on them. At the top is each command; below it are its "
-    "methods and budgets, with means over seeds; below those, the selections (`select`) and models (`train`). Useful "
-    "columns: metrics `score` (mean over tasks), `rel_percent` (percent of the score of full data) and `vs_random`."
+    "methods and budgets, with means over seeds; below those, the selections (`select`) and models (`train`). "
+    "[All by score]({runs}), with the columns `score` (mean over tasks), `rel_percent` (percent of the score of full "
+    "data) and `vs_random`."
 )
 
 
@@ -58,18 +60,13 @@ class Tracking(dg.ConfigurableResource):
         """Track one run, and before it those above it; never raises for an MLflow failure, but says so through ``log``.
 
         Returns:
-            Dagster metadata: the run's address in the MLflow UI, its name if ``xmas ui`` never ran, or the note that it
-            waits in the outbox.
+            Dagster metadata: a link to the run in MLflow, on whatever port, or the note that it waits in the outbox.
         """
         runs = self.record_all([*above, record], log=log)
         if record.key not in runs:
             return {"mlflow": dg.MetadataValue.text("waiting in the outbox; 'xmas doctor' shows why")}
         experiment_id, run_id = runs[record.key]
-        addresses = Addresses.read(self.home)
-        if addresses is None:
-            where = f"run '{record.name}' of experiment '{record.experiment}'; 'xmas ui' serves MLflow"
-            return {"mlflow": dg.MetadataValue.text(where)}
-        return {"mlflow": dg.MetadataValue.url(addresses.mlflow_page(f"experiments/{experiment_id}/runs/{run_id}"))}
+        return {"mlflow": dg.MetadataValue.url(mlflow_run(experiment_id, run_id))}
 
     def record_all(self, records: Iterable[RunRecord], *, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:
         """Track several runs; returns run key to (experiment id, run id) for what MLflow has taken."""
@@ -86,10 +83,19 @@ class Tracking(dg.ConfigurableResource):
         with self._lock():
             return self._send(log)
 
-    def prepare(self) -> None:
-        """Create the store if it is not there, so that a server and a run need not race for it."""
+    def prepare(self) -> dict[str, str]:
+        """Create the store if it is not there, so that a server and a run need not race for it.
+
+        Returns:
+            Route of the run list of each dataset's experiment, with the columns that matter, by dataset.
+        """
         with self._lock():
-            _Delivery.open(self.tracking_uri(), self._artifacts).client.search_experiments(max_results=1)
+            delivery = _Delivery.open(self.tracking_uri(), self._artifacts)
+            found = {experiment.name: experiment for experiment in delivery.client.search_experiments()}
+            ours = [found[name] for name in self.home.datasets() if name in found]
+            for experiment in ours:
+                delivery.describe(experiment)
+            return {experiment.name: run_list(experiment.experiment_id) for experiment in ours}
 
     def waiting(self) -> int:
         """Records in the outbox that MLflow has not taken yet."""
@@ -206,16 +212,24 @@ class _Delivery:
     def _find_or_create(self, record: RunRecord) -> "Run":
         experiment = self.client.get_experiment_by_name(record.experiment)
         if experiment is None:
-            note = {"mlflow.note.content": _EXPERIMENT.format(dataset=record.experiment)}
-            self.client.create_experiment(record.experiment, artifact_location=self.artifacts.as_uri(), tags=note)
+            self.client.create_experiment(record.experiment, artifact_location=self.artifacts.as_uri())
             experiment = self.client.get_experiment_by_name(record.experiment)
-        assert experiment is not None
+            assert experiment is not None
+            self.describe(experiment)
         return self._find(experiment.experiment_id, record.key) or self.client.create_run(
             experiment.experiment_id,
             start_time=None if record.started is None else _milliseconds(record.started),
             run_name=record.name,
             tags={_RUN_KEY: _tag_of(record.key)},
         )
+
+    def describe(self, experiment: "Experiment") -> None:
+        """Give an experiment its description and the view of its run list, as far as it has others."""
+        runs = f"{TO_MLFLOW}{run_list(experiment.experiment_id)}"
+        note = _EXPERIMENT.format(dataset=experiment.name, runs=runs)
+        for name, value in {"mlflow.note.content": note, VIEW_TAG: VIEW}.items():
+            if experiment.tags.get(name) != value:
+                self.client.set_experiment_tag(experiment.experiment_id, name, value)
 
     def _find(self, experiment_id: str, key: str) -> "Run | None":
         found = self.client.search_runs([experiment_id], f"tags.`{_RUN_KEY}` = '{_tag_of(key)}'", max_results=1)

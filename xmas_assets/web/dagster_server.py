@@ -13,7 +13,10 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 
+from xmas_assets.home.home import Home
 from xmas_assets.web.guard import Guard
+from xmas_assets.web.pictures import Pictures
+from xmas_assets.web.redirects import Redirects
 from xmas_assets.web.token_door import TOKEN_VARIABLE, TokenDoor
 
 _POLL_MS = 2000
@@ -29,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--allowed-hosts", required=True, help="values of the Host header, with commas between them")
     given = parser.parse_args(arguments)
     target = WorkspaceFileTarget([given.workspace])
+    home = Home.locate()
     with DagsterInstance.get() as instance, WorkspaceProcessContext(instance, target) as context:
         app = create_app_from_workspace_process_context(context, live_data_poll_rate=_POLL_MS)
-        door = TokenDoor(app, token=os.environ[TOKEN_VARIABLE])
+        door = TokenDoor(Redirects(Pictures(app, home=home), home=home), token=os.environ[TOKEN_VARIABLE])
         guarded = Guard(door, hosts=given.allowed_hosts.split(","))
         uvicorn.run(guarded, host=given.host, port=given.port, log_level="warning")
 

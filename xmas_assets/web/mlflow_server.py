@@ -5,7 +5,9 @@ MLflow's own options do not suffice: they let every page of this machine, on any
 
 import os
 
+from xmas_assets.home.home import Home
 from xmas_assets.web.guard import App, Guard
+from xmas_assets.web.redirects import Redirects
 from xmas_assets.web.token_door import TOKEN_VARIABLE, TokenDoor
 
 
@@ -14,5 +16,5 @@ def guarded() -> App:
     from mlflow.environment_variables import MLFLOW_SERVER_ALLOWED_HOSTS
     from mlflow.server.fastapi_app import app
 
-    door = TokenDoor(app, token=os.environ[TOKEN_VARIABLE])
+    door = TokenDoor(Redirects(app, home=Home.locate()), token=os.environ[TOKEN_VARIABLE])
     return Guard(door, hosts=os.environ[MLFLOW_SERVER_ALLOWED_HOSTS.name].split(","))

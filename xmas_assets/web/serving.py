@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from xmas_assets.web.commands import server_commands
 from xmas_assets.web.token_door import TOKEN_VARIABLE, new_token
 
 _GRACE_SECONDS = 20.0
+_MOST_LINES = 5  # of datasets, under the two addresses
 
 
 class ServerEndedError(XmasError):
@@ -50,8 +51,8 @@ def serve(
         host, port=port, mlflow_port=mlflow_port, allowed_hosts=allowed_hosts, store=tracking.tracking_uri()
     )
     instance = open_instance(home)
-    tracking.prepare()
     tracking.deliver(log=print)
+    runs = tracking.prepare()
     shown = f"[{host}]" if ":" in host else host
     addresses = Addresses(f"http://{shown}:{port}", f"http://{shown}:{mlflow_port}")
     addresses.save(home)
@@ -63,7 +64,7 @@ def serve(
         try:
             for name, command in commands.items():
                 servers[name] = _start(name, command, home, token=token)
-            _watch(servers, addresses, home, token=token)
+            _watch(servers, addresses, home, token=token, runs=runs)
         except KeyboardInterrupt:
             print("stopping", flush=True)
         finally:
@@ -140,7 +141,14 @@ def _log_path(name: str, home: Home) -> Path:
     return home.path("logs") / f"{name.lower()}.log"
 
 
-def _watch(servers: dict[str, subprocess.Popen[bytes]], addresses: Addresses, home: Home, *, token: str) -> None:
+def _watch(
+    servers: dict[str, subprocess.Popen[bytes]],
+    addresses: Addresses,
+    home: Home,
+    *,
+    token: str,
+    runs: Mapping[str, str],
+) -> None:
     """Say when both answer, then wait until one ends."""
     started = time.monotonic()
     print(f"starting; logs in {home.path('logs')}", flush=True)
@@ -153,6 +161,8 @@ def _watch(servers: dict[str, subprocess.Popen[bytes]], addresses: Addresses, ho
         if not ready and all(_answers(page, token) for page in pages):
             ready = True
             print(f"Dagster  {addresses.dagster}\nMLflow   {addresses.mlflow_page('experiments')}")
+            for dataset, route in list(runs.items())[:_MOST_LINES]:
+                print(f"  runs of {dataset} by score  {addresses.mlflow_page(route)}")
             print(f"ready after {time.monotonic() - started:.0f} s; Ctrl-C ends both", flush=True)
         time.sleep(0.5)
 

@@ -183,8 +183,10 @@ def test_mlflow_names_no_address_of_dagster_before_it_was_ever_served(built):
     for run in [*selecting, *models]:
         assert [name for name, tag in run.data.tags.items() if "://" in tag] == []
         asset = "target_model" if run.data.tags["xmas.kind"] == "model" else "selected_subset"
-        id8 = run.data.tags["dagster.run"][:8]
-        assert run.data.tags["mlflow.note.content"].endswith(f" In Dagster (xmas ui): asset {asset}, run {id8}.")
+        link, note = f"/to-dagster/runs/{run.data.tags['dagster.run']}", run.data.tags["mlflow.note.content"]
+        assert f"[{asset}](/to-dagster/assets/{asset}?view=partitions&partition=shapes%7C" in note
+        assert note.endswith(f", [run {link[-36:][:8]}]({link}).")
+        assert run.data.tags["dagster.url"] == link
 
 
 def test_one_mlflow_run_a_command_holds_its_methods_and_lasts_as_long_as_their_work(built):

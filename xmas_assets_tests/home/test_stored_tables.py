@@ -32,7 +32,7 @@ def test_the_version_is_the_content_not_the_metadata_or_the_place(tmp_path):
     assert stage(tmp_path / "b", {"t": FRAME}, metadata={"said": "other"}).version == first.version
     assert stage(tmp_path / "c", {"t": FRAME.reverse()}).version != first.version
     assert stage(tmp_path / "d", {"other name": FRAME}).version != first.version
-    assert emit(first, {}).data_version == dg.DataVersion(first.version)
+    assert emit(Home.open(tmp_path), first, {}).data_version == dg.DataVersion(first.version)
 
 
 def test_versions_combine_in_order_and_without_running_together():
@@ -41,7 +41,9 @@ def test_versions_combine_in_order_and_without_running_together():
 
 
 def test_markdown_and_paths_are_shown_as_such(tmp_path):
-    shown = emit(stage(tmp_path, {"t": FRAME}), {"table": Markdown("| a |"), "where": tmp_path, "rows": 2}).metadata
+    shown = emit(
+        Home.open(tmp_path), stage(tmp_path, {"t": FRAME}), {"table": Markdown("| a |"), "where": tmp_path, "rows": 2}
+    ).metadata
     assert shown["table"] == dg.MetadataValue.md("| a |")
     assert shown["where"] == dg.MetadataValue.path(str(tmp_path))
     assert shown["rows"] == dg.MetadataValue.int(2)

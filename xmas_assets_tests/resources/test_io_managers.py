@@ -23,12 +23,12 @@ def assets_of(home: Home, seen: dict):
     @dg.asset(partitions_def=DATASETS)
     def numbers(context: dg.AssetExecutionContext) -> dg.Output:
         with home.stage("numbers", context.partition_key, "k") as workspace:
-            return emit(stage(workspace, {"n": pl.DataFrame({"x": [1, 2, 3]})}), {})
+            return emit(home, stage(workspace, {"n": pl.DataFrame({"x": [1, 2, 3]})}), {})
 
     @dg.asset(partitions_def=SELECTIONS)
     def parts(context: dg.AssetExecutionContext, numbers: StoredTables) -> dg.Output:
         with home.stage("parts", context.partition_key, "k") as workspace:
-            return emit(stage(workspace, {"p": numbers["n"].frame().head(1)}), {})
+            return emit(home, stage(workspace, {"p": numbers["n"].frame().head(1)}), {})
 
     @dg.asset(partitions_def=DATASETS)
     def total(parts: dict[str, StoredTables]) -> None:

@@ -1,6 +1,7 @@
 """MLflow lineage on a real store: runs are found again, outages lose nothing, parallel writers do not race."""
 
 import io
+import json
 import multiprocessing
 import shutil
 from pathlib import Path
@@ -9,10 +10,10 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
 from xmas_assets.resources.run_record import RunRecord
 from xmas_assets.resources.tracking import Tracking
+from xmas_assets_tests.e2e.platforms import register
 
 
 def make_tracking(root: Path, uri: str = "") -> Tracking:
@@ -67,15 +68,25 @@ def test_a_run_is_shown_below_its_parent(tmp_path):
     assert below == {"random_b0.10_s0", "random_b0.10_s1"}
 
 
-def test_a_run_is_linked_where_xmas_ui_served_and_named_where_it_never_ran(tmp_path):
+def test_a_run_is_linked_without_a_port_since_it_may_be_another_next_time(tmp_path):
     tracking = make_tracking(tmp_path)
-    named = tracking.record(make_record(), log=print)["mlflow"].value
-    assert named == "run 'random_b0.10_s0' of experiment 'shapes'; 'xmas ui' serves MLflow"
-    Addresses("http://127.0.0.1:3333", "http://127.0.0.1:5555").save(tracking.home)
     linked = tracking.record(make_record(), log=print)["mlflow"].value
     (run,) = runs_in(tracking)[1]
-    route = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
-    assert linked == f"http://127.0.0.1:5555/#/{route}?workflowType=machine_learning"
+    assert linked == f"/to-mlflow/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+
+
+def test_an_experiment_has_a_view_of_its_run_list_also_one_of_an_earlier_version(tmp_path):
+    tracking = make_tracking(tmp_path)
+    register(tmp_path, n_train=8)
+    tracking.record(make_record(), log=print)
+    client, runs = runs_in(tracking)
+    tag = "mlflow.sharedViewState.xmas"
+    number = runs[0].info.experiment_id
+    said = json.loads(client.get_experiment(number).tags[tag])
+    assert said["selectedColumns"][1:3] == ["metrics.`score`", "metrics.`rel_percent`"]
+    client.set_experiment_tag(number, tag, "{}")
+    assert tracking.prepare() == {"shapes": f"experiments/{number}/runs?viewStateShareKey=xmas"}
+    assert json.loads(client.get_experiment(number).tags[tag]) == said
 
 
 def test_an_outage_keeps_the_record_and_the_next_delivery_sends_it(tmp_path):
