@@ -11,6 +11,7 @@ DOORS = {
     "files/notes.py": "the door for JSON",
     "data/plain_yaml.py": "the door for YAML",
     "data/json_records.py": "records, cut out of their file at a bound",
+    "data/json_columns.py": "items of a list, cut at a bound",
     "data/nested.py": "a text in one cell of a table that was read already",
     "data/trainers/columns.py": "what was written just before",
     "data/readers.py": "the first line of a file, of as many bytes as are looked at",
