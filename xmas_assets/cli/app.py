@@ -89,10 +89,10 @@ def main() -> None:
 
 def _explain_database(error: Exception) -> str | None:
     """What to do about a database of Dagster's; None if the error is another, also where none was opened yet."""
-    if "xmas_assets.orchestration.platform" not in sys.modules:
+    if "xmas_assets.orchestration.database" not in sys.modules:
         return None
     from xmas_assets.home.home import Home
-    from xmas_assets.orchestration.platform import explain_database
+    from xmas_assets.orchestration.database import explain_database
 
     return explain_database(error, Home.locate())
 

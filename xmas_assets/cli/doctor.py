@@ -12,6 +12,7 @@ import typer
 
 from xmas_assets.cli.options import find_home
 from xmas_assets.cli.output import is_drawn, note, print_table, prints_tables
+from xmas_assets.contracts.errors import SettingsError
 
 if TYPE_CHECKING:
     from xmas_assets.home.home import Home
@@ -79,11 +80,16 @@ def findings(home: "Home") -> Iterator[Finding]:
     if folder != root:
         return  # a home that is not there has no records
     tracking = Tracking(home=home)
+    try:
+        address = tracking.store().shown
+    except SettingsError as error:
+        yield Finding(False, f"MLflow has no store: {error}", f"edit {root / 'mlflow' / 'tracking.yaml'}")
+        return
     tracking.deliver(log=note)
     waiting = tracking.waiting()
     yield Finding(
         waiting == 0,
-        f"{waiting} MLflow records wait for delivery to {tracking.tracking_uri()}",
+        f"{waiting} MLflow records wait for delivery to {address}",
         "look at the message above; 'xmas doctor' delivers them when the store is back",
     )
 

@@ -43,4 +43,6 @@ class Addresses(NamedTuple):
         name, _, port = host.rpartition(":")
         if not (name and port.isdecimal()):
             return self
-        return Addresses(*(f"{urlsplit(each).scheme}://{name}:{urlsplit(each).port}" for each in self))
+        own = urlsplit(self.dagster).hostname  # MLflow may be a server elsewhere, which keeps its name
+        parts = [(each, urlsplit(each)) for each in self]
+        return Addresses(*(f"{at.scheme}://{name}:{at.port}" if at.hostname == own else each for each, at in parts))

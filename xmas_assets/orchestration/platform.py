@@ -8,17 +8,16 @@ from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
-from sqlalchemy.exc import DatabaseError
 from yaml import YAMLError
 
 from xmas_assets.contracts.errors import StoreError, XmasError
 from xmas_assets.contracts.messages import first_line
 from xmas_assets.definitions import build_defs
-from xmas_assets.files.space import has_space
 from xmas_assets.files.whole import replacing
 from xmas_assets.home.command import Command
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.asset_links import AssetLinks
+from xmas_assets.orchestration.database import check_database
 from xmas_assets.orchestration.event_notes import EventNotes
 from xmas_assets.orchestration.freshness import Freshness, warn_once
 from xmas_assets.orchestration.process_claims import PROCESS_TAG, process_claim
@@ -29,7 +28,6 @@ from xmas_assets.selection.registry import parameter_problems
 
 _OUR_ERROR = re.compile(r"^xmas_assets\.[\w.]+: ")  # an XmasError explains itself, so its type is not shown
 
-_LEAST_BYTES = 1 << 20  # that a database needs to write on
 _NO_CAPTURE = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 """Runs of a command print to its terminal. To capture that takes four processes a run, and hides the progress bars."""
 
@@ -112,6 +110,7 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     if not settings.exists():
         with replacing(settings) as unfinished:
             unfinished.write_bytes((Path(__file__).parents[1] / "instance" / "dagster.yaml").read_bytes())
+    check_database(settings)
     os.environ["DAGSTER_HOME"] = str(folder)
     try:
         return dg.DagsterInstance.local_temp(str(folder), overrides={"compute_logs": _NO_CAPTURE})
@@ -120,18 +119,6 @@ def open_instance(home: Home) -> dg.DagsterInstance:
             f"{settings} is damaged, or not settings of Dagster ({first_line(error)}); delete it, and the next command "
             "writes it anew"
         ) from error
-
-
-def explain_database(error: Exception, home: Home) -> str | None:
-    """What to do about Dagster's database, in one line, if that is what an error comes from; None if not."""
-    if not isinstance(error, DatabaseError):
-        return None
-    if not has_space(home.path(), _LEAST_BYTES):
-        return f"the disk of {home.path()} is full; free some space, then run again: finished work is kept"
-    return (
-        f"Dagster's database below {home.path('dagster')} cannot be used ({first_line(error)}); if it is damaged, move "
-        "that folder away and run again: finished work is found, and not repeated"
-    )
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

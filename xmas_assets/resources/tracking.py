@@ -10,7 +10,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
@@ -19,11 +18,14 @@ import dagster as dg
 from filelock import FileLock
 from pydantic import Field
 
+from xmas_assets.contracts.errors import SettingsError, StoreError
 from xmas_assets.contracts.links import TO_MLFLOW, mlflow_run
 from xmas_assets.contracts.messages import first_line
 from xmas_assets.files.notes import note_bytes
 from xmas_assets.files.whole import rename_all, replacing
 from xmas_assets.home.home import Home
+from xmas_assets.home.moved_artifacts import follow_move
+from xmas_assets.home.tracking_store import TrackingStore, without_password
 from xmas_assets.resources.run_list import VIEW, VIEW_TAG, run_list
 from xmas_assets.resources.run_record import RunRecord
 
@@ -33,12 +35,6 @@ if TYPE_CHECKING:
 
 _FINISHED = "FINISHED"
 _RUN_KEY = "xmas.run_key"
-_OWN_ARTIFACTS = "/mlflow/artifacts"
-_ADDRESSES = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-)
 _MOST_METRICS = 1000  # that MLflow takes at once
 _EXPERIMENT = (
     "Selections of dataset `{dataset}` and the models trained on them. At the top is each command; below it are its "
@@ -52,7 +48,9 @@ class Tracking(dg.ConfigurableResource):
     """Writes run records to the outbox and delivers them to MLflow."""
 
     home: dg.ResourceDependency[Home]
-    uri: str = Field(default="", description="MLflow tracking URI; empty for the sqlite store below XMAS_HOME.")
+    uri: str = Field(
+        default="", description="MLflow tracking URI, without a password; empty for the store of the home."
+    )
 
     def record(
         self, record: RunRecord, *, log: Callable[[str], None], above: Iterable[RunRecord] = ()
@@ -88,30 +86,46 @@ class Tracking(dg.ConfigurableResource):
 
         Returns:
             Route of the run list of each dataset's experiment, with the columns that matter, by dataset.
+
+        Raises:
+            StoreError: If a store elsewhere cannot be used.
         """
+        store = self.store()
         with self._lock():
-            delivery = _Delivery.open(self.tracking_uri(), self._artifacts)
-            found = {experiment.name: experiment for experiment in delivery.client.search_experiments()}
-            ours = [found[name] for name in self.home.datasets() if name in found]
-            for experiment in ours:
-                delivery.describe(experiment)
+            try:
+                delivery = _Delivery.open(store)
+                found = {experiment.name: experiment for experiment in delivery.client.search_experiments()}
+                ours = [found[name] for name in self.home.datasets() if name in found]
+                for experiment in ours:
+                    delivery.describe(experiment)
+            except _outages() as error:
+                if store.is_own:
+                    raise
+                raise StoreError(
+                    f"MLflow's store at {store.shown} cannot be used ({_said(error, store)}); start it, or see "
+                    f"{self.home.path('mlflow') / 'tracking.yaml'}"
+                ) from None
             return {experiment.name: run_list(experiment.experiment_id) for experiment in ours}
 
     def waiting(self) -> int:
         """Records in the outbox that MLflow has not taken yet."""
         return len(list(self._outbox.glob("[0-9]*.json")))
 
+    def store(self) -> TrackingStore:
+        """Where runs go: ``uri``, what the home's ``mlflow/tracking.yaml`` names, or the SQLite store below the home.
+
+        Raises:
+            SettingsError: If that file cannot be used.
+        """
+        return TrackingStore.of(self.home, self.uri)
+
     def tracking_uri(self) -> str:
-        """Where runs go: the configured URI, or the sqlite store below ``XMAS_HOME``."""
-        return self.uri or f"sqlite:///{self.home.path('mlflow')}/mlflow.db"
+        """Address of the store; it may hold a password."""
+        return self.store().uri
 
     @property
     def _outbox(self) -> Path:
         return self.home.path("mlflow", "outbox")
-
-    @property
-    def _artifacts(self) -> Path:
-        return self.home.path("mlflow", "artifacts")
 
     def _next_number(self) -> int:
         """The time, or a number behind that of every record that waits: clocks are put back, and order matters."""
@@ -122,10 +136,8 @@ class Tracking(dg.ConfigurableResource):
         return FileLock(self._outbox / ".lock")
 
     def _send(self, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
         sent: dict[str, tuple[str, str]] = {}
+        store: TrackingStore | None = None
         for path in sorted(self._outbox.glob("[0-9]*.json")):
             try:
                 record = RunRecord.model_validate_json(note_bytes(path))
@@ -134,51 +146,49 @@ class Tracking(dg.ConfigurableResource):
                 log(f"{path} is damaged, and can never reach MLflow; it is set aside as {path.stem}.damaged")
                 continue
             try:
-                if not self.uri:
-                    _follow_move(self.home.path("mlflow") / "mlflow.db", self._artifacts.as_uri())
-                sent[record.key] = _Delivery.open(self.tracking_uri(), self._artifacts).deliver(record)
-            except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-                log(f"MLflow did not take '{record.name}' ({first_line(error)}); it waits in {self._outbox}")
+                store = self.store()
+                if store.is_own and store.artifacts:
+                    follow_move(self.home.path("mlflow") / "mlflow.db", store.artifacts)
+                sent[record.key] = _Delivery.open(store).deliver(record)
+            except (SettingsError, *_outages()) as error:
+                log(f"MLflow did not take '{record.name}' ({_said(error, store)}); it waits in {self._outbox}")
                 break
             path.unlink()
         return sent
 
 
-def _follow_move(database: Path, folder: str) -> None:
-    """Let the artifacts of our own store be below its present folder, where its home was copied or moved.
+def _outages() -> tuple[type[Exception], ...]:
+    """What MLflow raises where its store is away or damaged."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
-    MLflow keeps their absolute addresses, and has no call that changes them.
-    """
-    if not database.is_file():
-        return
-    with closing(sqlite3.connect(database)) as connection, connection:
-        rows = connection.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
-        for (former,) in rows:
-            if not former.endswith(_OWN_ARTIFACTS) or former == folder:
-                continue
-            for table, column in _ADDRESSES:
-                connection.execute(
-                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column} || '/', 1, ?) = ?",
-                    (folder, len(former) + 1, len(former) + 1, f"{former}/"),
-                )
+    return MlflowException, SQLAlchemyError, sqlite3.Error, OSError
+
+
+def _said(error: Exception, store: TrackingStore | None) -> str:
+    """What an error says in one line, without the store's password."""
+    return without_password(first_line(error), store.uri if store else "")
 
 
 class _Delivery:
     """One open client and how a record becomes a run; every step may be repeated after a crash."""
 
-    def __init__(self, client: "MlflowClient", artifacts: Path) -> None:
+    def __init__(self, client: "MlflowClient", artifacts: str | None) -> None:
         self.client = client
         self.artifacts = artifacts
 
     @classmethod
-    def open(cls, uri: str, artifacts: Path) -> Self:
+    def open(cls, store: TrackingStore) -> Self:
         import os
 
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the outbox is there for longer outages
         from mlflow import MlflowClient
 
+        store.check_reachable()
+
         logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # not a word about making the tables
-        return cls(MlflowClient(uri), artifacts)
+        return cls(MlflowClient(store.uri), store.artifacts)
 
     def deliver(self, record: RunRecord) -> tuple[str, str]:
         from mlflow.entities import Metric, Param, RunTag
@@ -212,7 +222,7 @@ class _Delivery:
     def _find_or_create(self, record: RunRecord) -> "Run":
         experiment = self.client.get_experiment_by_name(record.experiment)
         if experiment is None:
-            self.client.create_experiment(record.experiment, artifact_location=self.artifacts.as_uri())
+            self.client.create_experiment(record.experiment, artifact_location=self.artifacts)
             experiment = self.client.get_experiment_by_name(record.experiment)
             assert experiment is not None
             self.describe(experiment)

@@ -17,10 +17,10 @@ from xmas_assets.contracts.errors import SettingsError, XmasError
 from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.platform import open_instance
-from xmas_assets.orchestration.process_claims import cancel_runs_of_ended_servers
+from xmas_assets.orchestration.process_claims import cancel_runs_of_ended_servers, runs_of_living_servers
 from xmas_assets.orchestration.stopping import STOP_SIGNALS
 from xmas_assets.resources.tracking import Tracking
-from xmas_assets.web.commands import server_commands
+from xmas_assets.web.commands import STORE_VARIABLE, server_commands
 from xmas_assets.web.token_door import TOKEN_VARIABLE, new_token
 
 _GRACE_SECONDS = 20.0
@@ -47,14 +47,16 @@ def serve(
     for number in (port, mlflow_port):
         _check_free(host, number)
     tracking = Tracking(home=home)
+    store = tracking.store()
     commands = server_commands(
-        host, port=port, mlflow_port=mlflow_port, allowed_hosts=allowed_hosts, store=tracking.tracking_uri()
+        host, port=port, mlflow_port=mlflow_port, allowed_hosts=allowed_hosts, has_mlflow=not store.is_server
     )
     instance = open_instance(home)
     tracking.deliver(log=print)
     runs = tracking.prepare()
     shown = f"[{host}]" if ":" in host else host
-    addresses = Addresses(f"http://{shown}:{port}", f"http://{shown}:{mlflow_port}")
+    own = f"http://{shown}:{mlflow_port}"
+    addresses = Addresses(f"http://{shown}:{port}", store.page if store.is_server else own)
     addresses.save(home)
     token = new_token()
     if allow_remote or allowed_hosts:
@@ -63,13 +65,16 @@ def serve(
         servers: dict[str, subprocess.Popen[bytes]] = {}
         try:
             for name, command in commands.items():
-                servers[name] = _start(name, command, home, token=token)
+                servers[name] = _start(name, command, home, token=token, store=store.uri)
             _watch(servers, addresses, home, token=token, runs=runs)
         except KeyboardInterrupt:
             print("stopping", flush=True)
         finally:
+            own_runs: set[str] = set()
+            with suppress(Exception):  # the database may be away, and the servers must end all the same
+                own_runs = runs_of_living_servers(instance)
             _end(list(servers.values()))
-            cancel_runs_of_ended_servers(instance)
+            cancel_runs_of_ended_servers(instance, own_runs)
 
 
 def check_host(host: str, *, allow_remote: bool) -> None:
@@ -118,13 +123,14 @@ def _stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _start(name: str, command: Sequence[str], home: Home, *, token: str) -> subprocess.Popen[bytes]:
+def _start(name: str, command: Sequence[str], home: Home, *, token: str, store: str) -> subprocess.Popen[bytes]:
     # MLflow's job workers serve LLM evaluation only, and are seven processes.
     settings = {
         "XMAS_HOME": str(home.path()),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         TOKEN_VARIABLE: token,
+        STORE_VARIABLE: store,
     }
     with _log_path(name, home).open("wb") as log:
         return subprocess.Popen(
@@ -151,13 +157,13 @@ def _watch(
 ) -> None:
     """Say when both answer, then wait until one ends."""
     started = time.monotonic()
+    pages = [f"{addresses.dagster}/server_info"] + [f"{addresses.mlflow}/health"] * ("MLflow" in servers)
     print(f"starting; logs in {home.path('logs')}", flush=True)
     ready = False
     while True:
         for name, server in servers.items():
             if server.poll() is not None:
                 raise ServerEndedError(f"{name} ended with code {server.returncode}; see {_log_path(name, home)}")
-        pages = (f"{addresses.dagster}/server_info", f"{addresses.mlflow}/health")
         if not ready and all(_answers(page, token) for page in pages):
             ready = True
             print(f"Dagster  {addresses.dagster}\nMLflow   {addresses.mlflow_page('experiments')}")
