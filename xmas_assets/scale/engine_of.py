@@ -1,6 +1,6 @@
 """The engine that a dataset's settings ask for."""
 
-from xmas_assets.contracts.settings import WorkersSettings
+from xmas_assets.contracts.workers import WorkersSettings
 from xmas_assets.scale.engines import SERIAL, Engine
 
 
