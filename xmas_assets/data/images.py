@@ -44,6 +44,10 @@ class ImageRoot:
         self._store = None if store is None else os.path.realpath(store)
         self._listings: dict[Path, dict[str, tuple[str, ...]]] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without listings of folders, which may be long; another process lists again what it needs."""
+        return vars(self) | {"_listings": {}}
+
     def resolve(self, ref: str) -> Path:
         """Path of the file that a reference names.
 

@@ -23,8 +23,9 @@ from xmas_assets.home.home import Home
 from xmas_assets.orchestration.before_training import say_what_is_too_long, say_what_scores_mean
 from xmas_assets.orchestration.platform import Platform, RunFailedError
 from xmas_assets.orchestration.process_claims import cancel_own_runs, end_killed_runs
-from xmas_assets.orchestration.stopping import at_stop, not_for_children
+from xmas_assets.orchestration.stopping import at_stop
 from xmas_assets.report.text import duration
+from xmas_assets.scale.child_processes import not_for_children
 from xmas_assets.selection.registry import assets_read
 from xmas_assets.stages.contamination import excluded_rows
 from xmas_assets.stages.file_changes import say_file_changes

@@ -17,7 +17,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from xmas_assets.scale.child_processes import STOP_SIGNALS
+
 _GRACE_SECONDS = 3.0  # in which the main thread may end by itself
 _AGAIN_SECONDS = 0.05  # before an interruption that was swallowed is raised anew
 _LAST_SECONDS = 5.0  # in which children are ended and runs are marked
@@ -70,16 +71,6 @@ def at_stop(work: Callable[[], None]) -> Iterator[None]:
         raise
     finally:
         _cleanups.remove(work)
-
-
-@contextmanager
-def not_for_children() -> Iterator[None]:
-    """Keep stop signals from processes that are started in the block: this one ends them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # children inherit it
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

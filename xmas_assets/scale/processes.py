@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from xmas_assets.scale.child_processes import not_for_children
 from xmas_assets.scale.crews import Died, Failed, Outcome, Worker, drive, outcome_of
 from xmas_assets.scale.engines import Advance, ShardReport, ShardWork
 from xmas_assets.scale.shards import Shard
@@ -54,7 +55,8 @@ class _Process:
     def __init__(self, work: bytes) -> None:
         self.connection, theirs = _SPAWN.Pipe()
         self.process: SpawnProcess = _SPAWN.Process(target=_serve, args=(theirs, work))
-        self.process.start()
+        with not_for_children():
+            self.process.start()
         theirs.close()  # so that the end of theirs is the end of the process
 
     def send(self, shard: Shard) -> None:

@@ -18,8 +18,8 @@ from xmas_assets.home.addresses import Addresses
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.platform import open_instance
 from xmas_assets.orchestration.process_claims import cancel_runs_of_ended_servers, runs_of_living_servers
-from xmas_assets.orchestration.stopping import STOP_SIGNALS
 from xmas_assets.resources.tracking import Tracking
+from xmas_assets.scale.child_processes import STOP_SIGNALS
 from xmas_assets.web.commands import STORE_VARIABLE, server_commands
 from xmas_assets.web.token_door import TOKEN_VARIABLE, new_token
 

@@ -114,6 +114,23 @@ def test_workers_end_with_a_killed_driver_and_a_rerun_gives_the_same_bytes(tmp_p
     assert contents(folder) == serial
 
 
+def test_ctrl_c_ends_workers_without_a_word_of_theirs(tmp_path: Path):
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER)
+    command = [sys.executable, str(script), str(tmp_path / "shards")]
+    driver = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "shards").glob("shard-*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    workers = children_of(driver.pid)
+    os.killpg(driver.pid, signal.SIGINT)
+    said = driver.communicate(timeout=30)[1]
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    assert len(workers) == 2
+    assert said.count("Traceback") == 1  # the driver's own: it is a plain script
+    assert "SpawnProcess" not in said
+
+
 def test_what_workers_used_is_counted_here_and_next_to_the_work(tmp_path: Path):
     with metered() as meter:
         make(tmp_path, BOTH, seconds=0.05)
