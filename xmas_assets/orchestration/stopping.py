@@ -123,8 +123,10 @@ def _end() -> NoReturn:
 def _end_children() -> None:
     import psutil
 
-    children = psutil.Process().children(recursive=True)
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    children: list[psutil.Process] = []
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+        # Looked for anew: the main thread may have been about to start one.
+        children = list({*children, *psutil.Process().children(recursive=True)})
         for child in children:
             with suppress(psutil.NoSuchProcess):
                 child.send_signal(number)
