@@ -35,8 +35,10 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return contents(folder)
 
 
-def children_of(pid: int) -> list[psutil.Process]:
-    return [p for p in psutil.Process(pid).children(recursive=True) if "resource_tracker" not in " ".join(p.cmdline())]
+def workers_of(pid: int) -> list[psutil.Process]:
+    """The processes below this one that were spawned to work; others may be there of other tests."""
+    below = psutil.Process(pid).children(recursive=True)
+    return [process for process in below if "spawn_main" in " ".join(process.cmdline())]
 
 
 def test_processes_make_the_bytes_of_a_serial_run_each_shard_once_and_leave_no_process(tmp_path: Path, serial):
@@ -45,7 +47,7 @@ def test_processes_make_the_bytes_of_a_serial_run_each_shard_once_and_leave_no_p
     made = [int(event[2]) for event in events(tmp_path) if event[1] == "made"]
     assert sorted(made) == [shard.index for shard in SHARDS]
     assert len({event[0] for event in events(tmp_path) if event[1] == "ready"}) == 2
-    assert not children_of(os.getpid())
+    assert not workers_of(os.getpid())
 
 
 def test_the_shard_of_a_killed_worker_is_made_by_another(tmp_path: Path, serial, caplog):
@@ -60,7 +62,7 @@ def test_a_frozen_worker_is_killed_at_the_deadline_and_its_shard_made_by_another
     make(tmp_path, ProcessEngine(n_workers=2, deadline_seconds=8, max_deaths=3), "frozen")
     assert contents(tmp_path) == serial
     assert "no answer for 8 s (workers.deadline_seconds)" in caplog.text
-    assert not children_of(os.getpid())
+    assert not workers_of(os.getpid())
 
 
 def test_workers_that_always_die_end_the_work_and_what_is_made_is_kept(tmp_path: Path, serial):
@@ -84,7 +86,7 @@ def test_an_error_of_the_work_comes_back_as_it_is_and_is_not_tried_again(tmp_pat
     with pytest.raises(error, match=message):
         make(tmp_path, BOTH, mishap)
     assert [event[2] for event in events(tmp_path) if event[1] == "begin"].count("4") == 1
-    assert not children_of(os.getpid())
+    assert not workers_of(os.getpid())
 
 
 DRIVER = """
@@ -104,7 +106,7 @@ def test_workers_end_with_a_killed_driver_and_a_rerun_gives_the_same_bytes(tmp_p
     deadline = time.monotonic() + 120
     while not list(folder.glob("shard-*")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    workers = children_of(driver.pid)
+    workers = workers_of(driver.pid)
     assert len(workers) == 2
     driver.send_signal(signal.SIGKILL)
     driver.wait()
@@ -122,7 +124,7 @@ def test_ctrl_c_ends_workers_without_a_word_of_theirs(tmp_path: Path):
     deadline = time.monotonic() + 120
     while not list((tmp_path / "shards").glob("shard-*")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    workers = children_of(driver.pid)
+    workers = workers_of(driver.pid)
     os.killpg(driver.pid, signal.SIGINT)
     said = driver.communicate(timeout=30)[1]
     assert psutil.wait_procs(workers, timeout=10)[1] == []
