@@ -60,6 +60,7 @@ def register(home: Path, name: str = "shapes", *, seed: int = 0, n_train: int = 
         test=[folder / "test.json"],
         images=folder,
         overrides=fields.pop("overrides", QUICK),
+        generated="toy",
         **fields,
     )
     registration.save(home)
