@@ -7,6 +7,7 @@ import re
 import stat
 import time
 import unicodedata
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
@@ -44,7 +45,7 @@ class ImageRoot:
         self._store = None if store is None else os.path.realpath(store)
         self._listings: dict[Path, dict[str, tuple[str, ...]]] = {}
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> Mapping[str, object]:
         """Without listings of folders, which may be long; another process lists again what it needs."""
         return vars(self) | {"_listings": {}}
 

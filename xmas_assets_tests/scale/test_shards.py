@@ -172,10 +172,10 @@ def test_work_that_is_found_done_counts_what_it_used_then_and_other_work_none_of
         run_shards(tmp_path, shards, lambda shard, path, _: work(shard, path, _) if shard.index < 2 else 1 / 0, key="a")
     with metered() as resumed:
         run_shards(tmp_path, shards, work, key="a")
-    assert resumed.earlier.wall_seconds >= 0.2
+    assert (resumed.earlier.wall_seconds or 0) >= 0.2
     with metered() as found:
         run_shards(tmp_path, shards, refuse, key="a")
-    assert found.earlier.wall_seconds >= resumed.earlier.wall_seconds + 0.1
+    assert (found.earlier.wall_seconds or 0) >= 0.3
     with metered() as other:
         run_shards(tmp_path, shards, work, key="b")
     assert other.earlier == Usage()
