@@ -37,6 +37,10 @@ class ImageError(XmasError):
         self.reason = reason
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type["ImageError"], tuple[str, str]]:
+        """An exception is pickled by its one message, which is not what this one is made of."""
+        return type(self), (self.reason, self.detail)
+
 
 class ModelError(XmasError):
     """A model directory, checkpoint or processor that cannot be used."""

@@ -78,7 +78,7 @@ def extract_signals(
     A signal's values do not depend, to the byte, on which others are read with it.
 
     Args:
-        signals: One or more, each with a ``repr`` that shows its paracounters (a dataclass).
+        signals: One or more, each with a ``repr`` that shows its parameters (a dataclass).
         samples: The dataset in row order.
         open_image: Gives the picture of a reference and content hash; called from a thread of its own, one picture
             at a time.

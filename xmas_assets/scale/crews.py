@@ -133,10 +133,13 @@ def outcome_of(work: ShardWork, shard: Shard) -> ShardReport | Failed:
     """Make a shard in a worker; an error is given back in a form that can be sent."""
     try:
         return make_shard(work, shard, lambda _: None)
-    except XmasError as error:
-        return Failed(error)
     except Exception as error:
-        _LOG.exception("shard %d failed", shard.index)
-        return Failed(
-            RuntimeError(f"shard {shard.index} failed in a worker: {type(error).__name__}: {first_line(error)}")
-        )
+        return failure(error, f"shard {shard.index}")
+
+
+def failure(error: Exception, what: str) -> Failed:
+    """An error in a form that can be sent: ours as it is, another, which is a bug, by its words, with a log of the rest."""
+    if isinstance(error, XmasError):
+        return Failed(error)
+    _LOG.error("%s failed in a worker", what, exc_info=error)
+    return Failed(RuntimeError(f"{what} failed in a worker: {type(error).__name__}: {first_line(error)}"))

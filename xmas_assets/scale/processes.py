@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from xmas_assets.scale.child_processes import not_for_children
-from xmas_assets.scale.crews import Died, Failed, Outcome, Worker, drive, outcome_of
+from xmas_assets.scale.crews import Died, Outcome, Worker, drive, failure, outcome_of
 from xmas_assets.scale.engines import Advance, ShardReport, ShardWork
 from xmas_assets.scale.shards import Shard
 
@@ -114,7 +114,7 @@ def _serve(connection: Connection, pickled: bytes) -> None:
         except Exception as error:
             with suppress(EOFError, OSError):
                 connection.recv()
-                connection.send(Failed(error))
+                connection.send(failure(error, "the start"))
             return
         while True:
             try:

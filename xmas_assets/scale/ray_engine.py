@@ -14,7 +14,7 @@ from typing import Any
 
 from xmas_assets.contracts.errors import SettingsError
 from xmas_assets.contracts.messages import first_line
-from xmas_assets.scale.crews import Died, Failed, Outcome, Worker, drive, outcome_of
+from xmas_assets.scale.crews import Died, Failed, Outcome, Worker, drive, failure, outcome_of
 from xmas_assets.scale.engines import Advance, ShardReport, ShardWork
 from xmas_assets.scale.shards import Shard
 
@@ -127,7 +127,7 @@ class _Actor:
             self._work: ShardWork = pickle.loads(pickled)  # noqa: S301 - of our own driver
             self._stack.enter_context(self._work.ready())
         except Exception as error:
-            self._failed = Failed(error)
+            self._failed = failure(error, "the start")
 
     def make(self, shard: bytes) -> bytes:
         return pickle.dumps(self._failed or outcome_of(self._work, pickle.loads(shard)))  # noqa: S301

@@ -1,12 +1,12 @@
 """Stages that make a value of every row in shards: what their assets and ``xmas work`` have in common."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from xmas_assets.contracts.progress import ProgressCallback
-from xmas_assets.contracts.signals import READ_IN_ONE_PASS
+from xmas_assets.contracts.signals import READ_IN_ONE_PASS, SIGNAL_ASSETS
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
@@ -46,8 +46,8 @@ def signal_work(
 ) -> RowWork:
     """Signals of the forward pass, read together off the proxy's checkpoints.
 
-    Each signal's shards are its own, in ``signal_folders``, so that one whose table a kill kept from its place is not
-    read again.
+    Each signal's shards are its own, in a folder of its own, so that one whose table a kill kept from its place is not
+    read again. ``make`` gives these folders by signal, and what was read.
     """
     from xmas_assets.extraction.extracting import extract_signals
     from xmas_assets.extraction.signal_makers import make_signals
@@ -135,15 +135,15 @@ def length_work(home: Home, dataset: str, raw: StoredTables, base: StoredTables)
     return RowWork({"text_lengths": 1.0}, key, lambda engine, listen: make(progress=listen("lengths"), engine=engine))
 
 
-_OF_PROXY = ("raw_dataset", "base_model", "proxy_checkpoints")
-_OF_WARMUP = ("raw_dataset", "base_model", "warmup_checkpoints")
-STAGES: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(READ_IN_ONE_PASS, _OF_PROXY),
-    **dict.fromkeys(_DIRECTIONS, _OF_WARMUP),
-    "validation_gradients": ("validation_samples", "base_model", "warmup_checkpoints"),
-    "clip_embeddings": ("raw_dataset", "base_model"),
-    "text_lengths": ("raw_dataset", "base_model"),
-}
+_SAMPLES = {"validation_gradients": "validation_samples"}  # of the others: raw_dataset
+
+
+def _inputs(stage: str) -> tuple[str, ...]:
+    samples = _SAMPLES.get(stage, "raw_dataset")
+    return (samples, "base_model", *(asset for asset in SIGNAL_ASSETS[stage].made_from if asset != samples))
+
+
+STAGES = {stage: _inputs(stage) for stage in (*READ_IN_ONE_PASS, *_DIRECTIONS, "clip_embeddings", "text_lengths")}
 """Those whose shards ``stored_work`` can find, and the assets that they are read from."""
 
 

@@ -52,19 +52,13 @@ def test_the_shard_of_a_killed_actor_is_made_by_another_each_once_with_the_bytes
 
 
 @pytest.mark.slow
-def test_a_frozen_actor_is_killed_at_the_deadline_and_its_shard_made_by_another(tmp_path, serial):
-    done = run(tmp_path, "frozen")
+@pytest.mark.parametrize(
+    ("mishap", "said"), [("frozen", "no answer for 30 s (workers.deadline_seconds)"), ("raylet", "is gone")]
+)
+def test_neither_a_frozen_actor_nor_a_killed_raylet_loses_a_shard(tmp_path, serial, mishap, said):
+    done = run(tmp_path, mishap)
     assert done.returncode == 0, done.stderr
-    assert "no answer for 30 s (workers.deadline_seconds)" in done.stderr
-    assert made(tmp_path) == ALL
-    assert contents(tmp_path) == serial
-
-
-@pytest.mark.slow
-def test_a_killed_raylet_loses_no_shard(tmp_path, serial):
-    done = run(tmp_path, "raylet")
-    assert done.returncode == 0, done.stderr
-    assert "is gone" in done.stderr
+    assert said in done.stderr
     assert made(tmp_path) == ALL
     assert contents(tmp_path) == serial
 
