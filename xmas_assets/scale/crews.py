@@ -138,7 +138,7 @@ def outcome_of(work: ShardWork, shard: Shard) -> ShardReport | Failed:
 
 
 def failure(error: Exception, what: str) -> Failed:
-    """An error in a form that can be sent: ours as it is, another, which is a bug, by its words, with a log of the rest."""
+    """An error in a form that can be sent: ours as it is; another, which is a bug, by its words and logged whole."""
     if isinstance(error, XmasError):
         return Failed(error)
     _LOG.error("%s failed in a worker", what, exc_info=error)
