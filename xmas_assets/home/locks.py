@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -32,18 +32,17 @@ class StageLocks:
             partition: Partition key.
         """
         self.hold_alone(stage, partition)
-        for part in self._parts(stage, partition):
-            _wait_for(part, f"a part of {stage} of {partition}")
+        for path in sorted(self.folder.glob(f"{_PART}__{self._path(stage, partition).stem}__*.lock")):
+            part = FileLock(path)
+            _acquire(part, f"a part of {stage} of {partition} is being made")
+            path.unlink(missing_ok=True)
+            part.release()
 
     def hold_alone(self, stage: str, partition: str) -> None:
         """Do as ``hold`` does, but do not wait for parts that are being made."""
         path = self._path(stage, partition)
         lock = _HELD.setdefault(path, FileLock(path, thread_local=False))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            _LOG.warning("%s of %s is being made by another run; waiting for it", stage, partition)
-            lock.acquire()
+        _acquire(lock, f"{stage} of {partition} is being made by another run")
 
     def release(self, stage: str, partition: str) -> None:
         """Let other runs make this stage of this partition."""
@@ -54,24 +53,26 @@ class StageLocks:
     @contextmanager
     def part(self, stage: str, partition: str) -> Iterator[None]:
         """Make some shards of a stage next to other parts, and while no run makes it as a whole."""
-        self.hold_alone(stage, partition)
-        lock = FileLock(self.folder / f"{_PART}__{self._path(stage, partition).stem}__{uuid4().hex}.lock")
-        try:
-            lock.acquire()
-        finally:
-            self.release(stage, partition)
-        try:
+        with ExitStack() as held:
+            self.hold_alone(stage, partition)
+            try:
+                held.enter_context(self._own(f"{_PART}__{self._path(stage, partition).stem}"))
+            finally:
+                self.release(stage, partition)
             yield
-        finally:
-            lock.release()
-            Path(lock.lock_file).unlink(missing_ok=True)
 
     @contextmanager
     def using(self, dataset: str) -> Iterator[None]:
         """Keep a dataset from being removed, by this or another process, for as long as this takes; shared by all."""
         for left in self.folder.glob(f"{_USING}__*.lock"):
             remove_if_free(left)  # of a run that was killed
-        lock = FileLock(self.folder / f"{_USING}__{dataset}__{uuid4().hex}.lock", thread_local=False)
+        with self._own(f"{_USING}__{dataset}"):
+            yield
+
+    @contextmanager
+    def _own(self, name: str) -> Iterator[None]:
+        """Hold a lock that nobody else can have, so that others see that this process is at it."""
+        lock = FileLock(self.folder / f"{name}__{uuid4().hex}.lock", thread_local=False)
         lock.acquire()
         try:
             yield
@@ -85,23 +86,17 @@ class StageLocks:
         patterns += (f"{_PART}__*__{quote(dataset, safe='')}__*",)
         return any(not is_free(path) for pattern in patterns for path in self.folder.glob(f"{pattern}.lock"))
 
-    def _parts(self, stage: str, partition: str) -> list[Path]:
-        return sorted(self.folder.glob(f"{_PART}__{self._path(stage, partition).stem}__*.lock"))
-
     def _path(self, stage: str, partition: str) -> Path:
         return self.folder / f"{stage}__{quote(partition, safe='')}.lock"
 
 
-def _wait_for(path: Path, what: str) -> None:
-    """Wait until no living process holds the lock in a file, and remove that."""
-    lock = FileLock(path)
+def _acquire(lock: FileLock, else_said: str) -> None:
+    """Take a lock, and say why if that has to wait."""
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        _LOG.warning("%s is being made; waiting for it", what)
+        _LOG.warning("%s; waiting for it", else_said)
         lock.acquire()
-    path.unlink(missing_ok=True)
-    lock.release()
 
 
 def is_free(path: Path) -> bool:

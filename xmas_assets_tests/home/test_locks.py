@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,36 @@ def test_a_folder_that_was_moved_and_linked_back_is_forgotten_and_what_the_link_
     assert home.forget("tiny") == [elsewhere]
     assert not link.is_symlink() and (elsewhere / "table.parquet").read_text() == "rows"
     assert home.datasets() == []
+
+
+def test_parts_of_a_stage_are_made_side_by_side_and_a_run_waits_for_all_of_them(home):
+    held = threading.Event()
+
+    def run() -> None:
+        home.locks.hold("clusters", "tiny")
+        held.set()
+        home.locks.release("clusters", "tiny")
+
+    waiting = threading.Thread(target=run)
+    with home.locks.part("clusters", "tiny"):
+        with home.locks.part("clusters", "tiny"):
+            waiting.start()
+            assert not held.wait(0.5)
+            with pytest.raises(StoreError, match="a run is at work"):
+                home.forget("tiny")
+        assert not held.wait(0.5)
+    waiting.join(30)
+    assert held.is_set()
+    assert list(home.path("locks").glob("part*")) == []
+
+
+def test_a_part_that_was_killed_keeps_no_run_waiting(home):
+    script = HOLDS.replace('using("tiny")', 'part("clusters", "tiny")')
+    part = subprocess.Popen([sys.executable, "-c", script, str(home.root)], stdout=subprocess.PIPE, env=os.environ)
+    assert part.stdout is not None and part.stdout.readline() == b"held\n"
+    part.kill()
+    part.wait()
+    part.stdout.close()
+    home.locks.hold("clusters", "tiny")
+    home.locks.release("clusters", "tiny")
+    assert list(home.path("locks").glob("part*")) == []
