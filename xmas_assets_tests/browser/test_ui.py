@@ -125,12 +125,14 @@ def test_a_backfill_with_one_failing_partition_finishes_the_others(served):
 
 def test_a_rerun_from_failure_runs_only_what_failed_and_what_follows(served):
     add_selections(served, "random_b0.35_s0")
-    hidden = served.home / "tables" / "target_base"
-    hidden.rename(served.home / "hidden")
+    in_the_way = served.home / "work" / "target_model"
+    kept = in_the_way.rename(served.home / "kept")
+    in_the_way.write_text("no directory")
     stages = ["selected_subset", "target_model", "benchmark_scores"]
     failed = served.launch(stages, "shapes", "random_b0.35_s0")
     status, steps = served.finish(failed)
-    (served.home / "hidden").rename(hidden)
+    in_the_way.unlink()
+    kept.rename(in_the_way)
     assert (status, steps["selected_subset"], steps["target_model"]) == ("FAILURE", "SUCCESS", "FAILURE")
 
     status, steps = served.finish(served.rerun_from_failure(failed))

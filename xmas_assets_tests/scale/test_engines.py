@@ -89,9 +89,10 @@ def test_an_error_of_the_work_comes_back_as_it_is_and_is_not_tried_again(tmp_pat
     assert not workers_of(os.getpid())
 
 
-DRIVER = """
+DRIVER = f"""
 import sys
 from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from xmas_assets_tests.scale.test_engines import BOTH, make
 if __name__ == "__main__":
     make(Path(sys.argv[1]), BOTH, seconds=1.0)

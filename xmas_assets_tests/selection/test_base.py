@@ -69,13 +69,16 @@ def test_no_rows_are_refused():
 
 
 def test_a_value_that_text_only_rows_cannot_have_may_be_missing_there_only():
+    """Without cluster labels nobody knows which rows are text-only, so what lacks the value was not read."""
+
     class Steady(Best):
         needs: ClassVar[frozenset[str]] = frozenset({"instability", "n_turns"})
 
     signals = make_signals(30, n_text=6)
-    assert len(Steady().select(signals, 3, 0)) == 3
-    with pytest.raises(SelectionError, match="in 6 of 30 rows"):
-        Steady().select({key: values for key, values in signals.items() if key != "cluster_label"}, 3, 0)
+    unlabelled = {key: values for key, values in signals.items() if key != "cluster_label"}
+    assert Steady.n_unread(Steady().prepare(signals)) == 0
+    assert Steady.n_unread(Steady().prepare(unlabelled)) == 6
+    assert set(Steady().select(unlabelled, 24, 0)) == set(np.flatnonzero(signals["has_image"]))
 
 
 def test_what_was_prepared_knows_the_order_of_the_rows_so_names_are_not_opened_again():
