@@ -44,6 +44,7 @@ ROOMS = {
     "dagster": (DAGSTER, set()),
     "mlflow": ({"resources", "web"}, {"resources", "web"}),
     "ray": ({"scale"}, {"scale"}),
+    "obstore": ({"files"}, {"files"}),
     "torch": (
         {"vlm", "training", "toy", "extraction", "annotation", "evaluation", "cli"},
         {"cli"},

@@ -29,6 +29,7 @@ from xmas_assets.cli import (
 )
 from xmas_assets.cli.groups import Commands
 from xmas_assets.cli.loopback import bypass_proxies
+from xmas_assets.cli.options import share_notes
 from xmas_assets.cli.output import fail, printed_whole
 from xmas_assets.contracts.errors import XmasError
 
@@ -73,6 +74,7 @@ def main() -> None:
     with printed_whole():
         try:
             code = app(standalone_mode=False)
+            share_notes()
         except typer.Abort:
             fail("aborted", code=1)
         except typer.TyperException as error:

@@ -10,20 +10,32 @@ from xmas_assets.cli.output import note
 if TYPE_CHECKING:
     from xmas_assets.home.home import Home
 
+_OPENED: "list[Home]" = []
+
 
 def open_home() -> "Home":
     """The home of this command, after a line that says where it is."""
     from xmas_assets.home.home import Home
 
     home = Home.open()
-    note(f"XMAS_HOME {home.root}")
+    note(f"XMAS_HOME {home.place}")
+    _OPENED.append(home)
     return home
+
+
+def share_notes() -> None:
+    """Let other machines see the registrations that this command changed, where its home is in an object store."""
+    for home in _OPENED:
+        if home.copy:
+            home.copy.share_notes()
 
 
 def find_home() -> "Home":
     """The home of a command that only looks, after a line that says where it is: it is not made."""
-    from xmas_assets.home.home import Home
+    from xmas_assets.home.home import Home, home_address
 
+    if home_address():
+        return open_home()  # what others published is to be seen
     home = Home.locate()
     home.check_root()
     note(f"XMAS_HOME {home.root}" + ("" if home.root.exists() else " (not there yet)"))

@@ -118,6 +118,21 @@ def rename_all(moves: Mapping[Path, Path]) -> None:
         _sync_one(folder)
 
 
+def move_files(source: Path, target: Path) -> list[str]:
+    """Give every file of a folder its place below another, once all are on disk; returns their names, with folders.
+
+    One wait for the whole disk is quicker than one for each of many small files.
+    """
+    names = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
+    os.sync()
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).replace(target / name)
+    for folder in {(target / name).parent for name in names}:
+        _sync_one(folder)
+    return names
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Give a file a second name, or copy it to another disk or to one without hard links."""
     try:

@@ -4,6 +4,8 @@ The contents are remembered by place, with the stamps of the files. So a table t
 for another one is found when it is next read for a result, without reading it again each time.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -88,15 +90,29 @@ class Contents:
         """Remember tables that have just been put in their place."""
         self._remember(tables, is_put=True)
 
+    def forget(self, directory: Path) -> None:
+        """Know nothing of the tables in a folder, or below it: they came from elsewhere."""
+        place = self._place(directory)
+        with self._changing() as known:
+            for other in [name for name in known if name == place or name.startswith(f"{place}/")]:
+                del known[other]
+
     def _remember(self, tables: StoredTables, *, is_put: bool) -> None:
         checkpoints = [str(checkpoint.path.relative_to(self.root)) for checkpoint in self._checkpoints(tables)]
         stamps = self._stamps(tables.directory, checkpoints)
         new = _Known(is_put=is_put, version=tables.version, checkpoints=checkpoints, stamps=stamps)
+        with self._changing() as known:
+            known[self._place(tables.directory)] = new
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, _Known]]:
+        """What is known of the folders that are there, to be changed and then written."""
         self.lock.parent.mkdir(exist_ok=True)
         with FileLock(self.lock):
             self._memory = None
             kept = {place: known for place, known in self._known().items() if (self.root / place).is_dir()}
-            self._memory = _Memory(known={**kept, self._place(tables.directory): new})
+            yield kept
+            self._memory = _Memory(known=kept)
             with replacing(self.path) as unfinished:
                 unfinished.write_text(self._memory.model_dump_json(), encoding="utf-8")
 

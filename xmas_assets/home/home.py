@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -11,25 +11,23 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from xmas_assets.contracts.errors import SettingsError, StoreError
-from xmas_assets.contracts.settings import Settings
+from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.usage import metered
 from xmas_assets.data.images import ImageRoot
-from xmas_assets.data.profiles import load_settings
-from xmas_assets.data.registration import Registration
 from xmas_assets.files.whole import UNFINISHED, remove, remove_old, remove_unfinished
 from xmas_assets.home.answers import forget_answers
-from xmas_assets.home.benchmarks import Benchmarks
 from xmas_assets.home.costs import StageCosts
 from xmas_assets.home.locks import StageLocks
-from xmas_assets.home.stored_assets import StoredAssets
+from xmas_assets.home.registered import Registered
+from xmas_assets.home.remote import RemoteHome
+from xmas_assets.home.working_copy import SCHEME, folder_of
 
 # Where small files are written without a lock; elsewhere the next holder of the lock tidies up.
 _NOTES = ("", "datasets/", "benchmarks/", "ratings/*/", "dagster/", "mlflow/outbox/", "costs/*/", "reports/*/")
 
 
 @dataclass(frozen=True)
-class Home(StoredAssets):
+class Home(Registered):
     """The platform's folder on disk; opened once per command or run.
 
     Attributes:
@@ -41,14 +39,20 @@ class Home(StoredAssets):
         """Open a home, and make it if it is not there; notes that killed processes left unfinished go after a day.
 
         Args:
-            root: Its folder; empty for the environment's ``XMAS_HOME``, or ``.xmas`` where that is not set.
+            root: Its folder, or its address in an object store, such as ``s3://bucket/prefix``, of which a working copy
+                is opened; empty for the environment's ``XMAS_HOME``, or ``.xmas`` where that is not set.
 
         Raises:
-            StoreError: If the folder cannot be made or written, or its name cannot stand in a SQLite address.
+            StoreError: If the folder cannot be made or written, or its name cannot stand in a SQLite address; or if
+                the store cannot be used.
         """
         home = cls.locate(root)
         home.check_root()
         home.path()
+        if address := home_address(root):
+            RemoteHome.at(home.root, address)
+        if home.copy:
+            home.copy.open()
         for folder in _NOTES:
             # Path.glob fails where another process removes a folder meanwhile.
             found = glob(f"{folder}*{UNFINISHED}", root_dir=home.root, include_hidden=True)  # noqa: PTH207
@@ -58,7 +62,13 @@ class Home(StoredAssets):
     @classmethod
     def locate(cls, root: str | Path = "") -> Self:
         """The home as ``open`` finds it, to look only: it is neither made nor checked."""
-        return cls(Path(root or os.environ.get("XMAS_HOME") or ".xmas").absolute())
+        address = home_address(root)
+        return cls(folder_of(address) if address else Path(root or os.environ.get("XMAS_HOME") or ".xmas").absolute())
+
+    @property
+    def place(self) -> str:
+        """Where the home is, for people."""
+        return f"{self.copy.remote.address} (working copy in {self.root})" if self.copy else str(self.root)
 
     def check_root(self) -> None:
         """Refuse a folder that can be no home; ``StoreError``. It need not be there."""
@@ -86,76 +96,14 @@ class Home(StoredAssets):
             raise StoreError(f"{folder} is read-only; set XMAS_HOME to a folder you can write")
         return folder
 
-    def datasets(self) -> list[str]:
-        """Names of the registered datasets, sorted."""
-        return Registration.names(self.root)
-
-    def registration(self, dataset: str) -> Registration:
-        """The dataset's registration, from ``datasets/<name>.yaml``.
-
-        Raises:
-            SettingsError: If there is none, or it is not valid.
-        """
-        return Registration.named(self.root, dataset)
-
-    def registration_path(self, dataset: str) -> Path:
-        """The file of a dataset's registration, which a person may edit.
-
-        Raises:
-            SettingsError: If there is none, or it is not valid.
-        """
-        return Registration.path(self.root, self.registration(dataset).name)
-
-    def check_new(self, dataset: str) -> None:
-        """Refuse a name that no new dataset can have.
-
-        Raises:
-            SettingsError: If it is not allowed, or there is a dataset of this name.
-        """
-        path = Registration.path(self.root, dataset)
-        if path.exists():
-            raise SettingsError(f"dataset {dataset!r} is there already; edit {path}, or remove it first")
-
-    def register(self, registration: Registration) -> Path:
-        """Add a dataset, after a look that its name, files and settings can be used; returns its registration's file.
-
-        Raises:
-            SettingsError: If there is a dataset of this name, or its settings are not allowed.
-            DatasetError: If a file or the image folder is not there.
-        """
-        self.check_new(registration.name)
-        registration.check_sources()
-        _check_settings(registration)
-        for name in registration.benchmarks:
-            self.benchmarks.registration(name)
-        return registration.save(self.root)
-
-    @property
-    def benchmarks(self) -> Benchmarks:
-        """The registered benchmarks."""
-        return Benchmarks(self.root)
-
-    def settings(self, dataset: str) -> Settings:
-        """The dataset's settings: its profile with its overrides.
-
-        Raises:
-            SettingsError: If the profile or an override is not allowed. Parameters of a method are looked at where it
-                runs: what it left behind can be read without it.
-        """
-        registration = self.registration(dataset)
-        settings = load_settings(registration.profile, registration.overrides)
-        return settings.of_toy() if self.is_toy(dataset) else settings
-
-    def is_toy(self, dataset: str) -> bool:
-        """Whether a dataset is the generated one, not a user's own; also in a home that was copied or moved."""
-        return self.registration(dataset).is_toy()
-
     def open_image(self, dataset: str) -> Callable[..., Image.Image]:
         """Opener of the dataset's images, confined to its root; given a hash too, it refuses an image that changed."""
         return ImageRoot(self.registration(dataset).images, self.image_store()).open
 
     def image_store(self) -> Path:
         """Where images that came as bytes inside Parquet files are kept, by content."""
+        if self.copy:
+            self.copy.fetch_images()
         return self.path("images")
 
     def hub(self) -> Path:
@@ -168,6 +116,8 @@ class Home(StoredAssets):
 
     def tables(self) -> Path:
         """Root of the Parquet tables that assets write; it may not be there yet."""
+        if self.copy:
+            self.copy.remote.fetch("tables")
         return self.root / "tables"
 
     def report(self, dataset: str) -> Path:
@@ -180,7 +130,10 @@ class Home(StoredAssets):
 
     def workspace(self, stage: str, partition: str, key: str) -> Path:
         """Folder for resumable work, named by a hash of everything that decides the result."""
-        return self.path("work", stage, quote(partition, safe=""), key[:32])
+        folder = self.path("work", stage, quote(partition, safe=""), key[:32])
+        if self.copy:
+            self.copy.bring_work(folder)
+        return folder
 
     def forget(self, dataset: str) -> list[Path]:
         """Delete a dataset's registration and everything made from it; never a user's own files.
@@ -209,12 +162,14 @@ class Home(StoredAssets):
             self.costs.forget(partition)
         forget_answers(self.root)
         registration.unlink()
+        if self.copy:
+            self.copy.drop([*patterns, *(f"costs/*/{partition}.json" for partition in partitions)])
         return led_to
 
     @property
     def locks(self) -> StageLocks:
         """Locks of stages, and of the processes that run them."""
-        return StageLocks(self.path("locks"))
+        return StageLocks(self.path("locks"), self.copy and self.copy.remote.index.store)
 
     @property
     def costs(self) -> StageCosts:
@@ -251,11 +206,16 @@ class Home(StoredAssets):
         """
         self.locks.hold(work, partition)
         try:
-            workspace = self.workspace(work, partition, key)
-            remove_unfinished(workspace)
-            yield workspace
+            with self.publishing():
+                workspace = self.workspace(work, partition, key)
+                remove_unfinished(workspace)
+                yield workspace
         finally:
             self.locks.release(work, partition)
+
+    def publishing(self) -> AbstractContextManager[None]:
+        """While work is done: publish it in the object store, if the home is in one."""
+        return self.copy.publishing() if self.copy else nullcontext()
 
     @contextmanager
     def stages(self, shares: Mapping[str, float], partition: str, key: str) -> Iterator[None]:
@@ -273,23 +233,20 @@ class Home(StoredAssets):
             for stage in sorted(shares):
                 self.path("tables", stage)  # refused now rather than after hours of work
                 self.locks.hold(stage, partition)
-            with metered() as meter:
+            with self.publishing(), metered() as meter:
                 yield
             usage = meter.total()
             for stage, share in shares.items():
                 self.costs.note(stage, partition, key, usage.share(share))
+            if self.copy:
+                self.copy.publish_costs(partition, shares)
         except BaseException:
             for stage in shares:
                 self.locks.release(stage, partition)
             raise
 
 
-def _check_settings(registration: Registration) -> None:
-    """``SettingsError`` unless its profile with its overrides, and the methods with parameters there, are allowed."""
-    parameters = load_settings(registration.profile, registration.overrides).methods.parameters
-    if parameters:
-        from xmas_assets.selection.registry import parameter_problems  # takes a while, and most datasets set none
-
-        for problem in parameter_problems(parameters):
-            where = f"methods.parameters of dataset {registration.name!r} (profile {registration.profile!r})"
-            raise SettingsError(f"{where}: {problem}; correct or remove it there")
+def home_address(root: str | Path = "") -> str:
+    """The address of the object store that a home is in, given what ``Home.open`` is given; "" of one on this disk."""
+    given = str(root or os.environ.get("XMAS_HOME") or "")
+    return given if given.startswith(SCHEME) else ""

@@ -10,17 +10,27 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from xmas_assets.files.objects import ObjectStore
+from xmas_assets.home.leases import Lease
+
 _LOG = logging.getLogger(__name__)
 _USING, _PART = "using", "part"
 # Those of this process; one stays held when a stage fails while it is described.
 _HELD: dict[Path, FileLock] = {}
+_LEASES: dict[Path, Lease] = {}
 
 
 @dataclass(frozen=True)
 class StageLocks:
-    """The locks in a folder. They are the operating system's: one left by a killed process or a reboot is free."""
+    """The locks in a folder. They are the operating system's: one left by a killed process or a reboot is free.
+
+    Attributes:
+        folder: Where they are.
+        leases: The object store that the home is in, where other machines hold them too.
+    """
 
     folder: Path
+    leases: ObjectStore | None = None
 
     def hold(self, stage: str, partition: str) -> None:
         """Keep other runs from making this stage of this partition, until ``release``; waits for one that does it now.
@@ -43,9 +53,26 @@ class StageLocks:
         path = self._path(stage, partition)
         lock = _HELD.setdefault(path, FileLock(path, thread_local=False))
         _acquire(lock, f"{stage} of {partition} is being made by another run")
+        if self.leases is not None and path not in _LEASES:
+            lease = Lease(self.leases, path.stem)
+            try:
+                lease.acquire(f"{stage} of {partition} is being made on another machine")
+            except BaseException:
+                self.release(stage, partition)
+                raise
+            _LEASES[path] = lease
+
+    def check(self, stage: str, partition: str) -> None:
+        """Refuse to store what another machine may be making by now; ``StoreError``."""
+        lease = _LEASES.get(self._path(stage, partition))
+        if lease is not None:
+            lease.check()
 
     def release(self, stage: str, partition: str) -> None:
         """Let other runs make this stage of this partition."""
+        lease = _LEASES.pop(self._path(stage, partition), None)
+        if lease is not None:
+            lease.release()
         lock = _HELD.pop(self._path(stage, partition), None)
         if lock is not None:
             lock.release(force=True)

@@ -6,7 +6,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from xmas_assets.home.contents import Contents
+from xmas_assets.home.remote import RemoteHome
 from xmas_assets.home.stored_tables import StoredTables
+from xmas_assets.home.working_copy import WorkingCopy
 from xmas_assets.store.reading import SUFFIX
 from xmas_assets.store.tables import move_tables, partition_directory
 
@@ -34,7 +36,9 @@ class StoredAssets:
             StoreError: If it was not made yet; or if a table, or a checkpoint that one names, is damaged, missing or
                 another than was put there.
         """
-        tables = StoredTables(self.table_directory(asset, partition))
+        tables = StoredTables(self._brought(asset, partition))
+        if self.copy:
+            self.copy.bring_checkpoints(tables)
         self.contents.check(tables)
         return tables
 
@@ -48,6 +52,8 @@ class StoredAssets:
         move_tables(staged.directory, directory)
         tables = StoredTables(directory)
         self.contents.put(tables)
+        if self.copy:
+            self.copy.publish_tables(directory, asset=asset)
         return tables
 
     def stored_version(self, asset: str, partition: str) -> str:
@@ -56,16 +62,16 @@ class StoredAssets:
         Raises:
             StoreError: As ``stored``.
         """
-        known = self.contents.version(self.table_directory(asset, partition))
+        known = self.contents.version(self._brought(asset, partition))
         return known or self.stored(asset, partition).version
 
     def is_stored(self, asset: str, partition: str, table: str = "*") -> bool:
         """Whether an asset's partition has tables, or this table, on the disk."""
-        return any(self.table_directory(asset, partition).glob(f"{table}{SUFFIX}"))
+        return any(self._brought(asset, partition).glob(f"{table}{SUFFIX}"))
 
     def stored_partitions(self, asset: str, dataset: str) -> list[str]:
         """Partition keys, sorted, of a dataset's selections that an asset has tables of."""
-        folders = self.table_directory(asset, dataset).glob("selection=*")
+        folders = self._brought(asset, dataset).glob("selection=*")
         names = (unquote(folder.name.removeprefix("selection=")) for folder in folders if any(folder.iterdir()))
         return sorted(f"{dataset}|{name}" for name in names)
 
@@ -73,3 +79,16 @@ class StoredAssets:
     def contents(self) -> Contents:
         """What the stored tables and checkpoints hold."""
         return Contents(self.root, self.root / "contents.json", self.root / "locks" / "contents.lock")
+
+    @cached_property
+    def copy(self) -> WorkingCopy | None:
+        """What follows the object store that the home is in; None of a home on this disk."""
+        remote = RemoteHome.of(self.root)
+        return WorkingCopy(remote) if remote else None
+
+    def _brought(self, asset: str, partition: str) -> Path:
+        """The folder of an asset's tables, which are on this machine as they were last published."""
+        directory = self.table_directory(asset, partition)
+        if self.copy and self.copy.remote.fetch(str(directory.relative_to(self.root))):
+            self.contents.forget(directory)
+        return directory

@@ -16,6 +16,7 @@ class TablesIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: StoredTables) -> None:
         """Replace the partition's tables by the staged ones, let other runs at them, and describe them."""
         asset = context.asset_key.to_user_string()
+        self.home.locks.check(asset, context.partition_key)
         stored = self.home.put(asset, context.partition_key, obj)
         self.home.locks.release(asset, context.partition_key)
         context.add_output_metadata(_describe(stored))

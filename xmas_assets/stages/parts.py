@@ -54,7 +54,7 @@ def make_part(home: Home, dataset: str, stages: Sequence[str], part: PartEngine,
     """
     _check(home, dataset, stages)
     said = []
-    with home.locks.using(dataset):
+    with home.locks.using(dataset), home.publishing():
         for work in stored_work(home, dataset, dict.fromkeys(stages)):
             with ExitStack() as held:
                 for stage in sorted(work.shares):

@@ -1,0 +1,1 @@
+"""Homes in an object store: a real server that speaks S3, on loopback."""
