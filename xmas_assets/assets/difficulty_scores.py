@@ -8,6 +8,7 @@ from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base
 from xmas_assets.report.describe_signals import describe_signal
 from xmas_assets.resources.outputs import emit
+from xmas_assets.resources.pipes import ranks_of
 from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.stages.annotations import stage_values
 
@@ -35,7 +36,8 @@ def difficulty_scores(
     dataset = context.partition_key
     settings = home.settings(dataset)
     versions = (raw_dataset.version, base_model.version, clip_embeddings.version)
-    key = combine(*versions, settings.base_model.digest(), settings.difficulty.digest())
+    decides = (settings.base_model.digest(), settings.difficulty.digest(), *settings.workers.ranks.identity)
+    key = combine(*versions, *decides)
     table = clip_embeddings["clip_embeddings"]
     with home.stage("difficulty_scores", dataset, key=key) as workspace:
         difficulty = score_difficulty(
@@ -48,6 +50,7 @@ def difficulty_scores(
             output=workspace / "run",
             progress=ProgressBar("score net", context.log, unit="step"),
             feature_folder=home.features(),
+            ranks=ranks_of(settings.workers, context),
         )
         staged = stage_values(workspace, "difficulty_scores", raw_dataset, difficulty=difficulty)
     has_image = raw_dataset["samples"].column("n_images") > 0

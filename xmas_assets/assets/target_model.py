@@ -9,6 +9,7 @@ from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage_checkpoints
 from xmas_assets.resources.lineage import model_record, runs_above
 from xmas_assets.resources.outputs import emit
+from xmas_assets.resources.pipes import ranks_of
 from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.resources.tracking import Tracking
 
@@ -41,8 +42,8 @@ def target_model(
         "target_base": target_base.version,
         "selected_subset": selected_subset.version,
     }
-    versions = (*upstream.values(), settings.target_base.digest(), settings.target.digest())
-    with home.stage("target_model", context.partition_key, key=combine(*versions, str(key.seed))) as workspace:
+    decides = (settings.target_base.digest(), settings.target.digest(), str(key.seed), *settings.workers.ranks.identity)
+    with home.stage("target_model", context.partition_key, key=combine(*upstream.values(), *decides)) as workspace:
         checkpoints = fine_tune(
             base=read_base(target_base),
             base_settings=settings.target_base,
@@ -53,6 +54,7 @@ def target_model(
             output=workspace / "run",
             progress=ProgressBar("target", context.log, unit="step"),
             feature_folder=home.features(),
+            ranks=ranks_of(settings.workers, context),
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path())
     record = read_record(workspace / "run")

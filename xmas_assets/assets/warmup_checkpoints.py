@@ -7,6 +7,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, stage_checkpoints
 from xmas_assets.resources.outputs import emit
+from xmas_assets.resources.pipes import ranks_of
 from xmas_assets.resources.progress import ProgressBar
 
 
@@ -28,7 +29,8 @@ def warmup_checkpoints(
 
     dataset = context.partition_key
     settings = home.settings(dataset)
-    key = combine(raw_dataset.version, base_model.version, settings.base_model.digest(), settings.warmup.digest())
+    versions = (raw_dataset.version, base_model.version, settings.base_model.digest(), settings.warmup.digest())
+    key = combine(*versions, *settings.workers.ranks.identity)
     rows = warmup_rows(raw_dataset["samples"].column("sample_id"), settings.warmup)
     with home.stage("warmup_checkpoints", dataset, key=key) as workspace:
         checkpoints = warm_up(
@@ -40,6 +42,7 @@ def warmup_checkpoints(
             output=workspace / "run",
             progress=ProgressBar("warm-up", context.log, unit="step"),
             feature_folder=home.features(),
+            ranks=ranks_of(settings.workers, context),
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path(), learning_rate=learning_rates(checkpoints))
     return emit(home, staged, describe_training(read_record(workspace / "run")))

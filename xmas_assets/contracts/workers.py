@@ -1,14 +1,47 @@
 """Setting of who makes what is computed row by row. It decides no result, so it makes nothing stale."""
 
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
 from xmas_assets.contracts.section import MOST, MOST_THREADS, Section
 
+Sharding = Literal["ddp", "fsdp"]
+
+
+def no_session() -> AbstractContextManager[Mapping[str, str]]:
+    """Nothing around the processes, and no variables for them."""
+    return nullcontext({})
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Processes that train one model together.
+
+    Attributes:
+        n: How many; 1 is the process itself.
+        sharding: 'ddp' or 'fsdp', as in the settings.
+        session: Entered while there are several; gives variables for their environment.
+    """
+
+    n: int = 1
+    sharding: Sharding = "ddp"
+    session: Callable[[], AbstractContextManager[Mapping[str, str]]] = no_session
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What they put into the identity of a training, since the order of its sums depends on them; one: nothing."""
+        return () if self.n == 1 else (f"{self.n} ranks, {self.sharding}",)
+
 
 class WorkersSettings(Section):
-    """Who makes the shards of signals, gradients, embeddings and lengths; whoever it is, they have the same bytes."""
+    """Who makes the shards of signals, gradients, embeddings and lengths, which have the same bytes whoever it is.
+
+    And who trains: weights of several processes are those of one but for rounding.
+    """
 
     engine: Literal["serial", "processes", "ray"] = Field(
         default="serial",
@@ -32,3 +65,20 @@ class WorkersSettings(Section):
     max_deaths: int = Field(
         default=5, ge=1, le=1000, description="So many workers that end in a row without making a shard end the run."
     )
+    training_ranks: int = Field(
+        default=1,
+        ge=1,
+        le=10_000,
+        description="Processes that train a model together (torch.distributed.run), one for each GPU; each takes its "
+        "part of a batch. 1: the run itself.",
+    )
+    training_sharding: Sharding = Field(
+        default="ddp",
+        description="'ddp': each process holds the whole model; 'fsdp': the weights, their gradients and the "
+        "optimiser's state are split among them, where proxy or targets are trained without adapters.",
+    )
+
+    @property
+    def ranks(self) -> Ranks:
+        """Who trains."""
+        return Ranks(self.training_ranks, self.training_sharding)

@@ -84,7 +84,15 @@ def _freeze_towers(model: Any, tower: nn.Module, connectors: Iterable[nn.Module]
         module.requires_grad_(True)
 
 
-def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, base_digest: str) -> None:
+def save_trained(
+    model: Any,
+    directory: Path,
+    *,
+    vlm: Vlm,
+    dtype: torch.dtype,
+    base_digest: str,
+    gathered: dict[str, torch.Tensor] | None = None,
+) -> None:
     """Write the weights as safetensors: a whole model with its processor, or an adapter with a note of its base.
 
     Args:
@@ -93,11 +101,13 @@ def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, b
         vlm: The model that training began with.
         dtype: Type to save a whole model's weights in; adapters stay float32.
         base_digest: ``model_digest`` of the base.
+        gathered: All weights by name, where the model's own are split among processes.
 
     Raises:
         ModelError: If a weight is not finite.
     """
-    bad = [name for name, weight in trained_weights(model) if not weight.isfinite().all()]
+    trained = {name: weight if gathered is None else gathered[name] for name, weight in trained_weights(model)}
+    bad = [name for name, weight in trained.items() if not weight.isfinite().all()]
     if bad:
         raise ModelError(f"training made weights that are not finite: {bad[:3]}; lower the learning rate")
     if isinstance(model, PeftModel):
@@ -113,7 +123,7 @@ def save_trained(model: Any, directory: Path, *, vlm: Vlm, dtype: torch.dtype, b
     else:
         weights = {
             name: weight.to(dtype)
-            for name, weight in model.state_dict().items()
+            for name, weight in (model.state_dict() if gathered is None else gathered).items()
             if not name.startswith(f"{OBJECTIVE}.")
         }
         model.save_pretrained(directory, state_dict=weights)

@@ -37,8 +37,35 @@ class OneDevice(TrainingArguments):
         self.per_device_train_batch_size, self.gradient_accumulation_steps = size, batch_size // size
 
 
+def passes_of_step(settings: TrainingSettings, n_ranks: int = 1) -> tuple[int, int]:
+    """Rows of a forward pass, and how many of them each rank makes in a step; one to be found has all of its rows.
+
+    Raises:
+        SettingsError: If the batch cannot be divided among the ranks, or their parts into passes.
+    """
+    given, batch_size = settings.micro_batch_size, settings.batch_size
+    if n_ranks > 1 and given == "auto":
+        raise SettingsError(
+            f"micro_batch_size is 'auto', which only one process can find, and workers.training_ranks is {n_ranks}; "
+            "set a number"
+        )
+    if batch_size % n_ranks:
+        raise SettingsError(
+            f"batch_size {batch_size} cannot be divided among {n_ranks} processes (workers.training_ranks); make it a "
+            f"multiple of {n_ranks}"
+        )
+    own = batch_size // n_ranks
+    micro_batch_size = own if given == "auto" else min(given, own)
+    if own % micro_batch_size:
+        each = f", of which each of {n_ranks} processes has {own} rows," if n_ranks > 1 else ""
+        raise SettingsError(
+            f"batch_size {batch_size}{each} is no multiple of micro_batch_size {micro_batch_size}; make it one"
+        )
+    return micro_batch_size, own // micro_batch_size
+
+
 def training_arguments(
-    settings: TrainingSettings, base_settings: BaseModelSettings, *, seed: int, state: Path
+    settings: TrainingSettings, base_settings: BaseModelSettings, *, seed: int, state: Path, n_ranks: int = 1
 ) -> OneDevice:
     """Translate our settings into the Trainer's; a micro batch that is to be found is the whole batch.
 
@@ -47,22 +74,18 @@ def training_arguments(
         base_settings: Device and type of the weights.
         seed: Of the data order, adapters and dropout.
         state: Directory of the Trainer's states.
+        n_ranks: Processes that train together.
 
     Raises:
-        SettingsError: If the batch size is no multiple of the micro batch size.
+        SettingsError: As ``passes_of_step``.
         ModelError: If the optimiser needs bitsandbytes, which is not installed.
     """
     require_optimizer(settings.optimizer)
-    given = settings.micro_batch_size
-    micro_batch_size = settings.batch_size if given == "auto" else min(given, settings.batch_size)
-    if settings.batch_size % micro_batch_size:
-        raise SettingsError(
-            f"batch_size {settings.batch_size} is no multiple of micro_batch_size {micro_batch_size}; make it one"
-        )
+    micro_batch_size, n_passes = passes_of_step(settings, n_ranks)
     return OneDevice(
         output_dir=str(state),
         per_device_train_batch_size=micro_batch_size,
-        gradient_accumulation_steps=settings.batch_size // micro_batch_size,
+        gradient_accumulation_steps=n_passes,
         num_train_epochs=settings.epochs,
         max_steps=settings.n_steps or -1,
         optim=_OPTIMIZERS[settings.optimizer],
@@ -81,6 +104,8 @@ def training_arguments(
         dataloader_pin_memory=False,  # rows have nothing to pin
         remove_unused_columns=False,
         disable_tqdm=not sys.stderr.isatty(),
+        ddp_find_unused_parameters=True,  # a pass without images uses no connector
+        ddp_broadcast_buffers=False,
     )
 
 

@@ -12,14 +12,15 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.errors import ModelError, SettingsError
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, DifficultySettings
+from xmas_assets.contracts.workers import Ranks
 from xmas_assets.core.arrays import FloatArray
 from xmas_assets.training.objective import Objective
-from xmas_assets.training.trainer import fine_tune
+from xmas_assets.training.trainer import ONE_PROCESS, fine_tune
 from xmas_assets.vlm.answers import answer_logits
 from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.prompts import Encoded
@@ -103,6 +104,7 @@ def score_difficulty(
     output: Path,
     progress: ProgressCallback | None = None,
     feature_folder: Path | None = None,
+    ranks: Ranks = ONE_PROCESS,
 ) -> NDArray[np.float32]:
     """Train the score net together with the model, and score every row with it.
 
@@ -118,6 +120,7 @@ def score_difficulty(
         output: Directory of this run alone.
         progress: Called after each optimiser step.
         feature_folder: As for ``fine_tune``.
+        ranks: As for ``fine_tune``.
 
     Returns:
         Minus each row's score, shape (n_samples,): larger is harder.
@@ -126,6 +129,12 @@ def score_difficulty(
         ModelError: As ``fine_tune``, or if a feature is not finite.
         SettingsError: As ``fine_tune``.
     """
+    if settings.micro_batch_size * ranks.n > settings.batch_size and ranks.n > 1:
+        raise SettingsError(
+            f"difficulty.batch_size {settings.batch_size} has fewer rows than {ranks.n} processes "
+            f"(workers.training_ranks) take in a pass of difficulty.micro_batch_size {settings.micro_batch_size}, on "
+            "which scores depend; make it a multiple of both"
+        )
     ids = [sample.sample_id for sample in samples]
     checkpoints = fine_tune(
         base=base,
@@ -137,6 +146,7 @@ def score_difficulty(
         output=output,
         progress=progress,
         feature_folder=feature_folder,
+        ranks=ranks,
         save_beside=_save_net,
         objective=ScoreNet(ids, features, batch_size=settings.batch_size),
     )

@@ -1,48 +1,40 @@
 """Fine-tuning a vision-language model on samples: one function for proxy and target, resumable and repeatable."""
 
-import hashlib
-import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    set_seed,
-)
+from transformers import PrinterCallback, set_seed
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError
-from xmas_assets.contracts.progress import Progress, ProgressCallback
+from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings, require_adapters
 from xmas_assets.contracts.usage import count_earlier
-from xmas_assets.files.model_content import model_digest
+from xmas_assets.contracts.workers import Ranks
 from xmas_assets.training.adapters import OBJECTIVE, prepare_training, save_trained
 from xmas_assets.training.answer_trainer import AnswerTrainer
-from xmas_assets.training.arguments import OneDevice, training_arguments
+from xmas_assets.training.arguments import OneDevice, passes_of_step, require_optimizer, training_arguments
+from xmas_assets.training.job import SaveBeside, TrainingJob, digest_of_base, identify
+from xmas_assets.training.launch import train_on_ranks
 from xmas_assets.training.like_lengths import LikeLengths
 from xmas_assets.training.micro_batches import find_micro_batch_size
 from xmas_assets.training.objective import Objective
-from xmas_assets.training.run_directory import Cost, RunDirectory, milestones, read_record, usage_of
+from xmas_assets.training.ranks import n_ranks, of_first, own_part, total
+from xmas_assets.training.run_directory import Cost, RunDirectory, read_record, usage_of
 from xmas_assets.training.tower_features import Pixels, keep_tower_features
+from xmas_assets.training.watch import Watch
 from xmas_assets.vlm.batches import collate
-from xmas_assets.vlm.devices import model_work, peak_memory_bytes
+from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage, Pictures
 from xmas_assets.vlm.loading import Vlm, load_vlm
 from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
 
-SaveBeside = Callable[[Path, Trainer, range], None]
-# Of the base's settings, those that decide a run's weights; its files are known by their content.
-_OF_RUNS = {"dtype", "device", "max_tokens", "attention", "quantization"}
+ONE_PROCESS = Ranks()
 
 
 def fine_tune(
@@ -58,6 +50,7 @@ def fine_tune(
     save_beside: SaveBeside | None = None,
     objective: Objective | None = None,
     feature_folder: Path | None = None,
+    ranks: Ranks = ONE_PROCESS,
 ) -> list[Checkpoint]:
     """Train a base model on samples and return its checkpoints by step; the last one is the trained model.
 
@@ -80,39 +73,67 @@ def fine_tune(
         objective: What is lowered in place of the mean loss of a step's answer tokens.
         feature_folder: Where what frozen vision towers make of images is kept for all runs; None to keep nothing. The
             weights do not depend on it (on CPU).
+        ranks: Processes that train together. What they are sent, such as ``open_image``, can be pickled, and the base
+            is a directory. With several the order of sums differs, so they are part of what the run is.
 
     Raises:
         ModelError: If the base or the optimiser cannot be used, no sample can be learned from, the loss or a weight
-            becomes NaN or infinite, there are fewer steps than checkpoints, or ``output`` holds another run.
-        SettingsError: If the batch size is no multiple of the micro batch size, or the base is quantised and not
-            trained with LoRA.
+            becomes NaN or infinite, there are fewer steps than checkpoints, ``output`` holds another run, or one of
+            several processes ends.
+        SettingsError: If the batch size is no multiple of the micro batch size, cannot be divided among the processes,
+            or the base is quantised and not trained with LoRA.
         ImageError: If ``open_image`` refuses a picture.
     """
     require_adapters(base_settings, settings, names=("the base", "the training"))
+    passes_of_step(settings, ranks.n)
+    require_optimizer(settings.optimizer)
     ordered = sorted(samples, key=lambda sample: sample.sample_id)
-    arguments = training_arguments(settings, base_settings, seed=seed, state=output / "state")
-    base_digest = str(base.directory) if isinstance(base, Vlm) else model_digest(base)
-    run = RunDirectory(output, run=_identity(base_digest, base_settings, ordered, settings, seed, objective))
+    base_digest = digest_of_base(base)
+    job = TrainingJob(
+        base=base, base_digest=base_digest, base_settings=base_settings, ordered=ordered, open_image=open_image,
+        settings=settings, seed=seed, output=output, save_beside=save_beside, objective=objective,
+        feature_folder=feature_folder, ranks=ranks,
+        identity=identify(base_digest, base_settings, ordered, settings, seed, objective, ranks),
+    )  # fmt: skip
+    run = RunDirectory(output, run=job.identity)
     finished = run.finished()
     if finished is not None:
         count_earlier(usage_of(read_record(output), base_settings.device))
         return finished
-    with model_work(settings.threads):
-        set_seed(seed)
-        vlm = base if isinstance(base, Vlm) else load_vlm(base, base_settings)
-        pictures = Pictures(vlm.processor, open_image)
-        rows, left_out = _encode(vlm, pictures, ordered, max_tokens=base_settings.max_tokens)
-        state, cost = run.last_state()
-        count_earlier(usage_of(cost, base_settings.device))
-        trainer = _trainer(
-            vlm, rows, pictures, arguments=arguments, base_settings=base_settings, settings=settings,
-            objective=objective, feature_folder=feature_folder, run=run, cost=cost,
-        )  # fmt: skip
-        dtype = getattr(torch, base_settings.dtype)
-        save = partial(_save, trainer, vlm=vlm, dtype=dtype, base_digest=base_digest, beside=save_beside)
-        trainer.add_callback(_Watch(run, cost, settings.n_checkpoints, save, progress))
+    return train_job(job, run, progress) if ranks.n == 1 else train_on_ranks(job, run, progress)
+
+
+def train_job(job: TrainingJob, run: RunDirectory | None, progress: ProgressCallback | None) -> list[Checkpoint]:
+    """Do a training, or this rank's part of it.
+
+    Args:
+        job: What to do.
+        run: Its directory; None in a rank that does not write.
+        progress: Called after each optimiser step.
+
+    Returns:
+        Its checkpoints; none in a rank that does not write.
+    """
+    arguments = training_arguments(
+        job.settings, job.base_settings, seed=job.seed, state=job.output / "state", n_ranks=n_ranks()
+    )
+    with model_work(job.settings.threads):
+        set_seed(job.seed)
+        vlm = job.base if isinstance(job.base, Vlm) else load_vlm(job.base, job.base_settings)
+        pictures = Pictures(vlm.processor, job.open_image)
+        rows, left_out = _encode(vlm, pictures, job.ordered, max_tokens=job.base_settings.max_tokens)
+        state, cost = of_first(lambda: (None, Cost()) if run is None else run.last_state())
+        if n_ranks() == 1:
+            count_earlier(usage_of(cost, job.base_settings.device))
+        cost = own_part(cost)
+        trainer = _trainer(job, vlm, rows, pictures, arguments=arguments, run=run, cost=cost)
+        save = partial(_save, trainer, job=job, vlm=vlm)
+        trainer.add_callback(Watch(run, trainer, cost, job.settings.n_checkpoints, save, progress))
         with closing(trainer):
             trainer.train(resume_from_checkpoint=None if state is None else str(state))
+        cost = total(cost)
+    if run is None:
+        return []
     return run.finish(
         cost,
         n_steps=trainer.state.global_step,
@@ -134,31 +155,29 @@ def _encode(
 
 
 def _trainer(
+    job: TrainingJob,
     vlm: Vlm,
     rows: Sequence[Encoded],
     pictures: Pictures,
     *,
     arguments: OneDevice,
-    base_settings: BaseModelSettings,
-    settings: TrainingSettings,
-    objective: Objective | None,
-    feature_folder: Path | None,
-    run: RunDirectory,
+    run: RunDirectory | None,
     cost: Cost,
 ) -> AnswerTrainer:
     """A trainer of the model on rows."""
+    settings, objective = job.settings, job.objective
     model = prepare_training(vlm, settings.lora, recompute_layers=settings.gradient_checkpointing)
     if objective is not None:
-        model.add_module(OBJECTIVE, objective.to(base_settings.device))  # so that its weights are trained and kept
+        model.add_module(OBJECTIVE, objective.to(job.base_settings.device))  # so that its weights are trained and kept
     pad_id = pad_token_id(vlm.processor.tokenizer)
-    if settings.micro_batch_size == "auto":
+    if settings.micro_batch_size == "auto" and run is not None:
         # From pixels, which take more memory than what is kept of a tower.
         make_batch = partial(collate, pictures=pictures, pad_id=pad_id, padding_side="right")
-        find = partial(find_micro_batch_size, model, rows, make_batch, settings=settings, base_settings=base_settings)
+        find = partial(
+            find_micro_batch_size, model, rows, make_batch, settings=settings, base_settings=job.base_settings
+        )
         arguments.use_micro_batches(run.found_once("micro_batch_size", find))
-    images = _images(
-        vlm, model, rows, pictures, arguments=arguments, base_settings=base_settings, folder=feature_folder, cost=cost
-    )
+    images = _images(job, vlm, model, rows, pictures, arguments=arguments, cost=cost)
     collated = partial(collate, pictures=images, pad_id=pad_id, padding_side="right")
     trainer = AnswerTrainer(
         cost,
@@ -169,28 +188,29 @@ def _trainer(
         train_dataset=rows,  # pyright: ignore[reportArgumentType] the Trainer needs no more than a list
         make_batch=collated if objective is None else lambda rows: collated(rows) | objective.mark(rows),
         images=images,
+        is_split=job.is_split,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
 def _images(
+    job: TrainingJob,
     vlm: Vlm,
     model: Any,
     rows: Sequence[Encoded],
     pictures: Pictures,
     *,
     arguments: OneDevice,
-    base_settings: BaseModelSettings,
-    folder: Path | None,
     cost: Cost,
 ) -> Pixels:
     """What gives images to the model, in passes of the size that was settled."""
+    folder, settings = job.feature_folder, job.base_settings
     most_images = arguments.per_device_train_batch_size * max(len(row.units) for row in rows)
-    limit_bytes = int(base_settings.feature_cache_gb * 1e9)
+    limit_bytes = int(settings.feature_cache_gb * 1e9)
     if folder is None or not limit_bytes or not most_images:
         return Pixels(pictures)
-    with torch.autocast(base_settings.device, torch.bfloat16, enabled=arguments.bf16):  # as the Trainer has it
+    with torch.autocast(settings.device, torch.bfloat16, enabled=arguments.bf16):  # as the Trainer has it
         return keep_tower_features(
             vlm, model, pictures, folder=folder, limit_bytes=limit_bytes, most_images=most_images, cost=cost
         )
@@ -199,91 +219,20 @@ def _images(
 def _save(
     trainer: AnswerTrainer,
     steps: range,
+    gathered: dict[str, torch.Tensor] | None,
     directory: Path,
     *,
+    job: TrainingJob,
     vlm: Vlm,
-    dtype: torch.dtype,
-    base_digest: str,
-    beside: SaveBeside | None,
 ) -> None:
     """Write a checkpoint, with what else is kept in it."""
-    save_trained(trainer.model, directory, vlm=vlm, dtype=dtype, base_digest=base_digest)
-    if beside is not None:
-        beside(directory, trainer, steps)
-
-
-class _Watch(TrainerCallback):
-    """Keeps checkpoints at their steps, marks complete states, and reports progress."""
-
-    def __init__(
-        self,
-        run: RunDirectory,
-        cost: Cost,
-        n_checkpoints: int,
-        save: Callable[[range, Path], None],
-        progress: ProgressCallback | None,
-    ) -> None:
-        self._run = run
-        self._cost = cost
-        self._n_checkpoints = n_checkpoints
-        self._save = save
-        self._progress = progress
-        self._steps: list[int] = []
-        self._cpu_clock, self._clock = time.process_time(), time.monotonic()
-
-    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._steps = milestones(state.max_steps, self._n_checkpoints)
-        if args.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-
-    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if state.global_step in self._steps:
-            before = max((step for step in self._steps if step < state.global_step), default=0)
-            self._run.commit(state.global_step, partial(self._save, range(before, state.global_step)))
-        if state.global_step == state.max_steps:
-            control.should_save = False  # the last checkpoint is the result; no state is needed beyond it
-        self._count_cost(args.device)
-        if self._progress is not None:
-            self._progress(Progress(state.global_step, state.max_steps))
-
-    def _count_cost(self, device: torch.device) -> None:
-        """Add what was used since the last step."""
-        cpu_clock, clock = time.process_time(), time.monotonic()
-        self._cost.cpu_seconds += cpu_clock - self._cpu_clock
-        self._cost.wall_seconds += clock - self._clock
-        self._cost.peak_memory_bytes = max(self._cost.peak_memory_bytes, peak_memory_bytes(device))
-        self._cpu_clock, self._clock = cpu_clock, clock
-
-    def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._run.commit_state(state.global_step, self._cost)
+    dtype = getattr(torch, job.base_settings.dtype)
+    save_trained(trainer.model, directory, vlm=vlm, dtype=dtype, base_digest=job.base_digest, gathered=gathered)
+    if job.save_beside is not None:
+        job.save_beside(directory, trainer, steps)
 
 
 def _order(rows: Sequence[Encoded], arguments: OneDevice) -> LikeLengths:
     """Rows of like length next to each other."""
     lengths = [len(row.input_ids) for row in rows]
     return LikeLengths(lengths, arguments.per_device_train_batch_size, seed=arguments.seed)
-
-
-def _identity(
-    base_digest: str,
-    base_settings: BaseModelSettings,
-    samples: Sequence[Sample],
-    settings: TrainingSettings,
-    seed: int,
-    objective: Objective | None,
-) -> str:
-    """Hex SHA-256 of all that decides the weights (the resume interval does not)."""
-    digest = hashlib.sha256()
-    chosen = {
-        "base": base_digest,
-        "base_settings": {name: value for name, value in base_settings.effective_values().items() if name in _OF_RUNS},
-        "settings": {name: value for name, value in settings.effective_values().items() if name != "resume_steps"},
-        "seed": seed,
-    }
-    if objective is not None:
-        chosen["objective"] = objective.identity
-    digest.update(json.dumps(chosen, sort_keys=True).encode())
-    for sample in samples:
-        weights = [sample.loss_weights] if sample.loss_weights else []
-        digest.update(json.dumps([sample.sample_id, sample.turns, sample.image_hashes, *weights]).encode())
-    return digest.hexdigest()

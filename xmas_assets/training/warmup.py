@@ -12,9 +12,10 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, WarmupSettings
+from xmas_assets.contracts.workers import Ranks
 from xmas_assets.selection.methods.random import Random
 from xmas_assets.training.adapters import trained_weights
-from xmas_assets.training.trainer import fine_tune
+from xmas_assets.training.trainer import ONE_PROCESS, fine_tune
 from xmas_assets.vlm.adapters import read_adam_state, save_adam_state
 from xmas_assets.vlm.image_inputs import OpenImage
 
@@ -42,6 +43,7 @@ def warm_up(
     output: Path,
     progress: ProgressCallback | None = None,
     feature_folder: Path | None = None,
+    ranks: Ranks = ONE_PROCESS,
 ) -> list[Checkpoint]:
     """Train adapters on samples and return the checkpoints by step, each with Adam's state beside its weights.
 
@@ -56,6 +58,7 @@ def warm_up(
         output: Directory of this run alone.
         progress: Called after each optimiser step.
         feature_folder: As for ``fine_tune``.
+        ranks: As for ``fine_tune``.
 
     Raises:
         ModelError: As ``fine_tune``.
@@ -71,6 +74,7 @@ def warm_up(
         output=output,
         progress=progress,
         feature_folder=feature_folder,
+        ranks=ranks,
         save_beside=_save_adam,
     )
 
