@@ -18,6 +18,7 @@ from xmas_assets.cli import (
     explore,
     exports,
     models,
+    plans,
     refresh,
     refused,
     results,
@@ -47,7 +48,7 @@ app.add_typer(benchmarks.app, name="benchmark")
 benchmarks.app.add_typer(benchmark_answers.app)
 benchmarks.app.add_typer(benchmark_runs.app)
 app.add_typer(models.app, name="model")
-for group in (runs, work, status, results, explore, exports, sql, advice, ui, doctor):
+for group in (runs, plans, work, status, results, explore, exports, sql, advice, ui, doctor):
     app.add_typer(group.app)
 
 

@@ -20,6 +20,7 @@ from xmas_assets.cli.options import (
     open_home,
 )
 from xmas_assets.cli.output import note, print_table, prints_tables
+from xmas_assets.cli.plans import CalibrationFile, On, Price, Rows, print_costs
 from xmas_assets.cli.results import print_leaderboard
 
 if TYPE_CHECKING:
@@ -94,12 +95,30 @@ def select(
 
 @app.command()
 @prints_tables
-def plan(dataset: DatasetOrStudy, method: Methods = None, budget: Budgets = None, seeds: Seeds = None) -> None:
+def plan(
+    dataset: DatasetOrStudy,
+    method: Methods = None,
+    budget: Budgets = None,
+    seeds: Seeds = None,
+    on: On = None,
+    calibration: CalibrationFile = None,
+    rows: Rows = None,
+    price_per_hour: Price = None,
+) -> None:
     """Say what xmas run would make, and how long each step takes by what it took before; nothing is made.
 
-    Example: xmas plan mine --method xmas --budget 0.2 --seeds 3
+    With --on, or another option that follows it, say what all of it costs from nothing, and from where selection pays.
+
+    Example: xmas plan mine --method xmas --budget 0.2 --seeds 3 --on 8xH100
     """
-    _print_plan(_study(dataset, method, budget, seeds))
+    study = _study(dataset, method, budget, seeds)
+    if (on, calibration, rows, price_per_hour) == (None,) * 4:
+        _print_plan(study)
+        return
+    home = find_home()
+    keys = _keys(home, study, may_read=False, rows=rows)
+    options = {"calibration": calibration, "rows": rows, "price": price_per_hour}
+    print_costs(home, study.dataset, keys, on=on or "here", **options)
 
 
 @app.command()
@@ -126,12 +145,14 @@ def _study(
     return Study.of(source, methods=methods, budgets=budgets, seeds=seeds, set=changes, **options)
 
 
-def _keys(home: "Home", study: "Study", *, may_read: bool = True) -> "list[SelectionKey]":
+def _keys(home: "Home", study: "Study", *, may_read: bool = True, rows: int | None = None) -> "list[SelectionKey]":
     """The selections of a study. Where a budget is a number of rows, the dataset is read for it first, if it may be."""
     from xmas_assets.orchestration.selection_runs import rows_read
     from xmas_assets.stages.subsets import selectable_rows, selection_keys
 
     def n_rows() -> int:
+        if rows is not None:
+            return rows
         if may_read:
             return rows_read(home, study.dataset, say=note)
         return selectable_rows(home, study.dataset)

@@ -28,3 +28,9 @@ def require_space(directory: Path, n_bytes: int, what: str) -> None:
 def has_space(directory: Path, n_bytes: int) -> bool:
     """Whether the disk of a folder that exists has room for so many bytes."""
     return n_bytes <= shutil.disk_usage(directory).free
+
+
+def folder_bytes(*folders: Path) -> int:
+    """Bytes of all files in folders, which need not be there; a file with several names counts once."""
+    stats = [path.stat() for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return sum({(stat.st_dev, stat.st_ino): stat.st_size for stat in stats}.values())

@@ -128,6 +128,10 @@ class Home(Registered):
         """Where the page lies on which a dataset's rows can be looked at."""
         return self.path("reports", dataset) / "explorer.html"
 
+    def calibration(self, dataset: str) -> Path:
+        """Where it is kept what stages take on this machine, as measured on a dataset; it may not be there."""
+        return self.root / "calibrations" / f"{dataset}.yaml"
+
     def workspace(self, stage: str, partition: str, key: str) -> Path:
         """Folder for resumable work, named by a hash of everything that decides the result."""
         folder = self.path("work", stage, quote(partition, safe=""), key[:32])
@@ -161,6 +165,7 @@ class Home(Registered):
         for partition in partitions:
             self.costs.forget(partition)
         forget_answers(self.root)
+        self.calibration(dataset).unlink(missing_ok=True)
         registration.unlink()
         if self.copy:
             self.copy.drop([*patterns, *(f"costs/*/{partition}.json" for partition in partitions)])

@@ -29,6 +29,7 @@ TABLES = {
     ("methods",): {"methods", "parameters", "requirements"},
     ("profiles",): {"profiles"},
     ("plan", "shapes", "--method", "coincide"): {"steps"},
+    ("plan", "shapes", "--method", "xmas", "--on", "here"): {"hours", "totals", "pays"},
     ("dataset", "list"): {"datasets"},
     ("dataset", "show", "shapes"): {"registration", "read", "notices", "quarantined", "sources"},
     ("dataset", "refused", "shapes"): {"reasons"},
@@ -41,6 +42,7 @@ TABLES = {
 NEEDS_MORE = {
     "run",
     "demo",
+    "calibrate",
     "dataset add",
     "advise",
     "theory",
