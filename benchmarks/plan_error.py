@@ -21,8 +21,8 @@ from xmas_assets.stages.prepared import PREPARED, partition_of
 from xmas_assets.stages.rates import OF_SELECTIONS, Rates
 from xmas_assets.toy.dataset import SyntheticSettings, generate
 
-_METHODS = ("xmas", "random", "full")
-_KEYS = [SelectionKey.parse(text) for text in ("xmas_b0.20_s0", "random_b0.20_s0", "full_b1.00_s0")]
+_METHODS = ("xmas", "full")
+_KEYS = [SelectionKey.parse(text) for text in ("xmas_b0.20_s0", "full_b1.00_s0")]
 
 
 def compare(home: Home, dataset: str, *, n_rows: int) -> None:
