@@ -86,7 +86,7 @@ def stage_work(stage: str, job: Job, *, n_selected: float = 0) -> StageWork:
         model = job.target_base if stage == "target_model" else job.base_model
         training: TrainingSettings = getattr(job.settings, section)
         seen = rows_seen(training, rows(job, n_selected))
-        ranks = getattr(job.settings.workers, "training_ranks", 1)
+        ranks = job.settings.workers.training_ranks
         return StageWork("training", seen, _times(seen, training_row(model, job.data, training)), most_cards=ranks)
     if stage in ("gradients", "adam_gradients"):
         n_passes = job.n_rows * (job.settings.warmup.n_checkpoints if stage == "adam_gradients" else 1)

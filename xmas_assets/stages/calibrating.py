@@ -91,7 +91,7 @@ def _overrides(settings: Any, n_rows: int) -> dict[str, dict[str, Any]]:
             overrides.setdefault(name, {}).update(smaller)
         if training.n_steps is not None:
             overrides.setdefault(name, {})["n_steps"] = max(training.n_checkpoints, n_rows // most)
-    overrides["workers"] = {"engine": "serial"}
+    overrides["workers"] = {"engine": "serial", "training_ranks": 1}
     return overrides
 
 

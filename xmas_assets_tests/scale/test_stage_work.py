@@ -74,6 +74,13 @@ def test_steps_in_place_of_epochs_do_not_grow_with_the_rows():
     assert {stage_work("target_model", job(100, **steps), n_selected=n).units for n in (10, 1000)} == {40}
 
 
+def test_a_training_is_shared_by_as_many_cards_as_it_has_processes_and_shards_by_any_number():
+    ranks = {"workers": {"training_ranks": 4}}
+    assert stage_work("target_model", job(100, **ranks), n_selected=10).most_cards == 4
+    assert stage_work("features", job(100, **ranks)).most_cards is None
+    assert stage_work("benchmark_scores", job(100, **ranks)).most_cards == 1
+
+
 @pytest.mark.parametrize("stage", ["attention_trajectories", "features", "gradients", "proxy_checkpoints"])
 def test_twice_the_rows_are_twice_the_work(stage):
     once, twice = (stage_work(stage, job(n)) for n in (100, 200))
