@@ -19,6 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError, XmasError
 from xmas_assets.contracts.progress import Progress, ProgressCallback
@@ -41,16 +43,23 @@ def train_on_ranks(job: TrainingJob, run: RunDirectory, progress: ProgressCallba
 
     Raises:
         XmasError: Of a rank.
-        ModelError: If one ends without saying why.
+        ModelError: If one ends without saying why, or there are fewer GPUs than ranks.
     """
     device = job.base_settings.device
+    if device == "cuda" and torch.cuda.device_count() < job.ranks.n:
+        raise ModelError(
+            f"workers.training_ranks is {job.ranks.n}, but torch sees {torch.cuda.device_count()} GPUs, of which each "
+            "process takes one; lower it"
+        )
     _, earlier = run.last_state()
     count_earlier(usage_of(earlier, device))
     path = job.output / "job"
     path.write_bytes(pickle.dumps(replace(job, ranks=Ranks(job.ranks.n, job.ranks.sharding))))
-    with job.ranks.session() as variables, _Ranks(path, job, variables) as ranks:
-        ranks.hear(progress)
-    path.unlink()
+    try:
+        with job.ranks.session() as variables, _Ranks(path, job, variables) as ranks:
+            ranks.hear(progress)
+    finally:
+        path.unlink()
     checkpoints = run.finished()
     assert checkpoints is not None
     record = read_record(job.output)

@@ -31,7 +31,8 @@ def main(path: str) -> None:
         job: TrainingJob = pickle.loads(Path(path).read_bytes())  # noqa: S301 - of our own parent
         _join(job)
         if is_first():
-            with _heard():
+            with _heard() as log:
+                log.info("%d processes train together (%s)", job.ranks.n, job.ranks.sharding)
                 train_job(job, RunDirectory(job.output, run=job.identity), tell)
         else:
             train_job(job, None, None)
@@ -40,9 +41,9 @@ def main(path: str) -> None:
     except XmasError as error:
         tell(error)
     except Exception as error:
-        text = "".join(traceback.format_exception(error))
-        tell(Note(__name__, logging.ERROR, text[-_MOST_CHARACTERS:]))
-        tell(RuntimeError(f"process {rank()} of the training failed: {type(error).__name__}: {first_line(error)}"))
+        failed = RuntimeError(f"process {rank()} of the training failed: {type(error).__name__}: {first_line(error)}")
+        failed.add_note("".join(traceback.format_exception(error))[-_MOST_CHARACTERS:])
+        tell(failed)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # at once: threads and other ranks are not waited for
@@ -57,16 +58,17 @@ def _join(job: TrainingJob) -> None:
 
 
 @contextmanager
-def _heard() -> Iterator[None]:
+def _heard() -> Iterator[logging.Logger]:
     """Give log records to the process that started this one, and to Dagster where one of its steps did."""
     log = logging.getLogger("xmas_assets")
+    log.setLevel(logging.INFO)
     log.addHandler(_Told())
     if "DAGSTER_PIPES_CONTEXT" not in os.environ:
-        yield
+        yield log
         return
     with open_dagster_pipes() as pipes:
         log.addHandler(_Told(pipes.log))
-        yield
+        yield log
 
 
 class _Told(logging.Handler):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 from PIL import Image
 
 from xmas_assets.contracts.artifacts import Checkpoint
@@ -85,6 +86,17 @@ def kill_at(step: int, program: str, *arguments: str | Path) -> None:
                 os.kill(process.pid, signal.SIGKILL)
                 break
     assert process.returncode == -signal.SIGKILL
+
+
+def ranks_below(folder: Path) -> list[psutil.Process]:
+    """The processes that train together below a folder, without what watches over them, in the order of their start."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "create_time"]):
+        words = process.info["cmdline"] or []
+        is_rank = "xmas_assets.training.rank" in words and "torch.distributed.run" not in words
+        if is_rank and any(word.startswith(str(folder)) for word in words):
+            found.append(process)
+    return sorted(found, key=lambda process: process.info["create_time"])
 
 
 if __name__ == "__main__":
