@@ -22,20 +22,20 @@ from xmas_assets.resources.progress import ProgressBar
 def proxy_checkpoints(
     context: dg.AssetExecutionContext, home: dg.ResourceParam[Home], raw_dataset: StoredTables, base_model: StoredTables
 ) -> dg.Output:
-    """Ordered checkpoints of the proxy's fine-tuning on all rows (vision tower frozen)."""
+    """Ordered checkpoints of the proxy's fine-tuning on all rows (vision tower frozen); on the first, if it grew."""
     from xmas_assets.report.describe import describe_training
     from xmas_assets.training.run_directory import read_record
     from xmas_assets.training.trainer import fine_tune
 
     dataset = context.partition_key
-    settings = home.settings(dataset)
+    settings, grown = home.settings(dataset), home.registration(dataset).grown
     versions = (raw_dataset.version, base_model.version, settings.base_model.digest(), settings.proxy.digest())
-    key = combine(*versions, *settings.workers.ranks.identity)
+    key = combine(*versions, *settings.workers.ranks.identity, *map(str, grown[:1]))
     with home.stage("proxy_checkpoints", dataset, key=key) as workspace:
         checkpoints = fine_tune(
             base=read_base(base_model),
             base_settings=settings.base_model,
-            samples=pictured_samples(raw_dataset),
+            samples=pictured_samples(raw_dataset)[: grown[0] if grown else None],
             open_image=home.open_image(dataset),
             settings=settings.proxy,
             seed=settings.proxy.seed,
@@ -43,6 +43,7 @@ def proxy_checkpoints(
             progress=ProgressBar("proxy", context.log, unit="step"),
             feature_folder=home.features(),
             ranks=ranks_of(settings.workers, context),
+            kept=workspace.parent if grown else None,
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path())
-    return emit(home, staged, describe_training(read_record(workspace / "run")))
+    return emit(home, staged, describe_training(read_record(checkpoints[0].path.parent)))

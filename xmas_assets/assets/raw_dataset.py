@@ -9,6 +9,7 @@ from xmas_assets.report.describe import describe_dataset
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import ProgressBar
 from xmas_assets.stages.datasets import stage_dataset
+from xmas_assets.stages.growth import note_growth
 
 
 @dg.asset(
@@ -25,4 +26,5 @@ def raw_dataset(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home])
     key = current_versions(home, dataset)["source"]
     with home.stage("raw_dataset", dataset, key=key) as workspace:
         staged = stage_dataset(workspace, home, dataset, progress=ProgressBar("read", context.log))
+        note_growth(home, dataset, staged)
     return emit(home, staged, describe_dataset(staged, home.open_image(dataset)))

@@ -17,6 +17,8 @@ from xmas_assets.cli import (
     doctor,
     explore,
     exports,
+    forgetting,
+    growing,
     models,
     plans,
     refresh,
@@ -44,6 +46,8 @@ app = typer.Typer(
 app.add_typer(datasets.app, name="dataset")
 datasets.app.add_typer(refresh.app)
 datasets.app.add_typer(refused.app)
+datasets.app.add_typer(growing.app)
+datasets.app.add_typer(forgetting.app)
 app.add_typer(benchmarks.app, name="benchmark")
 benchmarks.app.add_typer(benchmark_answers.app)
 benchmarks.app.add_typer(benchmark_runs.app)

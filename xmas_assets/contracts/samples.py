@@ -79,3 +79,4 @@ class Reason(StrEnum):
     IMAGE_UNREADABLE = "image_unreadable"
     IMAGE_CHANGED = "image_changed"
     IMAGE_REFUSED = "image_refused"
+    FORGOTTEN = "forgotten"

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Reason
+from xmas_assets.data.forgotten import NOTHING_FORGOTTEN, Forgotten
 from xmas_assets.data.image_archives import ImageArchive
 from xmas_assets.data.image_check import CheckedImage, ImageCheck
 from xmas_assets.data.images import ImageRoot
@@ -37,6 +38,7 @@ def ingest(
     image_store: Path | None = None,
     progress: ProgressCallback | None = None,
     scratch: Path | None = None,
+    forgotten: Forgotten = NOTHING_FORGOTTEN,
 ) -> "Ingestion":
     """Read, validate and number a dataset's records.
 
@@ -46,6 +48,7 @@ def ingest(
         image_store: Folder that takes images which the source carries as bytes, or in an archive.
         progress: Called now and then; counts the records of each split from 0.
         scratch: Folder for a temporary file of about the annotations' size; default the system's.
+        forgotten: Rows that are set aside, and of which nothing is kept.
 
     Returns:
         An iterable of ``(table name, batch)`` with the tables ``samples``, ``test``, ``quarantine`` and, last,
@@ -59,7 +62,7 @@ def ingest(
     root = ImageRoot(registration.images, image_store)
     archive = registration.image_archive()
     images = ImageCheck(root, image_store, workers=workers, archive=archive and ImageArchive(archive))
-    return Ingestion(registration, images, progress or (lambda progress: None), scratch)
+    return Ingestion(registration, images, progress or (lambda progress: None), scratch, forgotten)
 
 
 class Ingestion:
@@ -71,8 +74,12 @@ class Ingestion:
         images: ImageCheck,
         progress: ProgressCallback,
         scratch: Path | None,
+        forgotten: Forgotten,
     ) -> None:
         self.ledger = Ledger()
+        self._forgotten = forgotten
+        #: References of the images of forgotten rows, some of which others may have too.
+        self.images_of_forgotten: set[str] = set()
         self._registration = registration
         self._root = ImageRoot(registration.images)
         self._images = images
@@ -126,6 +133,9 @@ class Ingestion:
         self._images.prepare(ref for draft in drafts if isinstance(draft, Draft) for ref in draft.images)
         for record, draft in zip(chunk, drafts, strict=True):
             row = draft if isinstance(draft, Rejection) else self._row(record, draft)
+            if isinstance(row, dict) and self._forgotten and (rejection := self._forgotten.rejection(row)):
+                self.images_of_forgotten |= set(row["images"])
+                row = rejection
             if isinstance(row, dict) and seen is not None:
                 row = _refuse_repetition(row, seen)
             if isinstance(row, Rejection):

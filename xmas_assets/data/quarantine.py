@@ -8,6 +8,7 @@ import orjson
 import pyarrow as pa
 
 from xmas_assets.contracts.errors import DatasetError, NoRowsError
+from xmas_assets.contracts.samples import Reason
 from xmas_assets.data.json_records import RawRecord
 from xmas_assets.data.json_slices import on_one_line
 from xmas_assets.data.refusals import Rejection
@@ -60,15 +61,16 @@ class Refusals:
 
 
 def quarantine_row(split: str, record: RawRecord, rejection: Rejection) -> dict[str, Any]:
-    """A refused record as a row of ``QUARANTINE_SCHEMA``."""
+    """A refused record as a row of ``QUARANTINE_SCHEMA``; of one that is forgotten, only where it stands."""
+    is_forgotten = rejection.reason is Reason.FORGOTTEN
     return {
         "split": split,
         "source_file": record.source_file,
         "source_row": record.source_row,
-        "source_id": source_id_of(record.value),
+        "source_id": None if is_forgotten else source_id_of(record.value),
         "reason": rejection.reason.value,
         "detail": rejection.detail,
-        "raw": start_of(record),
+        "raw": "" if is_forgotten else start_of(record),
     }
 
 

@@ -1,5 +1,6 @@
 """A dataset's registration: the small YAML file that says where its records and images are. Not their content."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -60,7 +61,11 @@ class Registration(RegistrationFile):
         default=None,
         description="Where a record without a task gets one: 'folder', the first folder on its first image's path.",
     )
-
+    grown: tuple[int, ...] = Field(
+        default=(),
+        description="How many rows there were each time before others were appended, ascending. Proxy and warm-up are "
+        "trained on the first of these rows only, and what was read of rows is kept; 'xmas dataset grow' writes it.",
+    )
     generated: Generated | None = Field(
         default=None, description="'toy' for the toy dataset, which xmas_assets generates; null for data of your own."
     )
@@ -75,6 +80,13 @@ class Registration(RegistrationFile):
     @classmethod
     def _columns_are_known(cls, value: dict[str, str] | None) -> dict[str, str] | None:
         return check_columns(value) if value else None
+
+    @field_validator("grown")
+    @classmethod
+    def _counts_ascend(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not later > earlier for earlier, later in pairwise((0, *value))):
+            raise ValueError("must be counts of rows that ascend, such as [1000, 1200]")
+        return value
 
     @model_validator(mode="after")
     def _files_are_distinct(self) -> Self:

@@ -23,8 +23,9 @@ from xmas_assets.files.model_content import model_digest
 from xmas_assets.files.whole import replacing
 from xmas_assets.scale.engines import SERIAL, Advance, Engine, Remade
 from xmas_assets.scale.row_tables import RowTable, make_row_table, vectors
-from xmas_assets.scale.running import run_shards
+from xmas_assets.scale.running import run_pieces
 from xmas_assets.scale.shards import ItemCounter, Shard, shards_of_groups
+from xmas_assets.scale.stretches import NO_GROWTH, Growth
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.embedding import BaseEmbedder, ClipEmbedder, Embedder
 from xmas_assets.vlm.image_inputs import OpenImage
@@ -43,6 +44,7 @@ def embed_dataset(
     workspace: Path,
     progress: Callable[[str], ProgressCallback] | None = None,
     engine: Engine = SERIAL,
+    growth: Growth = NO_GROWTH,
 ) -> RowTable:
     """Embed images and texts of a dataset, or finish what a killed run began.
 
@@ -55,6 +57,7 @@ def embed_dataset(
         workspace: Directory for finished shards; one run at a time may use it.
         progress: Gives a progress for each of the two parts, 'images' and 'texts'.
         engine: Who embeds; first all images, then all texts.
+        growth: How the dataset came to its rows.
 
     Returns:
         Columns ``image`` (mean over the row's images, unit length) and ``text`` (of all turns, one per line, without
@@ -84,6 +87,7 @@ def embed_dataset(
             progress=listen("images"),
             engine=engine,
             ready=ready,
+            growth=growth,
         )
         table = make_row_table(
             samples,
@@ -95,6 +99,8 @@ def embed_dataset(
             progress=listen("texts"),
             engine=engine,
             ready=ready,
+            growth=growth,
+            name="clip_embeddings",
         )
     marks = np.array([MARKS[Reason.IMAGE_REFUSED] if images.lacks(s.image_hashes) else 1 for s in samples])
     notices = note_left_out(samples, [(np.arange(len(samples)), marks)], "image vector", max_tokens=0)
@@ -136,16 +142,21 @@ def _embed_images(
     progress: ProgressCallback | None,
     engine: Engine,
     ready: Callable[[], AbstractContextManager[None]],
+    growth: Growth,
 ) -> _Images:
     references: dict[str, str] = {}
-    for sample in samples:
-        references |= zip(sample.image_hashes, sample.images, strict=True)
+    pieces = []
+    for number, rows in enumerate(growth.stretches(len(samples))):
+        n_earlier = len(references)
+        for sample in samples[rows.start : rows.stop]:
+            references |= zip(sample.image_hashes, sample.images, strict=True)
+        own = list(references)[n_earlier:]  # an image that an earlier row has keeps its place
+        shards = shards_of_groups([1] * len(own), settings.shard_size)
+        pieces.append(growth.piece(number, workspace / "images", shards, repr((key, own)), start=n_earlier))
     hashes = list(references)
-    parts = run_shards(
-        workspace / "images",
-        shards_of_groups([1] * len(hashes), settings.shard_size),
+    parts = run_pieces(
+        pieces,
         _WriteImages(embedder, references, settings.batch_size),
-        key=repr((key, hashes)),
         counter=ItemCounter(len(hashes), progress),
         engine=engine,
         ready=ready,

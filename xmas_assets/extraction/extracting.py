@@ -30,8 +30,8 @@ from xmas_assets.files.space import require_space
 from xmas_assets.files.usage_notes import count_usage_of
 from xmas_assets.scale.engines import SERIAL, Advance, Engine, MadeShard, have_made
 from xmas_assets.scale.row_tables import samples_digest
-from xmas_assets.scale.running import ready_shards
 from xmas_assets.scale.shards import ItemCounter, Shard, shards_of_groups, writing_shard
+from xmas_assets.scale.stretches import Growth, folders_of, open_pieces
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage
 from xmas_assets.vlm.loading import load_vlm
@@ -72,6 +72,7 @@ def extract_signals(
     workspaces: Mapping[str, Path],
     progress: ProgressCallback | None = None,
     engine: Engine = SERIAL,
+    grown: tuple[int, ...] = (),
 ) -> dict[str, Extracted]:
     """Read signals of a dataset in one pass, or finish what a killed run began.
 
@@ -90,6 +91,8 @@ def extract_signals(
             replaced. One run at a time may use them.
         progress: Told how many rows are done, and the time left.
         engine: Who reads the shards. The models are looked at here once, and all who read go by what was found.
+        grown: How many rows there were each time before others were appended. What was read of them is looked for next
+            to the workspaces, and read where it lies.
 
     Returns:
         Each signal's table under its name. Rows that are left out (too long, an image that the processor
@@ -102,14 +105,15 @@ def extract_signals(
         ImageError: If ``open_image`` refuses a picture.
     """
     ordered = _in_order(checkpoints, signals)
-    rows, (pictured, others) = _shards_of_images(samples, signals, settings.shard_size)
-    inputs = (samples_digest(samples), base_settings.digest(), settings.batch_size, settings.threads)
+    stretches = _stretches(samples, signals, settings.shard_size, Growth(grown))
+    rows = np.concatenate([stretch.rows for stretch in stretches])
+    inputs = (base_settings.digest(), settings.batch_size, settings.threads)
     files: dict[str, Files] = {}
     for signal in signals:
-        own = pictured if signal.needs_image else pictured + others
         digests = [(checkpoint.step, checkpoint.digest) for checkpoint in _read_at(signal, ordered)]
-        files[signal.name] = _open_files(signal, own, workspaces[signal.name], (*inputs, digests), engine)
-    count_usage_of(workspaces[signal.name] for signal in signals)
+        growth = Growth(grown, workspaces[signal.name].parent)
+        files[signal.name] = _open_files(signal, stretches, workspaces[signal.name], (inputs, digests), growth, engine)
+    count_usage_of(folder for own in files.values() for folder in folders_of(own))
     counter = ItemCounter(len(rows), progress)
     loaders = [partial(load_vlm, checkpoint.path, base_settings, base=base) for checkpoint in ordered]
     options = {"batch_size": settings.batch_size, "max_tokens": base_settings.max_tokens}
@@ -119,7 +123,7 @@ def extract_signals(
         n_bytes = sum(bytes_to_come(own, len(samples), reader.width(name)) for name, own in files.items())
         require_space(next(iter(workspaces.values())), n_bytes, f"{', '.join(files)} of {len(samples)} rows")
         work = _Reading(reader, samples, rows, files, settings.threads)
-        shards = pictured + others
+        shards = [shard for stretch in stretches for shard in stretch.shards()]
         lacking = [shard for shard in shards if work.lacks(shard)]
         counter.keep_all(shards, lacking)
         notices = have_made(work, lacking, engine=engine, counter=counter)
@@ -185,22 +189,58 @@ def _read_at(signal: Signal, ordered: Sequence[Checkpoint]) -> Sequence[Checkpoi
     return ordered if signal.every_checkpoint else ordered[-1:]
 
 
-def _shards_of_images(
-    samples: Sequence[Sample], signals: Sequence[Signal], shard_size: int
-) -> tuple[IntArray, tuple[list[Shard], list[Shard]]]:
-    """Rows to be read, those on the same images together, text-only ones last; and the shards of either kind.
+@dataclass(frozen=True)
+class _Stretch:
+    """Rows that came together, as they are read: those on the same images together, text-only ones last.
 
-    Which rows with images share a shard does not depend on whether the others are read.
+    Attributes:
+        rows: That are read.
+        digest: Of all samples.
+        pictured: Shards of rows with images, counted from the stretch's first; they do not depend on whether the others
+            are read.
+        others: Shards of text-only rows.
+        start: Its first row's place among all that are read.
+        index: Its first shard's.
     """
-    groups = image_groups(samples)
-    ordered = np.argsort(groups, kind="stable")
-    text, pictured = np.split(ordered, [np.count_nonzero(groups == 0)])
+
+    rows: IntArray
+    digest: str
+    pictured: list[Shard]
+    others: list[Shard]
+    start: int
+    index: int
+
+    def shards(self) -> list[Shard]:
+        """All shards, counted over all stretches."""
+        own = self.pictured + self.others
+        return [Shard(self.index + s.index, self.start + s.start, self.start + s.stop) for s in own]
+
+
+def _stretches(samples: Sequence[Sample], signals: Sequence[Signal], shard_size: int, growth: Growth) -> list[_Stretch]:
+    """How a dataset is read; ``DatasetError`` if a signal is of images, and there are none."""
     choosy = [signal.name for signal in signals if signal.needs_image]
-    if choosy and not len(pictured):
+    found: list[_Stretch] = []
+    start = index = 0
+    for own in growth.stretches(len(samples)):
+        part = samples[own.start : own.stop]
+        rows, pictured, others = _shards_of_images(part, shard_size, is_text_read=len(choosy) < len(signals))
+        found.append(_Stretch(rows + own.start, samples_digest(part), pictured, others, start, index))
+        start, index = start + len(rows), index + len(pictured) + len(others)
+    if choosy and not any(stretch.pictured for stretch in found):
         raise DatasetError(
             f"none of the {len(samples)} samples has an image; {', '.join(choosy)} need some, add image rows"
         )
-    if len(choosy) == len(signals):
+    return found
+
+
+def _shards_of_images(
+    samples: Sequence[Sample], shard_size: int, *, is_text_read: bool
+) -> tuple[IntArray, list[Shard], list[Shard]]:
+    """Rows to be read, those on the same images together, text-only ones last; and the shards of either kind."""
+    groups = image_groups(samples)
+    ordered = np.argsort(groups, kind="stable")
+    text, pictured = np.split(ordered, [np.count_nonzero(groups == 0)])
+    if not is_text_read:
         text = text[:0]
     _, sizes = np.unique(groups[pictured], return_counts=True)
     first = shards_of_groups(sizes.tolist(), shard_size)
@@ -208,11 +248,30 @@ def _shards_of_images(
         Shard(len(first) + s.index, len(pictured) + s.start, len(pictured) + s.stop)
         for s in shards_of_groups([1] * len(text), shard_size)
     ]
-    return np.concatenate([pictured, text]), (first, last)
+    return np.concatenate([pictured, text]), first, last
 
 
-def _open_files(signal: Signal, shards: list[Shard], workspace: Path, inputs: tuple[Any, ...], engine: Engine) -> Files:
+def _open_files(
+    signal: Signal,
+    stretches: Sequence[_Stretch],
+    workspace: Path,
+    inputs: tuple[Any, Any],
+    growth: Growth,
+    engine: Engine,
+) -> Files:
     """The files of a signal's shards; of those in the workspace only such as were made from the same inputs stay."""
     versions = (_VERSION, library_versions(READING), signal.name, signal.version)
-    key = repr((versions, repr(signal), inputs))
-    return dict(zip(shards, ready_shards(workspace, shards, key=key, engine=engine), strict=True))
+    settings, digests = inputs
+    pieces = []
+    for number, stretch in enumerate(stretches):
+        own = stretch.pictured if signal.needs_image else stretch.pictured + stretch.others
+        key = repr((versions, repr(signal), (stretch.digest, *settings, digests)))
+        pieces.append(growth.piece(number, workspace, own, key, start=stretch.start))
+    paths = open_pieces(pieces, engine=engine, name=signal.name).values()
+    # Counted over all shards, whichever of them the signal has.
+    shards = [
+        s
+        for stretch in stretches
+        for s in stretch.shards()[: None if not signal.needs_image else len(stretch.pictured)]
+    ]
+    return dict(zip(shards, paths, strict=True))

@@ -26,8 +26,9 @@ from xmas_assets.extraction.shard_arrays import ShardArray, bytes_to_come, in_da
 from xmas_assets.files.space import require_space
 from xmas_assets.scale.engines import SERIAL, Advance, Engine
 from xmas_assets.scale.row_tables import samples_digest
-from xmas_assets.scale.running import ready_shards, run_shards
+from xmas_assets.scale.running import run_pieces
 from xmas_assets.scale.shards import ItemCounter, Shard, shards_of_groups
+from xmas_assets.scale.stretches import Growth, Piece, open_pieces
 from xmas_assets.vlm.devices import model_work
 from xmas_assets.vlm.image_inputs import OpenImage
 
@@ -78,6 +79,7 @@ def extract_gradients(
     workspace: Path,
     progress: ProgressCallback | None = None,
     engine: Engine = SERIAL,
+    grown: tuple[int, ...] = (),
 ) -> Gradients:
     """Read the gradients of samples at checkpoints, or finish what a killed run began.
 
@@ -94,6 +96,7 @@ def extract_gradients(
             it.
         progress: Told how many rows are done, and the time left.
         engine: Who reads the shards.
+        grown: As of ``extract_signals``.
 
     Returns:
         The gradients. Rows that are left out (too long, an image that the processor refuses) have NaN; they are in the
@@ -111,33 +114,50 @@ def extract_gradients(
     """
     ordered = sorted(checkpoints, key=lambda checkpoint: checkpoint.step)
     ordered = ordered[-1:] if direction == "last_gradient" else ordered
-    groups = image_groups(samples)
-    rows = np.argsort(groups, kind="stable")
-    _, sizes = np.unique(groups, return_counts=True)
-    shards = shards_of_groups(sizes.tolist(), settings.shard_size)
     digests = [(checkpoint.step, checkpoint.digest) for checkpoint in ordered]
-    versions = (_VERSION, library_versions(READING))
-    key = repr((versions, digests, samples_digest(samples), direction, base_settings.digest(), settings.digest()))
-    files = dict(zip(shards, ready_shards(workspace, shards, key=key, engine=engine), strict=True))
+    rows, pieces = _pieces(samples, digests, base_settings, settings, direction, workspace, grown)
+    files = open_pieces(pieces, engine=engine, name="gradients")
     n_bytes = bytes_to_come(files, len(rows), len(ordered) * (1 + settings.n_projected))
     require_space(workspace, n_bytes, f"the gradients of {len(rows)} rows")
     models = WarmupModels(ordered, base, base_settings, settings, direction)
     with model_work(settings.threads):
         # Found out once, so that whoever reads shards shares the same.
         notices = [NOTICES[models.kept]] if models.kept in NOTICES else []
-        paths = run_shards(
-            workspace,
-            shards,
+        run_pieces(
+            pieces,
             _WriteGradients(samples, rows, open_image, models),
-            key=key,
             counter=ItemCounter(len(rows), progress),
             engine=engine,
             ready=partial(model_work, settings.threads),
         )
-    shard_arrays = [(rows[shard.start : shard.stop], path) for shard, path in zip(shards, paths, strict=True)]
+    shard_arrays = [(rows[shard.start : shard.stop], path) for shard, path in files.items()]
     marks = ((own, np.load(path, mmap_mode="r")[:, 0, 0]) for own, path in shard_arrays)
     notices += note_left_out(samples, marks, "gradient", max_tokens=base_settings.max_tokens)
     return Gradients(samples, len(ordered), settings.n_projected, shard_arrays, tuple(notices))
+
+
+def _pieces(
+    samples: Sequence[Sample],
+    digests: list[tuple[int, str]],
+    base_settings: BaseModelSettings,
+    settings: GradientSettings,
+    direction: Direction,
+    workspace: Path,
+    grown: tuple[int, ...],
+) -> tuple[IntArray, list[Piece]]:
+    """Rows in the order that they are read in, and their shards, by the stretches in which they came."""
+    versions = (_VERSION, library_versions(READING))
+    growth = Growth(grown, workspace.parent)
+    rows, pieces = [], []
+    for number, own in enumerate(growth.stretches(len(samples))):
+        part = samples[own.start : own.stop]
+        groups = image_groups(part)
+        rows.append(np.argsort(groups, kind="stable") + own.start)
+        _, sizes = np.unique(groups, return_counts=True)
+        shards = shards_of_groups(sizes.tolist(), settings.shard_size)
+        key = repr((versions, digests, samples_digest(part), direction, base_settings.digest(), settings.digest()))
+        pieces.append(growth.piece(number, workspace, shards, key, start=own.start))
+    return np.concatenate(rows), pieces
 
 
 @dataclass(frozen=True)

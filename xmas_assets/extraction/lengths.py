@@ -13,6 +13,7 @@ from xmas_assets.contracts.samples import Sample
 from xmas_assets.files.model_content import model_digest
 from xmas_assets.scale.engines import SERIAL, Advance, Engine, Remade
 from xmas_assets.scale.row_tables import RowTable, make_row_table
+from xmas_assets.scale.stretches import NO_GROWTH, Growth
 from xmas_assets.vlm.answer_lengths import answer_encoder
 from xmas_assets.vlm.prompts import Encoder
 
@@ -27,6 +28,7 @@ def measure_lengths(
     workspace: Path,
     progress: ProgressCallback | None = None,
     engine: Engine = SERIAL,
+    growth: Growth = NO_GROWTH,
 ) -> RowTable:
     """Count answer tokens over all turns, each answer's end token included, before any cut; no picture is opened.
 
@@ -36,6 +38,7 @@ def measure_lengths(
         workspace: Directory for finished shards; one run at a time may use it.
         progress: Told how many rows are done.
         engine: Who counts.
+        growth: How the dataset came to its rows.
 
     Returns:
         Column ``n_answer_tokens``, int64.
@@ -54,6 +57,8 @@ def measure_lengths(
         key=repr(("lengths", _VERSION, library_versions(READING), model_digest(base))),
         progress=progress,
         engine=engine,
+        growth=growth,
+        name="text_lengths",
     )
 
 

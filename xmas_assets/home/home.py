@@ -15,8 +15,8 @@ from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.usage import metered
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.files.whole import UNFINISHED, remove, remove_old, remove_unfinished
-from xmas_assets.home.answers import forget_answers
 from xmas_assets.home.costs import StageCosts
+from xmas_assets.home.forgotten import forgotten_path, places_of, remove_made
 from xmas_assets.home.locks import StageLocks
 from xmas_assets.home.registered import Registered
 from xmas_assets.home.remote import RemoteHome
@@ -154,21 +154,16 @@ class Home(Registered):
                 f"a run is at work on dataset {dataset!r}; wait for it to end, or stop it, then run: xmas dataset "
                 f"remove {dataset}"
             )
-        partitions = (quote(dataset, safe=""), f"{quote(dataset + '|', safe='')}*")
-        patterns = [f"tables/*/dataset={dataset}", f"toy/{dataset}", f"reports/{dataset}"]
-        patterns += [f"embedded/{dataset}"]  # where older homes hold a toy dataset
-        patterns += [f"work/*/{partition}" for partition in partitions]
-        folders = [folder for pattern in patterns for folder in self.root.glob(pattern)]
-        led_to = [folder.resolve() for folder in folders if folder.is_symlink()]
-        for folder in folders:
+        led_to = remove_made(self.root, dataset, self.costs)
+        for folder in (self.root / "toy" / dataset, self.root / "embedded" / dataset):  # the latter in older homes
+            led_to += [folder.resolve()] if folder.is_symlink() else []
             remove(folder)
-        for partition in partitions:
-            self.costs.forget(partition)
-        forget_answers(self.root)
         self.calibration(dataset).unlink(missing_ok=True)
+        forgotten_path(self.root, dataset).unlink(missing_ok=True)
         registration.unlink()
         if self.copy:
-            self.copy.drop([*patterns, *(f"costs/*/{partition}.json" for partition in partitions)])
+            patterns, partitions = places_of(dataset)
+            self.copy.drop([*patterns, f"toy/{dataset}", *(f"costs/*/{partition}.json" for partition in partitions)])
         return led_to
 
     @property

@@ -13,6 +13,7 @@ from xmas_assets.data.profiles import profile_path
 from xmas_assets.data.registration import Registration
 from xmas_assets.evaluation.benchmarks.registry import benchmark_package
 from xmas_assets.files.model_content import model_files
+from xmas_assets.home.forgotten import forgotten_path, read_forgotten
 from xmas_assets.home.home import Home
 from xmas_assets.home.seen_files import seen_files
 from xmas_assets.home.seen_models import seen_models
@@ -20,6 +21,7 @@ from xmas_assets.home.seen_models import seen_models
 _READ_FIELDS = {"images", "format", "duplicates"}
 _READ_IF_SET = {"columns", "task_from"}  # left out while unset, so that the versions of older homes stay as they are
 BENCHMARKS = "benchmarks"
+_OF_FIRST_ROWS = ("proxy", "warmup")  # trainings that stay as they were when a dataset grows
 _FILES = {"source": ("annotations", "test"), "validation": ("validation",)}  # by section
 
 
@@ -27,17 +29,19 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
     """Version of every section of a dataset's files and settings; equal versions mean that nothing changed."""
     settings, registration = home.settings(dataset), home.registration(dataset)
     sections = {name: section.digest() for name, section in settings.sections().items()}
+    forgotten = read_forgotten(home.root, dataset)
     for section, fields in _FILES.items():
         described = registration.model_dump_json(include={*fields, *_read_fields(registration)})
         paths = _paths(registration, fields)
         seen = seen_files(home, dataset, section)
-        change = seen.images.change()
-        sections[section] = _files_version(
-            "\n".join([described, *([change] if change else [])]), paths, seen.records.versions()
-        )
+        more = [change] if (change := seen.images.change()) else []
+        more += [f"without {forgotten.version()}"] if forgotten else []
+        sections[section] = _files_version("\n".join([described, *more]), paths, seen.records.versions())
     for model in seen_models(home, dataset):
         if change := model.notes.change():
             sections[model.section] = _files_version("\n".join([sections[model.section], change]), [])
+    for trained in _OF_FIRST_ROWS if registration.grown else ():
+        sections[trained] = _files_version(f"{sections[trained]}\nof the first {registration.grown[0]} rows", [])
     sections[BENCHMARKS] = benchmarks_version(home, registration.benchmarks)
     if registration.exclude_contaminated:  # then a selection depends on what its rows are compared with
         asked = [f"{name} {items_version(home, name)}" for name in sorted(registration.benchmarks)]
@@ -78,6 +82,8 @@ def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:
     files[BENCHMARKS] = {"benchmarks": list(registration.benchmarks)}
     sections = home.settings(dataset).sections()
     values = {name: section.model_dump(mode="json") for name, section in sections.items()}
+    for trained in _OF_FIRST_ROWS if registration.grown else ():
+        values[trained] |= {"of_first_rows": registration.grown[0]}
     if registration.exclude_contaminated:
         values["methods"] |= {"exclude_contaminated": True} | files[BENCHMARKS]
     return files | values
@@ -109,6 +115,7 @@ def watched_files(home: Home, dataset: str) -> list[Path]:
     for model in seen_models(home, dataset):
         named += [model.directory, *model_files(model.directory)]
     own = [Registration.path(home.root, dataset), profile_path(registration.profile)]
+    own += [path for path in [forgotten_path(home.root, dataset)] if path.exists()]
     return own + named + ([Path(ratings)] if ratings else [])
 
 

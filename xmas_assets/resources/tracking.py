@@ -72,7 +72,7 @@ class Tracking(dg.ConfigurableResource):
             for record in records:
                 text = record.model_dump_json()
                 name = f"{self._next_number():020d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-                with replacing(self._outbox / name) as unfinished:
+                with replacing(self.outbox / name) as unfinished:
                     unfinished.write_text(text)
             return self._send(log)
 
@@ -109,7 +109,7 @@ class Tracking(dg.ConfigurableResource):
 
     def waiting(self) -> int:
         """Records in the outbox that MLflow has not taken yet."""
-        return len(list(self._outbox.glob("[0-9]*.json")))
+        return len(list(self.outbox.glob("[0-9]*.json")))
 
     def store(self) -> TrackingStore:
         """Where runs go: ``uri``, what the home's ``mlflow/tracking.yaml`` names, or the SQLite store below the home.
@@ -124,21 +124,22 @@ class Tracking(dg.ConfigurableResource):
         return self.store().uri
 
     @property
-    def _outbox(self) -> Path:
+    def outbox(self) -> Path:
+        """Folder of the records that wait."""
         return self.home.path("mlflow", "outbox")
 
     def _next_number(self) -> int:
         """The time, or a number behind that of every record that waits: clocks are put back, and order matters."""
-        waiting = [int(path.name.partition("-")[0]) for path in self._outbox.glob("[0-9]*-*.json")]
+        waiting = [int(path.name.partition("-")[0]) for path in self.outbox.glob("[0-9]*-*.json")]
         return max([time.time_ns(), *(number + 1 for number in waiting)])
 
     def _lock(self) -> FileLock:
-        return FileLock(self._outbox / ".lock")
+        return FileLock(self.outbox / ".lock")
 
     def _send(self, log: Callable[[str], None]) -> dict[str, tuple[str, str]]:
         sent: dict[str, tuple[str, str]] = {}
         store: TrackingStore | None = None
-        for path in sorted(self._outbox.glob("[0-9]*.json")):
+        for path in sorted(self.outbox.glob("[0-9]*.json")):
             try:
                 record = RunRecord.model_validate_json(note_bytes(path))
             except ValueError:  # also pydantic's
@@ -151,7 +152,7 @@ class Tracking(dg.ConfigurableResource):
                     follow_move(self.home.path("mlflow") / "mlflow.db", store.artifacts)
                 sent[record.key] = _Delivery.open(store).deliver(record)
             except (SettingsError, *_outages()) as error:
-                log(f"MLflow did not take '{record.name}' ({_said(error, store)}); it waits in {self._outbox}")
+                log(f"MLflow did not take '{record.name}' ({_said(error, store)}); it waits in {self.outbox}")
                 break
             path.unlink()
         return sent

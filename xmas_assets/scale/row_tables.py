@@ -12,8 +12,9 @@ import pyarrow as pa
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.scale.engines import SERIAL, Advance, Engine
-from xmas_assets.scale.running import run_shards
+from xmas_assets.scale.running import run_pieces
 from xmas_assets.scale.shards import ItemCounter, Shard, shards_of_groups
+from xmas_assets.scale.stretches import NO_GROWTH, Growth
 
 ROW_FIELDS = (pa.field("row", pa.int64(), nullable=False), pa.field("sample_id", pa.string(), nullable=False))
 Compute = Callable[[Sequence[Sample], Callable[[float], None]], Mapping[str, Any]]
@@ -56,6 +57,8 @@ def make_row_table(
     progress: ProgressCallback | None = None,
     engine: Engine = SERIAL,
     ready: Callable[[], AbstractContextManager[object]] = nullcontext,
+    growth: Growth = NO_GROWTH,
+    name: str = "",
 ) -> RowTable:
     """Compute columns of all rows, or of those that a killed run had not reached.
 
@@ -70,17 +73,23 @@ def make_row_table(
         progress: Called with how many rows are done, and the time left.
         engine: Who makes the shards.
         ready: Gives what each process that makes shards enters first.
+        growth: How the dataset came to its rows.
+        name: Of what is computed, to say how many rows were kept as the dataset grew.
     """
     schema = pa.schema([*ROW_FIELDS, *columns])
-    shards = shards_of_groups([1] * len(samples), shard_size)
-    paths = run_shards(
-        workspace,
-        shards,
+    pieces = []
+    for number, rows in enumerate(growth.stretches(len(samples))):
+        others = (rows.start,) if rows.start else ()  # the column row counts on
+        own = repr((key, samples_digest(samples[rows.start : rows.stop]), str(schema), *others))
+        shards = shards_of_groups([1] * len(rows), shard_size)
+        pieces.append(growth.piece(number, workspace, shards, own, start=rows.start))
+    paths = run_pieces(
+        pieces,
         _WriteRows(samples, schema, compute),
-        key=repr((key, samples_digest(samples), str(schema))),
         counter=ItemCounter(len(samples), progress),
         engine=engine,
         ready=ready,
+        name=name,
     )
     return RowTable(tuple(paths), schema)
 

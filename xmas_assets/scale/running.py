@@ -1,13 +1,14 @@
 """Run work in shards: those that are not there yet are made by an engine, and all are given back in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from xmas_assets.files.usage_notes import count_usage_of
 from xmas_assets.scale.engines import SERIAL, Advance, Engine, MadeShard, have_made
-from xmas_assets.scale.shards import ItemCounter, Shard, join_shards, open_shards, writing_shard
+from xmas_assets.scale.shards import ItemCounter, Shard, writing_shard
+from xmas_assets.scale.stretches import Piece, folders_of, open_pieces
 
 WriteShard = Callable[[Shard, Path, Advance], object]
 """Writes a shard's file at a path that is free, and reports the items that each step has finished."""
@@ -46,34 +47,47 @@ def run_shards(
     Raises:
         XmasError: As the engine.
     """
-    counter = counter or ItemCounter(sum(shard.n_items for shard in shards))
-    paths = ready_shards(directory, shards, key=key, engine=engine)
-    count_usage_of([directory])
-    lacking = [shard for shard, path in zip(shards, paths, strict=True) if not path.exists()]
-    counter.keep_all(shards, lacking)
-    have_made(_Writing(directory, write, ready), lacking, engine=engine, counter=counter)
-    return paths
+    return run_pieces([Piece(directory, shards, key)], write, counter=counter, engine=engine, ready=ready)
 
 
-def ready_shards(directory: Path, shards: list[Shard], *, key: str, engine: Engine) -> list[Path]:
-    """The places of shards, cleared of others' where the engine may; arguments and result as of ``open_shards``.
+def run_pieces(
+    pieces: Sequence[Piece],
+    write: WriteShard,
+    *,
+    counter: ItemCounter | None = None,
+    engine: Engine = SERIAL,
+    ready: Callable[[], AbstractContextManager[object]] = nullcontext,
+    name: str = "",
+) -> list[Path]:
+    """Do as ``run_shards`` does for shards in several folders.
 
-    Raises:
-        StoreError: As ``join_shards``.
+    Args:
+        pieces: In the order of their items; ``write`` gets shards counted over all of them.
+        write: As of ``run_shards``.
+        counter: As of ``run_shards``.
+        engine: As of ``run_shards``.
+        ready: As of ``run_shards``.
+        name: As of ``open_pieces``.
     """
-    return (open_shards if engine.is_coordinator else join_shards)(directory, shards, key=key)
+    files = open_pieces(pieces, engine=engine, name=name)
+    counter = counter or ItemCounter(sum(shard.n_items for shard in files))
+    count_usage_of(folders_of(files))
+    lacking = [shard for shard, path in files.items() if not path.exists()]
+    counter.keep_all(files, lacking)
+    have_made(_Writing(files, write, ready), lacking, engine=engine, counter=counter)
+    return list(files.values())
 
 
 @dataclass(frozen=True)
 class _Writing:
     """A function that writes a file, as work for an engine."""
 
-    directory: Path
+    files: Mapping[Shard, Path]
     write: WriteShard
     ready: Callable[[], AbstractContextManager[object]]
 
     def make(self, shard: Shard, advance: Advance) -> MadeShard:
-        path = self.directory / shard.file_name
+        path = self.files[shard]
         with writing_shard(path) as unfinished:
             self.write(shard, unfinished, advance)
         return MadeShard((path,))

@@ -115,7 +115,7 @@ def open_shards(directory: Path, shards: list[Shard], *, key: str) -> list[Path]
         The files' paths, in the order of ``shards``; those that exist are finished.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    _clear_others(directory, _whole_key(key, shards))
+    _clear_others(directory, key_of(key, shards))
     return _sound(directory, shards)
 
 
@@ -134,7 +134,7 @@ def join_shards(directory: Path, shards: list[Shard], *, key: str) -> list[Path]
         StoreError: If shards of other inputs lie there.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    key_file, whole = directory / _KEY, _whole_key(key, shards)
+    key_file, whole = directory / _KEY, key_of(key, shards)
     if not key_file.exists() and not any(directory.glob(f"{_SHARD}*")):
         # All parts write the same, so it does not matter who is last.
         with replacing(key_file) as unfinished:
@@ -147,8 +147,15 @@ def join_shards(directory: Path, shards: list[Shard], *, key: str) -> list[Path]
     return _sound(directory, shards)
 
 
-def _whole_key(key: str, shards: list[Shard]) -> str:
+def key_of(key: str, shards: list[Shard]) -> str:
+    """Hash of all that shards depend on, and of their bounds."""
     return hashlib.sha256(repr((key, shards)).encode()).hexdigest()
+
+
+def lies_at(directory: Path, key: str) -> bool:
+    """Whether a folder is one for shards of a key that ``key_of`` gave, made or to be made."""
+    key_file = directory / _KEY
+    return key_file.is_file() and key_file.read_text(encoding="utf-8", errors="replace") == key
 
 
 def _sound(directory: Path, shards: list[Shard]) -> list[Path]:

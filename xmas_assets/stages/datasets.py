@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from xmas_assets.contracts.errors import NoRowsError
+from xmas_assets.contracts.errors import NoRowsError, StoreError
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.data.ingest import Ingestion, ingest
 from xmas_assets.data.tables import LOSS_WEIGHTS, TABLE_SCHEMAS
+from xmas_assets.home.forgotten import read_forgotten
 from xmas_assets.home.home import Home
 from xmas_assets.home.seen_files import READ_BY, seen_files
 from xmas_assets.home.stored_tables import StoredTables, note_sources, stage
 from xmas_assets.stages.refused import forget_refused, keep_refused
+from xmas_assets.stages.used_images import remove_images
 
 _VALIDATION_SCHEMAS = {name: schema for name, schema in TABLE_SCHEMAS.items() if name != "test"}
 
@@ -43,12 +45,16 @@ def _stage(workspace: Path, home: Home, dataset: str, *, section: str, progress:
     registration = home.registration(dataset)
     if not is_source:
         registration = registration.of_validation()
+    forgotten = read_forgotten(home.root, dataset)
+    if not forgotten.is_done:
+        raise StoreError(f"rows of {dataset} are not forgotten to the end; run: xmas dataset forget-rows {dataset}")
     # Before they are read, so that a change meanwhile counts as one.
     hashes = dict(zip((*registration.annotations, *registration.test), registration.source_hashes(), strict=True))
-    reading = _Reading(ingest(registration, image_store=home.image_store(), progress=progress))
+    reading = _Reading(ingest(registration, image_store=home.image_store(), progress=progress, forgotten=forgotten))
     metadata = note_sources({path: hashes[path] for path in registration.annotations}) if is_source else {}
     schemas = TABLE_SCHEMAS if is_source else _VALIDATION_SCHEMAS
     staged = stage(workspace, reading, schemas=schemas, optional=[LOSS_WEIGHTS], metadata=metadata)
+    remove_images(home, reading.records.images_of_forgotten, also_used=staged.values())
     if reading.problem is not None:
         keep_refused(home, READ_BY[section], dataset, staged=staged)
         raise NoRowsError(f"{reading.problem}; see: xmas dataset refused {dataset}")

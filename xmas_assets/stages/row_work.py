@@ -11,10 +11,13 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
 from xmas_assets.scale.engines import Engine
+from xmas_assets.scale.stretches import Growth
 from xmas_assets.stages.signals import pass_shares
 
 if TYPE_CHECKING:
     from xmas_assets.extraction.gradients import Direction
+
+_SAMPLES = {"validation_gradients": "validation_samples"}  # of the others: raw_dataset
 
 Listen = Callable[[str], ProgressCallback]
 """Gives a progress for work of a name."""
@@ -55,7 +58,8 @@ def signal_work(
     settings = home.settings(dataset)
     wanted = make_signals(sorted(names), settings)
     found = read_checkpoints(checkpoints["checkpoints"], home.path())
-    inputs = combine(raw.version, checkpoints.version, settings.base_model.digest())
+    grown = home.registration(dataset).grown
+    inputs = combine(raw.version, checkpoints.version, settings.base_model.digest(), *map(str, grown))
     folders = {signal.name: home.workspace(signal.name, dataset, combine(inputs, repr(signal))) for signal in wanted}
 
     def make(engine: Engine, listen: Listen) -> Any:
@@ -70,6 +74,7 @@ def signal_work(
             workspaces=folders,
             progress=listen("signals"),
             engine=engine,
+            grown=grown,
         )
         return folders, extracted
 
@@ -84,7 +89,9 @@ def gradient_work(
     from xmas_assets.extraction.gradients import extract_gradients
 
     settings = home.settings(dataset)
-    key = combine(samples.version, checkpoints.version, settings.gradients.digest())
+    # Validation records do not grow with the dataset.
+    grown = () if stage in _SAMPLES else home.registration(dataset).grown
+    key = combine(samples.version, checkpoints.version, settings.gradients.digest(), *map(str, grown))
     make = partial(
         extract_gradients,
         samples=training_samples(samples),
@@ -95,6 +102,7 @@ def gradient_work(
         settings=settings.gradients,
         direction=_DIRECTIONS[stage],
         workspace=home.workspace(stage, dataset, key),
+        grown=grown,
     )
     return RowWork({stage: 1.0}, key, lambda engine, listen: make(progress=listen("gradients"), engine=engine))
 
@@ -104,7 +112,9 @@ def embedding_work(home: Home, dataset: str, raw: StoredTables, base: StoredTabl
     from xmas_assets.extraction.embeddings import embed_dataset
 
     settings = home.settings(dataset)
-    key = combine(raw.version, base.version, settings.base_model.digest(), settings.clip.digest())
+    grown = home.registration(dataset).grown
+    key = combine(raw.version, base.version, settings.base_model.digest(), settings.clip.digest(), *map(str, grown))
+    workspace = home.workspace("clip_embeddings", dataset, key)
 
     def make(engine: Engine, listen: Listen) -> Any:
         return embed_dataset(
@@ -113,9 +123,10 @@ def embedding_work(home: Home, dataset: str, raw: StoredTables, base: StoredTabl
             base=read_base(base),
             base_settings=settings.base_model,
             settings=settings.clip,
-            workspace=home.workspace("clip_embeddings", dataset, key),
+            workspace=workspace,
             progress=lambda part: listen(f"embeddings of {part}"),
             engine=engine,
+            growth=Growth(grown, workspace.parent),
         )
 
     return RowWork({"clip_embeddings": 1.0}, key, make)
@@ -125,17 +136,17 @@ def length_work(home: Home, dataset: str, raw: StoredTables, base: StoredTables)
     """Lengths of answers."""
     from xmas_assets.extraction.lengths import measure_lengths
 
-    key = combine(raw.version, base.version)
+    grown = home.registration(dataset).grown
+    key = combine(raw.version, base.version, *map(str, grown))
+    workspace = home.workspace("text_lengths", dataset, key)
     make = partial(
         measure_lengths,
         training_samples(raw),
         base=read_base(base),
-        workspace=home.workspace("text_lengths", dataset, key) / "shards",
+        workspace=workspace / "shards",
+        growth=Growth(grown, workspace.parent),
     )
     return RowWork({"text_lengths": 1.0}, key, lambda engine, listen: make(progress=listen("lengths"), engine=engine))
-
-
-_SAMPLES = {"validation_gradients": "validation_samples"}  # of the others: raw_dataset
 
 
 def _inputs(stage: str) -> tuple[str, ...]:

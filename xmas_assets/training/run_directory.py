@@ -10,6 +10,7 @@ import logging
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,23 @@ class RunDirectory:
         _write(self.path / "done.json", asdict(record))
         shutil.rmtree(self.state, ignore_errors=True)
         return checkpoints
+
+
+def made_before(output: Path, run: str, kept: Path) -> Path:
+    """Where a run of this identity has ended, among outputs of one name in sibling folders; else ``output``.
+
+    Args:
+        output: Where the run goes.
+        run: Digest of all that decides the weights.
+        kept: Folder of the folders that outputs lie in.
+    """
+    if output.is_dir():
+        return output
+    for done in sorted(kept.glob(f"*/{output.name}/done.json")):
+        with suppress(ModelError, OSError):
+            if _run_of(done.with_name("run.json")) == run:
+                return done.parent
+    return output
 
 
 def read_record(output: Path) -> TrainingRecord:

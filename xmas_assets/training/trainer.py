@@ -25,7 +25,7 @@ from xmas_assets.training.like_lengths import LikeLengths
 from xmas_assets.training.micro_batches import find_micro_batch_size
 from xmas_assets.training.objective import Objective
 from xmas_assets.training.ranks import n_ranks, of_first, own_part, total
-from xmas_assets.training.run_directory import Cost, RunDirectory, read_record, usage_of
+from xmas_assets.training.run_directory import Cost, RunDirectory, made_before, read_record, usage_of
 from xmas_assets.training.tower_features import Pixels, keep_tower_features
 from xmas_assets.training.watch import Watch
 from xmas_assets.vlm.batches import collate
@@ -51,6 +51,7 @@ def fine_tune(
     objective: Objective | None = None,
     feature_folder: Path | None = None,
     ranks: Ranks = ONE_PROCESS,
+    kept: Path | None = None,
 ) -> list[Checkpoint]:
     """Train a base model on samples and return its checkpoints by step; the last one is the trained model.
 
@@ -75,6 +76,7 @@ def fine_tune(
             weights do not depend on it (on CPU).
         ranks: Processes that train together. What they are sent, such as ``open_image``, can be pickled, and the base
             is a directory. With several the order of sums differs, so they are part of what the run is.
+        kept: Folder of earlier outputs' folders: the same run is returned from there if it ended.
 
     Raises:
         ModelError: If the base or the optimiser cannot be used, no sample can be learned from, the loss or a weight
@@ -89,13 +91,14 @@ def fine_tune(
     require_optimizer(settings.optimizer)
     ordered = sorted(samples, key=lambda sample: sample.sample_id)
     base_digest = digest_of_base(base)
+    identity = identify(base_digest, base_settings, ordered, settings, seed, objective, ranks)
+    output = made_before(output, identity, kept) if kept else output
     job = TrainingJob(
         base=base, base_digest=base_digest, base_settings=base_settings, ordered=ordered, open_image=open_image,
         settings=settings, seed=seed, output=output, save_beside=save_beside, objective=objective,
-        feature_folder=feature_folder, ranks=ranks,
-        identity=identify(base_digest, base_settings, ordered, settings, seed, objective, ranks),
+        feature_folder=feature_folder, ranks=ranks, identity=identity,
     )  # fmt: skip
-    run = RunDirectory(output, run=job.identity)
+    run = RunDirectory(output, run=identity)
     finished = run.finished()
     if finished is not None:
         count_earlier(usage_of(read_record(output), base_settings.device))

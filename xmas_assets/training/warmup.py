@@ -44,6 +44,7 @@ def warm_up(
     progress: ProgressCallback | None = None,
     feature_folder: Path | None = None,
     ranks: Ranks = ONE_PROCESS,
+    kept: Path | None = None,
 ) -> list[Checkpoint]:
     """Train adapters on samples and return the checkpoints by step, each with Adam's state beside its weights.
 
@@ -59,6 +60,7 @@ def warm_up(
         progress: Called after each optimiser step.
         feature_folder: As for ``fine_tune``.
         ranks: As for ``fine_tune``.
+        kept: As for ``fine_tune``.
 
     Raises:
         ModelError: As ``fine_tune``.
@@ -75,6 +77,7 @@ def warm_up(
         progress=progress,
         feature_folder=feature_folder,
         ranks=ranks,
+        kept=kept,
         save_beside=_save_adam,
     )
 

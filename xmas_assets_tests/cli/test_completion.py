@@ -58,7 +58,7 @@ def test_there_is_a_script_for_each_shell(shell, home):
 @pytest.mark.parametrize(
     ("typed", "completions"),
     [
-        ("xmas dataset ", ["add", "list", "show", "remove", "refresh", "refused"]),
+        ("xmas dataset ", ["add", "list", "show", "remove", "refresh", "refused", "grow", "forget-rows"]),
         ("xmas dataset add x --format llava", ["llava_json", "llava_jsonl"]),
         ("xmas dataset add x --duplicates ", ["keep", "quarantine"]),
         ("xmas dataset add x --profile to", ["toy"]),
