@@ -7,6 +7,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,6 +18,7 @@ from xmas_assets.files.whole import file_stamps
 SAMPLE_COLUMNS = ("sample_id", "task", "images", "image_hashes", "turns")
 LOSS_WEIGHTS = "loss_weights"
 """A column that a table of samples may have, and is read if it is there."""
+_AT_ONCE = 65_536  # rows
 DIGEST_COLUMNS = ("sample_id", "task", "digest")
 
 
@@ -107,10 +109,12 @@ def dataset_digest(table: pa.Table) -> str:
     Raises:
         StoreError: If one of them is missing.
     """
-    columns = [column.to_pylist() for column in _with_columns(table, DIGEST_COLUMNS).columns]
+    rows = pl.DataFrame(_with_columns(table, DIGEST_COLUMNS)).sort("sample_id", maintain_order=True)
+    task, zero = pl.col("task").cast(pl.String).fill_null(""), pl.lit("\x00")
+    line = pl.concat_str("sample_id", zero, task, zero, "digest", pl.lit("\n"))
     total = hashlib.sha256()
-    for sample_id, task, digest in sorted(zip(*columns, strict=True), key=lambda row: row[0]):
-        total.update(f"{sample_id}\x00{task or ''}\x00{digest}\n".encode())
+    for part in rows.iter_slices(_AT_ONCE):
+        total.update(part.select(line.str.join("")).item().encode())
     return total.hexdigest()
 
 

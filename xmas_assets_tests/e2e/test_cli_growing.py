@@ -59,4 +59,4 @@ def test_what_cannot_be_kept_is_refused(tmp_path):
         0,
         "small: what was read of its first 3 rows is kept; proxy and warm-up stay those of the first 3",
     )
-    assert "grown:\n- 3\n" in (tmp_path / "home" / "datasets" / "small.yaml").read_text()
+    assert "\ngrown: [3]\n" in (tmp_path / "home" / "datasets" / "small.yaml").read_text()
