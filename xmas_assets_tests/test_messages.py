@@ -17,7 +17,7 @@ from xmas_assets_tests.cli.parsing import parse_words
 PACKAGE = Path(__file__).parent.parent / "xmas_assets"
 FILES = sorted(PACKAGE.rglob("*.py"))
 COMMANDS = dict(command_paths(get_command(app)))  # pyright: ignore[reportArgumentType] it is a group
-COMMAND = re.compile(r"\bxmas ((?:(?:dataset|benchmark|model) )?[a-z]+)\b([^;'\"]*)")
+COMMAND = re.compile(r"\bxmas ((?:(?:dataset|benchmark|model) )?[a-z]+(?:-[a-z]+)*)\b([^;'\"]*)")
 ADVICE = re.compile(r"(?:run: |Example: )xmas ((?!X\b)[^;'\n(]+)")  # X: words that only the running program knows
 TARGETS = re.findall(r"^([a-z]+):", (PACKAGE.parent / "Makefile").read_text(), flags=re.MULTILINE)
 

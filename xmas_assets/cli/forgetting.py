@@ -28,7 +28,7 @@ def forget_rows(
 
     Without an option it finishes a removal that was interrupted. Your own files stay as they are.
 
-    Example: xmas dataset forget-rows mine --ids-where "sample_id LIKE 'user-17-%'" --yes
+    Example: xmas dataset forget-rows mine --ids ids.txt --yes
     """
     from xmas_assets.orchestration.forgetting import forget_shown
     from xmas_assets.orchestration.platform import Platform
@@ -47,7 +47,7 @@ def forget_rows(
         typer.confirm(question, abort=True)
     elsewhere = forget_shown(Platform.open(home), name)
     forget(home, name, plan)
-    print(f"forgot {plan.n_rows} rows of {name}; make again what is needed with: xmas run {name}")
+    print(f"forgot {plan.n_rows} rows of {name}; make again what is needed with: xmas select {name}, xmas run {name}")
     note(f"your own files still hold them: {', '.join(map(str, sources_of(home, name)))}")
     note("the records of Dagster and MLflow stay, without files; a record may name ids of rows that were left out")
     if elsewhere:

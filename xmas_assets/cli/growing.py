@@ -32,5 +32,5 @@ def grow(
     print_text(
         "kept",
         f"{name}: what was read of its first {count} rows is kept; proxy and warm-up stay those of the first {first}\n"
-        f"append rows to its files, then run: xmas run {name}",
+        f"append rows to its files, and run what you ran before",
     )

@@ -7,7 +7,7 @@ import dagster as dg
 from xmas_assets.contracts.links import PICTURES
 from xmas_assets.home.pictures import kept_picture
 from xmas_assets.orchestration.platform import Platform
-from xmas_assets.resources.forgetting import forget_files
+from xmas_assets.resources.tracked_files import forget_files
 from xmas_assets.resources.tracking import Tracking
 
 _LINK = re.compile(re.escape(PICTURES) + r"[0-9a-f]{64}\.png")

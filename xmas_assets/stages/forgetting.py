@@ -128,7 +128,9 @@ def _counts_left(home: Home, dataset: str, gone: pl.DataFrame) -> list[int] | No
 
 def _check_read(home: Home, dataset: str) -> None:
     if not home.is_stored("raw_dataset", dataset):
-        raise StoreError(f"{dataset} was not read yet, so none of its rows is known; run: xmas run {dataset}")
+        raise StoreError(
+            f"{dataset} was not read yet, so none of its rows is known; run: xmas select {dataset} --method random"
+        )
 
 
 def _check_idle(home: Home, dataset: str) -> None:

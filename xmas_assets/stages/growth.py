@@ -20,7 +20,9 @@ def keep_rows(home: Home, dataset: str, *, n_rows: int | None = None) -> int:
     """
     grown = home.registration(dataset).grown
     if not home.is_stored("raw_dataset", dataset):
-        raise StoreError(f"{dataset} was not read yet, so there is nothing to keep; run: xmas run {dataset}")
+        raise StoreError(
+            f"{dataset} was not read yet, so there is nothing to keep; run: xmas select {dataset} --method random"
+        )
     n_stored = home.stored("raw_dataset", dataset)["samples"].n_rows
     count = n_stored if n_rows is None else n_rows
     least = grown[-1] if grown else 1

@@ -61,7 +61,10 @@ def test_no_file_of_the_home_holds_the_text_or_image_of_a_forgotten_row(home, tm
     before = holding(home, MARKER.encode(), IMAGES[1])
     assert len(before) >= 4, before
     said = xmas(home, "dataset", "forget-rows", "small", "--ids-where", f"sample_id LIKE '{MARKER}%'", "--yes")
-    assert (said.code, said.out) == (0, "forgot 2 rows of small; make again what is needed with: xmas run small\n")
+    assert (said.code, said.out) == (
+        0,
+        "forgot 2 rows of small; make again what is needed with: xmas select small, xmas run small\n",
+    )
     assert (
         "selections of small that are removed, with targets and scores: clip_score_b0.50_s0, random_b0.50_s0"
         in said.err
