@@ -7,7 +7,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import StoredTables, combine, read_sums, stage
 from xmas_assets.report.describe import describe_clusters
 from xmas_assets.resources.outputs import emit
-from xmas_assets.selection.grouping import group_trajectories
+from xmas_assets.selection.grouping import drift, group_trajectories
 
 
 @dg.asset(
@@ -26,9 +26,13 @@ def clusters(
 ) -> dg.Output:
     """k-means label, instability and stability rank of every row with an image; and the centroids."""
     dataset = context.partition_key
-    settings = home.settings(dataset).clusters
+    settings, grown = home.settings(dataset).clusters, home.registration(dataset).grown
     trajectories = read_sums(attention_trajectories)
-    with home.stage("clusters", dataset, key=combine(attention_trajectories.version, settings.digest())) as workspace:
-        staged = stage(workspace, group_trajectories(trajectories, settings))
+    key = combine(attention_trajectories.version, settings.digest(), *map(str, grown[:1]))
+    with home.stage("clusters", dataset, key=key) as workspace:
+        staged = stage(workspace, group_trajectories(trajectories, settings, grown=grown))
     labels = staged["clusters"].column("label")
-    return emit(home, staged, describe_clusters(labels, trajectories, raw_dataset["samples"], home.open_image(dataset)))
+    described = describe_clusters(labels, trajectories, raw_dataset["samples"], home.open_image(dataset))
+    if grown:
+        described |= drift(trajectories, labels, staged["centroids"].column("centroid"), n_first=grown[0])
+    return emit(home, staged, described)

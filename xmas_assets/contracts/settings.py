@@ -207,6 +207,8 @@ class WarmupSettings(TrainingSettings):
 class ClusterSettings(Section):
     """k-means over trajectories (METHODS: XMAS 3)."""
 
+    without_effect: ClassVar[Mapping[str, Container[object]]] = {"when_grown": ("refit",)}
+
     n_clusters: int | None = Field(
         default=None,
         ge=1,
@@ -215,6 +217,11 @@ class ClusterSettings(Section):
     )
     max_iterations: int = Field(default=100, ge=1, le=MOST, description="Lloyd iterations at most.")
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of the initial centroids.")
+    when_grown: Literal["refit", "assign"] = Field(
+        default="refit",
+        description="Of a dataset that grew: 'refit' clusters all rows anew; 'assign' keeps the clusters of the first "
+        "rows, and puts each later row into the nearest.",
+    )
 
 
 class BenchmarkSettings(Section):

@@ -21,7 +21,6 @@ from xmas_assets.home.seen_models import seen_models
 _READ_FIELDS = {"images", "format", "duplicates"}
 _READ_IF_SET = {"columns", "task_from"}  # left out while unset, so that the versions of older homes stay as they are
 BENCHMARKS = "benchmarks"
-_OF_FIRST_ROWS = ("proxy", "warmup")  # trainings that stay as they were when a dataset grows
 _FILES = {"source": ("annotations", "test"), "validation": ("validation",)}  # by section
 
 
@@ -40,7 +39,7 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
     for model in seen_models(home, dataset):
         if change := model.notes.change():
             sections[model.section] = _files_version("\n".join([sections[model.section], change]), [])
-    for trained in _OF_FIRST_ROWS if registration.grown else ():
+    for trained in _of_first_rows(settings) if registration.grown else ():
         sections[trained] = _files_version(f"{sections[trained]}\nof the first {registration.grown[0]} rows", [])
     sections[BENCHMARKS] = benchmarks_version(home, registration.benchmarks)
     if registration.exclude_contaminated:  # then a selection depends on what its rows are compared with
@@ -48,6 +47,11 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
         sections["methods"] = _files_version("\n".join([sections["methods"], *asked]), [])
     ratings = settings.quality.ratings
     return sections | ({"quality": _files_version(sections["quality"], [Path(ratings)])} if ratings else {})
+
+
+def _of_first_rows(settings: Settings) -> tuple[str, ...]:
+    """Sections of what stays as it was when a dataset grows."""
+    return ("proxy", "warmup", *(["clusters"] if settings.clusters.when_grown == "assign" else []))
 
 
 def benchmarks_version(home: Home, names: Iterable[str]) -> str:
@@ -80,9 +84,10 @@ def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:
         for section, fields in _FILES.items()
     }
     files[BENCHMARKS] = {"benchmarks": list(registration.benchmarks)}
-    sections = home.settings(dataset).sections()
+    settings = home.settings(dataset)
+    sections = settings.sections()
     values = {name: section.model_dump(mode="json") for name, section in sections.items()}
-    for trained in _OF_FIRST_ROWS if registration.grown else ():
+    for trained in _of_first_rows(settings) if registration.grown else ():
         values[trained] |= {"of_first_rows": registration.grown[0]}
     if registration.exclude_contaminated:
         values["methods"] |= {"exclude_contaminated": True} | files[BENCHMARKS]

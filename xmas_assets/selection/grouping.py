@@ -1,26 +1,31 @@
 """From trajectories to clusters: what XMAS prepares once per dataset, for any budget and seed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from xmas_assets.contracts.artifacts import ScalarTrajectories
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.settings import ClusterSettings
-from xmas_assets.core.arrays import rows_with_values
-from xmas_assets.core.clustering import default_n_clusters, kmeans
+from xmas_assets.core.arrays import FloatArray, IntArray, rows_with_values
+from xmas_assets.core.clustering import default_n_clusters, kmeans, nearest_centroid
 from xmas_assets.core.trajectories import instability, stability_ranks
 from xmas_assets.selection.signal_arrays import id_order
 
 
-def group_trajectories(trajectories: ScalarTrajectories, settings: ClusterSettings) -> dict[str, pl.DataFrame]:
+def group_trajectories(
+    trajectories: ScalarTrajectories, settings: ClusterSettings, *, grown: Sequence[int] = ()
+) -> dict[str, pl.DataFrame]:
     """Cluster the scalar trajectories and rank each cluster's rows by stability.
 
     Args:
         trajectories: Of all rows; those without a trajectory get label -1, rank -1 and instability NaN.
-        settings: Number of clusters, seed, iterations.
+        settings: Number of clusters, seed, iterations, and what happens when a dataset grew.
+        grown: How many rows there were each time before others were appended.
 
     Returns:
         ``clusters`` (row, sample_id, label, instability, stability_rank, in row order; ties in stability go to the
@@ -39,8 +44,8 @@ def group_trajectories(trajectories: ScalarTrajectories, settings: ClusterSettin
     order = id_order({"sample_ids": trajectories.sample_ids})
     rows = order[has_trajectory[order]]
     sums = trajectories.sums[rows]
-    n_clusters = settings.n_clusters or default_n_clusters(len(sums))
-    labels, centroids = kmeans(sums, n_clusters, seed=settings.seed, max_iterations=settings.max_iterations)
+    is_first = rows < (grown[0] if grown and settings.when_grown == "assign" else n_rows)
+    labels, centroids = _clustered(sums, is_first, settings)
     moves = instability(sums)
     clusters = pl.DataFrame(
         {
@@ -54,6 +59,55 @@ def group_trajectories(trajectories: ScalarTrajectories, settings: ClusterSettin
     sizes = np.bincount(labels, minlength=len(centroids))
     table = {"label": np.arange(len(centroids)), "n_rows": sizes, "centroid": centroids}
     return {"clusters": clusters, "centroids": pl.DataFrame(table)}
+
+
+def _clustered(sums: FloatArray, is_first: NDArray[np.bool_], settings: ClusterSettings) -> tuple[IntArray, FloatArray]:
+    """Labels of all trajectories, and the centroids of the first ones, or of all if none of the first is there."""
+    fitted = sums[is_first] if is_first.any() else sums
+    n_clusters = settings.n_clusters or default_n_clusters(len(fitted))
+    labels, centroids = kmeans(fitted, n_clusters, seed=settings.seed, max_iterations=settings.max_iterations)
+    if len(fitted) == len(sums):
+        return labels, centroids
+    whole = np.empty(len(sums), dtype=np.int64)
+    origin = centroids[len(centroids) // 2]
+    with threadpool_limits(limits=1):
+        whole[~is_first] = nearest_centroid(sums[~is_first], centroids - origin, origin=origin)
+    whole[is_first] = labels
+    return whole, centroids
+
+
+def drift(
+    trajectories: ScalarTrajectories, labels: IntArray, centroids: FloatArray, *, n_first: int
+) -> dict[str, float]:
+    """How rows that came later lie among the clusters, against the first ones.
+
+    Args:
+        trajectories: Of all rows.
+        labels: Cluster of each row, -1 without a trajectory.
+        centroids: Of the clusters, shape (n_clusters, n_checkpoints).
+        n_first: Rows that were there first.
+
+    Returns:
+        Later rows in clusters; their mean squared distance to the centroid over that of the first rows (1: alike); and
+        the total variation between the shares of the clusters among later and first rows, 0 (the same) to 1.
+    """
+    parts = []
+    for rows in (slice(0, n_first), slice(n_first, None)):
+        own = labels[rows]
+        has_label = own >= 0
+        gaps = trajectories.sums[rows][has_label] - centroids[own[has_label]]
+        parts.append((np.square(gaps).sum(axis=1), np.bincount(own[has_label], minlength=len(centroids))))
+    (first_gaps, first_sizes), (later_gaps, later_sizes) = parts
+    found: dict[str, float] = {"rows that came later": len(later_gaps)}
+    if len(later_gaps) and len(first_gaps) and first_gaps.mean() > 0:
+        shares = later_sizes / later_sizes.sum() - first_sizes / first_sizes.sum()
+        found["drift: squared distance to the centroid, later over first"] = float(
+            later_gaps.mean() / first_gaps.mean()
+        )
+        found["drift: share of later rows that would change cluster to be spread as the first"] = float(
+            np.abs(shares).sum() / 2
+        )
+    return found
 
 
 def _scatter(values: NDArray[Any], rows: NDArray[np.int64], n_rows: int, *, fill: float) -> NDArray[Any]:

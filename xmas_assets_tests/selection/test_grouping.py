@@ -4,7 +4,7 @@ import pytest
 from xmas_assets.contracts.artifacts import ScalarTrajectories
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.settings import ClusterSettings
-from xmas_assets.selection.grouping import group_trajectories
+from xmas_assets.selection.grouping import drift, group_trajectories
 
 # Two groups, around 0 and 100; row 3 has no trajectory. Steps by row: 1, 1, 2, -, 0, 1.
 IDS = np.array(["e", "b", "a", "d", "c", "f"], dtype=object)
@@ -50,3 +50,20 @@ def test_without_a_trajectory_there_is_nothing_to_cluster():
 def test_an_id_that_stands_twice_is_refused():
     with pytest.raises(SelectionError, match="'a' names more than one row"):
         group([2, 2, 0])
+
+
+def test_later_rows_go_to_the_nearest_cluster_of_the_first_and_their_drift_is_said():
+    """The first rows are e, b, a: centroids (0.5, 0.5) and (100, 102); c is nearer to the second, f to the first.
+
+    Mean squared distances are 1/3 of the first (0.5, 0.5, 0) and 2.25 of the later rows (2, 2.5); clusters hold 2/3
+    and 1/3 of the first rows, and half of the later ones each.
+    """
+    trajectories = ScalarTrajectories(IDS, SUMS, (1, 2))
+    tables = group_trajectories(trajectories, ClusterSettings(n_clusters=2, when_grown="assign"), grown=(3, 5))
+    labels, centroids = tables["clusters"]["label"].to_numpy(), tables["centroids"]["centroid"].to_numpy()
+    assert labels.tolist() == [0, 0, 1, -1, 1, 0]
+    assert centroids.tolist() == [[0.5, 0.5], [100, 102]]
+    found = list(drift(trajectories, labels, centroids, n_first=3).values())
+    assert found == pytest.approx([2, 6.75, 1 / 6])
+    refitted = group_trajectories(trajectories, ClusterSettings(n_clusters=2), grown=(3, 5))
+    assert refitted["clusters"].equals(group(n_clusters=2)["clusters"], null_equal=True)
