@@ -135,6 +135,11 @@ def _check_read(home: Home, dataset: str) -> None:
 
 def _check_idle(home: Home, dataset: str) -> None:
     home.registration(dataset)
+    if home.copy:
+        raise StoreError(
+            f"{home.copy.remote.address} is an object store, whose packs of images and working copies rows cannot be "
+            f"taken out of yet; remove the dataset there: xmas dataset remove {dataset}"
+        )
     if home.locks.is_in_use(dataset):
         raise StoreError(
             f"a run is at work on dataset {dataset!r}; wait for it to end, or stop it, then forget its rows"
