@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from benchmarks.made_trajectories import BLOCK, STEPS, made_ids, made_tables
+from benchmarks.made_trajectories import BLOCK, N_CHECKPOINTS, N_VALUES, STEPS, made_ids, made_tables
 from benchmarks.measuring import in_child, peak_mib
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.settings import ClusterSettings
@@ -27,7 +27,7 @@ from xmas_assets.data.registration import Registration
 from xmas_assets.extraction.batching import image_groups
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import training_samples
-from xmas_assets.home.stored_tables import note_steps, read_sums
+from xmas_assets.home.stored_tables import note_shapes, note_steps, read_sums
 from xmas_assets.scale.row_tables import samples_digest
 from xmas_assets.selection.grouping import group_trajectories
 from xmas_assets.stages.contamination import excluded_rows
@@ -140,7 +140,8 @@ def draw_signals(folder: Path, n_rows: int) -> None:
     home = Home.open(folder / "home")
     _, trajectories = made_tables(n_rows)
     batches = (("attention_trajectories", batch) for batch in trajectories)
-    write_tables(home.table_directory("attention_trajectories", DATASET), batches, metadata=note_steps(STEPS))
+    notes = note_steps(STEPS) | note_shapes({"values": (N_CHECKPOINTS, N_VALUES)})
+    write_tables(home.table_directory("attention_trajectories", DATASET), batches, metadata=notes)
     write_tables(home.table_directory("answer_scores", DATASET), _drawn("answer_scores", SCORES, n_rows))
     write_tables(home.table_directory("text_lengths", DATASET), _drawn("text_lengths", ("n_answer_tokens",), n_rows))
 
