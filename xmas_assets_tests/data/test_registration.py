@@ -47,6 +47,7 @@ def test_the_file_is_plain_yaml_that_a_person_can_edit(tmp_path, source):
         "benchmarks": [],
         "duplicates": "keep",
         "exclude_contaminated": False,
+        "grown": [],
         "columns": None,
         "task_from": None,
         "generated": None,
