@@ -54,6 +54,7 @@ def home(tmp_path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_no_file_of_the_home_holds_the_text_or_image_of_a_forgotten_row(home, tmp_path):
     assert xmas(home, *SELECT).code == 0
     assert xmas(home, "explore", "small").code == 0

@@ -16,6 +16,7 @@ def cut(home: Path, records: list, n_rows: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_appended_rows_are_read_by_the_models_of_the_first(tmp_path):
     small = QUICK | {"clusters": {"n_clusters": 4}}
     register(tmp_path, n_train=110, overrides=small)
