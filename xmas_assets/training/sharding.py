@@ -51,12 +51,17 @@ def whole_weights(whole: LossOf) -> dict[str, Tensor] | None:
     """All weights of a split model by name, for the first rank; all have to come. None if the model is not split."""
     if not is_split(whole):
         return None
+    own = dict(whole.model.named_parameters(remove_duplicate=False))
+    values = whole.model.state_dict()
+    made: dict[int, Tensor] = {}
     found = {}
-    for name, value in whole.model.state_dict().items():
-        weight = _whole(value)
-        if is_first():
-            found[name] = weight
-    return found
+    for name, value in values.items():
+        weight = made.get(id(own.get(name, value)))  # tied ones stay one
+        if weight is None:
+            weight = _whole(value)
+            made[id(own.get(name, value))] = weight
+        found[name] = weight
+    return found if is_first() else {}
 
 
 def fill(weight: nn.Parameter, value: Tensor) -> None:
