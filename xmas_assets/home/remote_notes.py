@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from xmas_assets.contracts.errors import DatasetError, StoreError
-from xmas_assets.files.notes import read_note
+from xmas_assets.files.notes import json_value, note_bytes
 from xmas_assets.files.whole import UNFINISHED, file_sha256, file_stamps, replacing
 from xmas_assets.home.remote_index import Manifest
 
@@ -37,7 +38,7 @@ class UnitNote:
         """What is noted of a unit; of a damaged note, nothing."""
         path = root / FOLDER / "units" / f"{hashlib.sha256(unit.encode()).hexdigest()[:32]}.json"
         try:
-            note = read_note(path)
+            note = json_value(note_bytes(path).partition(b"\n")[2])
             hashes = {name: (stamp, sha256) for name, (stamp, sha256) in note["hashes"].items()}
             return cls(path, unit, Manifest(note["files"]), hashes)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -45,18 +46,16 @@ class UnitNote:
 
     @staticmethod
     def noted(root: Path) -> Iterator[str]:
-        """The units of which something is noted."""
+        """The units of which something is noted; of each note only the first line is read, for it may be long."""
         for path in sorted((root / FOLDER / "units").glob("*.json")):
-            try:
-                yield str(read_note(path)["unit"])
-            except (OSError, ValueError, KeyError, TypeError):
-                path.unlink(missing_ok=True)
+            with suppress(OSError, ValueError), path.open(encoding="utf-8") as note:
+                yield str(json_value(note.readline()))
 
     def save(self, manifest: Manifest) -> None:
         """Note a unit that is the same here and in the store."""
-        note = {"unit": self.unit, "files": dict(manifest.files), "hashes": self.hashes}
+        note = {"files": dict(manifest.files), "hashes": self.hashes}
         with replacing(self.path) as unfinished:
-            unfinished.write_text(json.dumps(note), encoding="utf-8")
+            unfinished.write_text(f"{json.dumps(self.unit)}\n{json.dumps(note)}", encoding="utf-8")
 
     def forget(self) -> None:
         """Know nothing of the unit any more."""
