@@ -36,7 +36,7 @@ class UnitNote:
     @classmethod
     def read(cls, root: Path, unit: str) -> Self:
         """What is noted of a unit; of a damaged note, nothing."""
-        path = root / FOLDER / "units" / f"{hashlib.sha256(unit.encode()).hexdigest()[:32]}.json"
+        path = _note_of(root, unit)
         try:
             note = json_value(note_bytes(path).partition(b"\n")[2])
             hashes = {name: (stamp, sha256) for name, (stamp, sha256) in note["hashes"].items()}
@@ -49,7 +49,9 @@ class UnitNote:
         """The units of which something is noted; of each note only the first line is read, for it may be long."""
         for path in sorted((root / FOLDER / "units").glob("*.json")):
             with suppress(OSError, ValueError), path.open(encoding="utf-8") as note:
-                yield str(json_value(note.readline()))
+                unit = json_value(note.readline())
+                if isinstance(unit, str) and _note_of(root, unit) == path:  # else it is damaged, and names nothing of ours
+                    yield unit
 
     def save(self, manifest: Manifest) -> None:
         """Note a unit that is the same here and in the store."""
@@ -96,6 +98,10 @@ class UnitNote:
         inside = (path for path in target.rglob("*") if path.is_file() and not path.is_symlink())
         names = (path.relative_to(target).as_posix() for path in inside)
         return sorted(name for name in names if UNFINISHED not in name and name.partition("/")[0] not in skipped)
+
+
+def _note_of(root: Path, unit: str) -> Path:
+    return root / FOLDER / "units" / f"{hashlib.sha256(unit.encode()).hexdigest()[:32]}.json"
 
 
 def place(target: Path, path: str) -> Path:

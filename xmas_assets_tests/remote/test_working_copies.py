@@ -241,3 +241,15 @@ def test_a_home_on_this_disk_asks_no_store(tmp_path, monkeypatch):
     home = Home.open(tmp_path / "home")
     put(home)
     assert home.copy is None and not (home.root / "remote").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", '""\n{}', '"datasets"\n{}', "[1]\n", "\x00" * 50])
+def test_a_damaged_note_of_a_unit_removes_nothing(machine, content):
+    a = machine("a")
+    put(a)
+    notes = list((a.root / "remote" / "units").glob("*.json"))
+    for note in notes:
+        note.write_text(content)
+    before = sorted(path for path in a.root.rglob("*.parquet"))
+    a = machine("a")
+    assert a.stored("clusters", "shapes") and sorted(a.root.rglob("*.parquet")) == before
