@@ -50,7 +50,7 @@ class UnitNote:
         for path in sorted((root / FOLDER / "units").glob("*.json")):
             with suppress(OSError, ValueError), path.open(encoding="utf-8") as note:
                 unit = json_value(note.readline())
-                if isinstance(unit, str) and _note_of(root, unit) == path:  # else it is damaged, and names nothing of ours
+                if isinstance(unit, str) and _note_of(root, unit) == path:  # else the note is damaged
                     yield unit
 
     def save(self, manifest: Manifest) -> None:
