@@ -2,11 +2,12 @@
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.section import MOST
 from xmas_assets.data.columns import check_columns
 from xmas_assets.data.registration_file import RegistrationFile, absolute, check_absolute
 from xmas_assets.data.sources import files_of
@@ -61,7 +62,7 @@ class Registration(RegistrationFile):
         default=None,
         description="Where a record without a task gets one: 'folder', the first folder on its first image's path.",
     )
-    grown: tuple[int, ...] = Field(
+    grown: tuple[Annotated[int, Field(ge=1, le=MOST)], ...] = Field(
         default=(),
         description="How many rows there were each time before others were appended, ascending. Proxy and warm-up are "
         "trained on the first of these rows only, and what was read of rows is kept; 'xmas dataset grow' writes it.",

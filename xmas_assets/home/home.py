@@ -134,10 +134,14 @@ class Home(Registered):
 
     def workspace(self, stage: str, partition: str, key: str) -> Path:
         """Folder for resumable work, named by a hash of everything that decides the result."""
-        folder = self.path("work", stage, quote(partition, safe=""), key[:32])
+        folder = self.path(*self.works(stage, partition).relative_to(self.root).parts, key[:32])
         if self.copy:
             self.copy.bring_work(folder)
         return folder
+
+    def works(self, stage: str, partition: str) -> Path:
+        """Folder of all the workspaces of a stage and partition; it may not be there."""
+        return self.root / "work" / stage / quote(partition, safe="")
 
     def forget(self, dataset: str) -> list[Path]:
         """Delete a dataset's registration and everything made from it; never a user's own files.

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from urllib.parse import quote
 
 from xmas_assets.contracts.artifacts import SelectionKey, budget_count, parse_partition
 from xmas_assets.contracts.calibration import Calibration, Line, StageRate
@@ -137,7 +136,7 @@ def _middle(seen: Iterable[tuple[float | None, float]]) -> Line:
 
 def stage_bytes(home: Home, stage: str, partition: str) -> int:
     """What a stage's tables and its work take on disk."""
-    return folder_bytes(home.table_directory(stage, partition), home.root / "work" / stage / quote(partition, safe=""))
+    return folder_bytes(home.table_directory(stage, partition), home.works(stage, partition))
 
 
 def rows_of(home: Home, dataset: str) -> int | None:
