@@ -33,6 +33,5 @@ def clusters(
         staged = stage(workspace, group_trajectories(trajectories, settings, grown=grown))
     labels = staged["clusters"].column("label")
     described = describe_clusters(labels, trajectories, raw_dataset["samples"], home.open_image(dataset))
-    if grown:
-        described |= drift(trajectories, labels, staged["centroids"].column("centroid"), n_first=grown[0])
-    return emit(home, staged, described)
+    centroids, n_first = staged["centroids"].column("centroid"), min(grown, default=None)
+    return emit(home, staged, described | drift(trajectories, labels, centroids, n_first=n_first))

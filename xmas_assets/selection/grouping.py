@@ -77,7 +77,7 @@ def _clustered(sums: FloatArray, is_first: NDArray[np.bool_], settings: ClusterS
 
 
 def drift(
-    trajectories: ScalarTrajectories, labels: IntArray, centroids: FloatArray, *, n_first: int
+    trajectories: ScalarTrajectories, labels: IntArray, centroids: FloatArray, *, n_first: int | None
 ) -> dict[str, float]:
     """How rows that came later lie among the clusters, against the first ones.
 
@@ -85,12 +85,14 @@ def drift(
         trajectories: Of all rows.
         labels: Cluster of each row, -1 without a trajectory.
         centroids: Of the clusters, shape (n_clusters, n_checkpoints).
-        n_first: Rows that were there first.
+        n_first: Rows that were there first; None where none came later, of which there is nothing to say.
 
     Returns:
         Later rows in clusters; their mean squared distance to the centroid over that of the first rows (1: alike); and
         the total variation between the shares of the clusters among later and first rows, 0 (the same) to 1.
     """
+    if n_first is None:
+        return {}
     parts = []
     for rows in (slice(0, n_first), slice(n_first, None)):
         own = labels[rows]

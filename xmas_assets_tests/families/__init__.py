@@ -3,8 +3,10 @@
 Written from the families' public form, offline: nothing of it comes from the hub.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+
+import pytest
 
 from xmas_assets_tests.families import gemma, llava, mistral, qwen, refused, tiles, with_torchvision
 
@@ -42,3 +44,10 @@ REFUSED: dict[str, Callable[[Path], Path]] = {
     "blip2_opt": refused.build_blip2_opt,
     "mllama": refused.build_mllama,
 }
+#: Those that most people fine-tune: what takes long is tried on the others among the slow tests only.
+MOST_USED = ("llava", "qwen2_5_vl", "gemma3", "internvl")
+
+
+def others_slow(names: Iterable[str], quick: Collection[str] = MOST_USED) -> list:
+    """Parameters of a test that takes long: all names, those that are not among the quick ones marked as slow."""
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name not in quick)) for name in names]

@@ -1,6 +1,6 @@
 import pytest
 
-from xmas_assets_tests.families import FAMILIES
+from xmas_assets_tests.families import FAMILIES, MOST_USED
 from xmas_assets_tests.families.worlds import World, load_world
 
 
@@ -17,3 +17,16 @@ def world(request: pytest.FixtureRequest, loaded: dict[str, World], tmp_path_fac
     if family not in loaded:
         loaded[family] = load_world(family, FAMILIES[family](tmp_path_factory.mktemp(family)))
     return loaded[family]
+
+
+#: Modules of which a family takes ten seconds and more; here two more families of other forms are among the quick ones.
+_LONG = ("test_training.py", "test_extraction.py")
+_QUICK = {*MOST_USED, "llava_next", "smolvlm", "pixtral"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes long as slow for the families that fewer people use."""
+    for item in items:
+        family = getattr(item, "callspec", None) and item.callspec.params.get("world")  # pyright: ignore[reportAttributeAccessIssue]
+        if family and family not in _QUICK and item.path.name in _LONG:
+            item.add_marker(pytest.mark.slow)

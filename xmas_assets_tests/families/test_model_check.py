@@ -20,10 +20,9 @@ from xmas_assets.training.model_check import check_model, require_usable
 from xmas_assets.vlm import attention
 from xmas_assets.vlm.batches import collate
 from xmas_assets.vlm.prompts import Encoded
-from xmas_assets_tests.families import FAMILIES, REFUSED, WITH_TORCHVISION
+from xmas_assets_tests.families import FAMILIES, REFUSED, WITH_TORCHVISION, others_slow
 
 STEPS = ["files", "loading", "rows", "loss", "attention", "sharing", "generation", "training", "saving"]
-MOST_USED = ("llava", "qwen2_5_vl", "gemma3", "internvl")
 WHY = {
     "blip2_t5": ("files", "encoder-decoder"),
     "blip2_opt": ("rows", "no chat template"),
@@ -40,7 +39,7 @@ def outcome(directory: Path, settings: BaseModelSettings | None = None, **traini
     return steps[-1].name, steps[-1].passed, steps[-1].seen
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", others_slow(FAMILIES))
 def test_every_family_goes_through_every_step(name: str, tmp_path: Path):
     last, passed, seen = outcome(FAMILIES[name](tmp_path))
     assert (last, passed) == ("saving", True), seen
@@ -52,7 +51,7 @@ def test_families_go_through_in_bfloat16(name: str, tmp_path: Path):
     assert (last, passed) == ("saving", True), seen
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in MOST_USED)) for n in FAMILIES])
+@pytest.mark.parametrize("name", others_slow(FAMILIES))
 def test_families_go_through_when_all_weights_are_trained_and_layers_recomputed(name: str, tmp_path: Path):
     last, passed, seen = outcome(FAMILIES[name](tmp_path), lora=None, gradient_checkpointing=True)
     assert (last, passed) == ("saving", True), seen

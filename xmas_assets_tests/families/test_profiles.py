@@ -8,7 +8,7 @@ from xmas_assets.contracts.settings import TOY_MODEL, BaseModelSettings
 from xmas_assets.data.profiles import load_settings, profile_names
 from xmas_assets.training.model_check import require_usable
 from xmas_assets.vlm.probes import draw_probe
-from xmas_assets_tests.families import FAMILIES
+from xmas_assets_tests.families import FAMILIES, others_slow
 from xmas_assets_tests.families.training import SAMPLES
 from xmas_assets_tests.training.real_shapes import REAL_SHAPES
 from xmas_assets_tests.training.small import train
@@ -18,7 +18,7 @@ def family_of(base: BaseModelSettings) -> str:
     return "llava" if base.source == TOY_MODEL else REAL_SHAPES[base.source]().model_type
 
 
-@pytest.mark.parametrize("name", profile_names())
+@pytest.mark.parametrize("name", others_slow(profile_names(), {"toy", "paper_xmas", "qwen25vl_7b_nf4"}))
 def test_a_profile_goes_through_the_gate_and_trains_on_its_family(name: str, tmp_path: Path):
     settings = load_settings(name, {})
     bases = {"base_model": settings.base_model, "target_base": settings.target_base}

@@ -31,7 +31,7 @@ from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import load_vlm
 from xmas_assets.vlm.prompts import Encoder
 from xmas_assets_tests.extraction.worlds import values_of
-from xmas_assets_tests.families import FAMILIES
+from xmas_assets_tests.families import FAMILIES, others_slow
 from xmas_assets_tests.families.training import train_family
 from xmas_assets_tests.families.worlds import CONVERSATIONS, draw
 from xmas_assets_tests.training.small import settings, stopping_at, train, weights
@@ -230,7 +230,7 @@ def _autograd(base: Path, adapter: Path, name: str) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("bits", BITS)
-@pytest.mark.parametrize("family", SOME)
+@pytest.mark.parametrize("family", others_slow(SOME, {"llava"}))
 def test_it_goes_through_every_step_of_the_gate(bases: dict[str, Path], family: str, bits: str):
     training = TrainingSettings(lora=LoraSettings(), optimizer="adamw_8bit", gradient_checkpointing=True)
     steps = list(check_model(bases[family], BITS[bits], training))

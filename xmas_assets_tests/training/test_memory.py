@@ -14,7 +14,7 @@ from xmas_assets.data.profiles import load_settings, profile_names, profile_note
 from xmas_assets.training.adapters import answer_loss, prepare_training, trained_weights
 from xmas_assets.training.memory import estimate_memory
 from xmas_assets.vlm.loading import load_vlm
-from xmas_assets_tests.families import FAMILIES
+from xmas_assets_tests.families import FAMILIES, others_slow
 from xmas_assets_tests.training.real_shapes import REAL_SHAPES
 
 GIB = 2**30
@@ -95,7 +95,7 @@ def test_a_micro_batch_that_is_found_by_trial_is_estimated_as_the_single_row_tha
 @pytest.mark.parametrize("is_checkpointed", [False, True], ids=["kept", "run again"])
 @pytest.mark.parametrize("lora", [None, LoraSettings(rank=8, alpha=8, dropout=0.1)], ids=["full", "lora"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl", "gemma3"])
+@pytest.mark.parametrize("family", others_slow(["llava", "qwen2_5_vl", "gemma3"], {"llava"}))
 def test_an_estimate_is_near_what_a_step_takes(
     family: str, dtype: Any, lora: LoraSettings | None, is_checkpointed: bool, tmp_path: Path
 ):
@@ -108,7 +108,7 @@ def test_an_estimate_is_near_what_a_step_takes(
     assert 0.85 < estimate / measure(directory, base, training) < 1.35
 
 
-@pytest.mark.parametrize("name", profile_names())
+@pytest.mark.parametrize("name", others_slow(profile_names(), {"toy", "paper_xmas", "smolvlm_500m", "qwen25vl_7b_nf4"}))
 def test_a_profile_states_its_estimate_and_fits_its_card(name: str):
     settings, notes = load_settings(name, {}), profile_notes(name)
     largest = max(estimates(settings)) / GIB
