@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.messages import first_line
@@ -65,13 +65,12 @@ class ObjectStore:
         Raises:
             StoreError: If the store does not answer, refuses, or the object is no small one.
         """
-        import obstore
-
+        obstore = _library()
         with _explained(self.address):
             try:
                 answer = obstore.get(self._store, name)
             except FileNotFoundError as error:
-                _refuse_absent_bucket(error)
+                _refuse_absent_bucket(error, self.address)
                 return None
             if answer.meta["size"] > _LARGEST_NOTE:
                 raise StoreError(f"{self.address}/{name} has {answer.meta['size']:,} bytes; it is none of ours")
@@ -81,23 +80,28 @@ class ObjectStore:
         """Write an object to a file.
 
         Raises:
-            StoreError: If it is not there, or as ``get``.
+            GoneError: If it is not there.
+            StoreError: As ``get``, or if the file cannot be written.
         """
-        import obstore
-
+        obstore = _library()
         with _explained(self.address):
             try:
                 answer = obstore.get(self._store, name)
             except FileNotFoundError as error:
                 raise GoneError(f"{self.address}/{name} is not there, although it is listed as stored") from error
-            with target.open("wb") as stream:
-                for piece in answer.stream():
-                    stream.write(piece)
+            try:
+                with target.open("wb") as stream:
+                    for piece in answer.stream():
+                        stream.write(piece)
+            except OSError as error:
+                raise StoreError(
+                    f"{target.parent} cannot be written ({error.strerror or error}); free some space, or set "
+                    "XMAS_SCRATCH to another folder, then run again: finished work is kept"
+                ) from error
 
     def has(self, name: str) -> bool:
         """Whether there is an object."""
-        import obstore
-
+        obstore = _library()
         with _explained(self.address):
             try:
                 obstore.head(self._store, name)
@@ -107,10 +111,13 @@ class ObjectStore:
 
     def put(self, name: str, content: bytes | Path) -> None:
         """Put an object whole: the name of it is its content, so that whoever put it before put the same."""
-        import obstore
-
+        obstore = _library()
         with _explained(self.address):
-            obstore.put(self._store, name, content)
+            try:
+                obstore.put(self._store, name, content)
+            except FileNotFoundError as error:
+                _refuse_absent_bucket(error, self.address)
+                raise
 
     def put_if(self, name: str, content: bytes, tag: str | None) -> str | None:
         """Put a small object if the one that is there has this tag, or, given None, if there is none.
@@ -122,20 +129,21 @@ class ObjectStore:
         Raises:
             StoreError: As ``get``.
         """
-        import obstore
-        from obstore.exceptions import AlreadyExistsError, PreconditionError
-
+        obstore = _library()
+        refused = (obstore.exceptions.AlreadyExistsError, obstore.exceptions.PreconditionError)
         with _explained(self.address):
             try:
                 mode: PutMode = "create" if tag is None else {"e_tag": tag}
                 return obstore.put(self._store, name, content, mode=mode, use_multipart=False)["e_tag"]
-            except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            except refused:
+                return None
+            except FileNotFoundError as error:
+                _refuse_absent_bucket(error, self.address)
                 return None
 
     def delete(self, names: list[str]) -> None:
         """Delete objects; those that are not there are left so."""
-        import obstore
-
+        obstore = _library()
         with _explained(self.address):
             for name in names:
                 with suppress(FileNotFoundError):
@@ -143,14 +151,8 @@ class ObjectStore:
 
     @cached_property
     def _store(self) -> "S3Store":
-        try:
-            from obstore.store import S3Store
-        except ImportError as error:
-            raise StoreError(
-                "object storage needs a package that is not here; run: pip install 'xmas-assets[s3]'"
-            ) from error
         is_plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
-        return S3Store.from_url(
+        return _library().store.S3Store.from_url(
             self.address,
             config={"checksum_algorithm": "sha256"},
             client_options={"timeout": _REQUEST, "connect_timeout": _CONNECT, "allow_http": is_plain},
@@ -164,22 +166,34 @@ class ObjectStore:
 @contextmanager
 def _explained(address: str) -> Iterator[None]:
     """Say in one line what a store refused or why it cannot be reached."""
-    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-
+    errors = _library().exceptions
     try:
         yield
-    except (PermissionDeniedError, UnauthenticatedError) as error:
+    except (errors.PermissionDeniedError, errors.UnauthenticatedError) as error:
         raise StoreError(
             f"{address} refuses these credentials ({first_line(error)[:300]}); set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY of somebody who may read and write there"
         ) from error
-    except (BaseError, OSError) as error:
+    except errors.BaseError as error:
         raise StoreError(
             f"{address} cannot be used ({first_line(error)[:300]}); check the bucket, AWS_ENDPOINT_URL and AWS_REGION, "
             "then run again: finished work is kept"
         ) from error
 
 
-def _refuse_absent_bucket(error: FileNotFoundError) -> None:
+def _refuse_absent_bucket(error: FileNotFoundError, address: str) -> None:
     if "NoSuchBucket" in str(error):
-        raise OSError("there is no such bucket") from error
+        raise StoreError(f"the bucket of {address} is not there; make it, or check AWS_ENDPOINT_URL") from error
+
+
+def _library() -> Any:
+    """What speaks with stores; ``StoreError`` where it is not installed."""
+    try:
+        import obstore
+        import obstore.exceptions
+        import obstore.store
+    except ImportError as error:
+        raise StoreError(
+            "object storage needs a package that is not here; run: pip install 'xmas-assets[s3]'"
+        ) from error
+    return obstore

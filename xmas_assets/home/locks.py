@@ -54,13 +54,12 @@ class StageLocks:
         lock = _HELD.setdefault(path, FileLock(path, thread_local=False))
         _acquire(lock, f"{stage} of {partition} is being made by another run")
         if self.leases is not None and path not in _LEASES:
-            lease = Lease(self.leases, path.stem)
+            _LEASES[path] = Lease(self.leases, path.stem)
             try:
-                lease.acquire(f"{stage} of {partition} is being made on another machine")
+                _LEASES[path].acquire(f"{stage} of {partition} is being made on another machine")
             except BaseException:
                 self.release(stage, partition)
                 raise
-            _LEASES[path] = lease
 
     def check(self, stage: str, partition: str) -> None:
         """Refuse to store what another machine may be making by now; ``StoreError``."""

@@ -120,7 +120,8 @@ class RemoteHome:
             if not local and unit not in self.index.digests:
                 return
             before = (note.manifest or NO_FILES).files
-            known = {*before.values(), *self.index.manifest(unit).files.values()}
+            self.index.refresh()  # what another machine has dropped since is put again
+            known = set(self.index.manifest(unit).files.values())
             self._in_parallel(lambda path: self._put(note, path), [path for path in local if local[path] not in known])
 
             def merged(stored: Manifest) -> Manifest:
@@ -219,9 +220,14 @@ class RemoteHome:
     def _put(self, note: UnitNote, path: str) -> None:
         stamp, sha256 = note.hashes[path]
         source = place(self.root / note.unit, path)
-        self.index.put_file(note.unit, source, sha256)
-        if [*file_stamps([source])[0]] != stamp:
-            self.index.delete_file(note.unit, sha256)
+        try:
+            is_new = self.index.put_file(note.unit, source, sha256)
+            is_same = [*file_stamps([source])[0]] == stamp
+        except FileNotFoundError as error:
+            raise StoreError(f"{source} was removed while it was stored; the rest is stored next time") from error
+        if not is_same:
+            if is_new:
+                self.index.delete_file(note.unit, sha256)
             raise StoreError(f"{source} was changed while it was stored; it is stored next time")
 
     def _in_parallel(self, do: Callable[[str], None], paths: list[str]) -> None:

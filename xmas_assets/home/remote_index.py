@@ -84,7 +84,7 @@ class RemoteIndex:
         return sorted(unit for unit in self.digests if unit == folder or unit.startswith(f"{folder}/"))
 
     def manifest(self, unit: str) -> Manifest:
-        """The files of a unit; none of one that is not there.
+        """The files of a unit, as it is stored now if it was replaced; none of one that is not there.
 
         Raises:
             StoreError: If its manifest is damaged or missing.
@@ -94,6 +94,9 @@ class RemoteIndex:
             return NO_FILES
         found = self.store.get(_manifest(unit, digest))
         if found is None:
+            self.refresh()
+            if self.digests.get(unit) != digest:  # it was replaced since the index was read
+                return self.manifest(unit)
             raise GoneError(f"{self.store.address}/{_manifest(unit, digest)}, the manifest of {unit}, is not there")
         if hashlib.sha256(found.content).hexdigest() != digest:
             raise StoreError(f"{self.store.address}/{_manifest(unit, digest)}, the manifest of {unit}, is damaged")
@@ -127,10 +130,12 @@ class RemoteIndex:
             self.refresh()  # another machine was quicker, or the answer was lost
         raise StoreError(f"{self.store.address}/{_INDEX} is changed all the time by others; run again")
 
-    def put_file(self, unit: str, source: Path, sha256: str) -> None:
-        """Store a file of a unit under its hash, unless it is there."""
-        if not self.store.has(_file(unit, sha256)):
+    def put_file(self, unit: str, source: Path, sha256: str) -> bool:
+        """Store a file of a unit under its hash, unless it is there; returns whether it was not."""
+        is_new = not self.store.has(_file(unit, sha256))
+        if is_new:
             self.store.put(_file(unit, sha256), source)
+        return is_new
 
     def fetch_file(self, unit: str, sha256: str, target: Path) -> None:
         """Write a stored file of a unit.

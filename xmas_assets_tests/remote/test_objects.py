@@ -1,6 +1,7 @@
 """Objects of a store: whole, conditional, and explained when they cannot be had."""
 
 import pickle
+import sys
 import threading
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def test_a_store_that_is_not_there_is_one_line_within_a_bounded_time(address, mo
 
 
 def test_a_bucket_that_is_not_there_is_named(address):
-    with pytest.raises(StoreError, match="s3://nobucket/x cannot be used .there is no such bucket"):
+    with pytest.raises(StoreError, match="^the bucket of s3://nobucket/x is not there; make it"):
         ObjectStore("s3://nobucket/x").get("a")
 
 
@@ -117,3 +118,17 @@ def test_an_answer_that_is_lost_does_not_hide_what_was_put(address, door):
     assert store.put_if("a", b"mine", None) is None
     found = store.get("a")
     assert found is not None and found.content == b"mine"
+
+
+def test_a_disk_that_cannot_take_what_is_fetched_is_named_and_not_the_store(address, tmp_path):
+    store = ObjectStore(address)
+    store.put("a", b"1")
+    with pytest.raises(StoreError, match=r"absent cannot be written \(No such file or directory\); free some space"):
+        store.fetch("a", tmp_path / "absent" / "a")
+
+
+def test_without_the_package_it_is_said_what_to_install(address, monkeypatch):
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    for ask in (lambda: ObjectStore(address).get("a"), lambda: ObjectStore(address).put_if("a", b"", None)):
+        with pytest.raises(StoreError, match=r"run: pip install 'xmas-assets\[s3\]'$"):
+            ask()

@@ -16,6 +16,7 @@ from xmas_assets.files.objects import ObjectStore
 from xmas_assets.home.home import Home
 from xmas_assets.home.remote import RemoteHome
 from xmas_assets.home.remote_images import IN_A_PACK
+from xmas_assets.home.remote_index import Manifest
 from xmas_assets.home.stored_tables import stage
 from xmas_assets_tests.data.making import record, write
 from xmas_assets_tests.remote.server import BUCKET, client_of
@@ -98,6 +99,25 @@ def test_two_machines_add_to_the_same_work_and_what_one_removes_is_gone(machine)
         (a.workspace("gradients", "shapes", "key") / "shard-0").unlink()
     d = machine("d")
     assert sorted(path.name for path in d.workspace("gradients", "shapes", "key").iterdir()) == ["shard-1"]
+
+
+def test_work_is_published_from_an_old_view_of_the_store_and_names_only_files_that_are_there(machine):
+    """B looked before A published twice more, and A dropped a file that B had fetched."""
+    a = machine("a")
+    with a.publishing():
+        folder = a.workspace("gradients", "shapes", "key")
+        (folder / "shard-0").write_text("0")
+    b = machine("b")
+    (b.workspace("gradients", "shapes", "key") / "shard-9").write_text("9")
+    for number in (1, 2):
+        with a.publishing():
+            folder = a.workspace("gradients", "shapes", "key")
+            (folder / "shard-0").unlink(missing_ok=True)
+            (folder / f"shard-{number}").write_text(str(number))
+    assert b.copy is not None
+    b.copy.remote.publish(str(folder.relative_to(a.root)))
+    found = machine("c").workspace("gradients", "shapes", "key")
+    assert {path.name: path.read_text() for path in found.iterdir()} == {f"shard-{n}": str(n) for n in (0, 1, 2, 9)}
 
 
 def test_registrations_are_shared_and_one_that_was_changed_on_both_is_named(machine, tmp_path):
@@ -183,11 +203,9 @@ def test_a_manifest_cannot_write_outside_of_its_unit(machine, address):
     put(a)
     remote = RemoteHome.of(a.root)
     assert remote is not None
-    from xmas_assets.home.remote_index import Manifest
-
     sha256 = next(iter(remote.index.manifest("tables/clusters/dataset=shapes").files.values()))
     remote.index.change("tables/clusters/dataset=shapes", lambda _: Manifest({"../../../outside": sha256}))
-    with pytest.raises(StoreError, match="names ../../../outside, outside of|names '../../../outside', outside of"):
+    with pytest.raises(StoreError, match="names '../../../outside', outside of"):
         machine("b").stored("clusters", "shapes")
 
 
