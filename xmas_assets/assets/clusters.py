@@ -26,12 +26,12 @@ def clusters(
 ) -> dg.Output:
     """k-means label, instability and stability rank of every row with an image; and the centroids."""
     dataset = context.partition_key
-    settings, grown = home.settings(dataset).clusters, home.registration(dataset).grown
+    settings, registration = home.settings(dataset).clusters, home.registration(dataset)
     trajectories = read_sums(attention_trajectories)
-    key = combine(attention_trajectories.version, settings.digest(), *map(str, grown[:1]))
+    key = combine(attention_trajectories.version, settings.digest(), *map(str, registration.grown[:1]))
     with home.stage("clusters", dataset, key=key) as workspace:
-        staged = stage(workspace, group_trajectories(trajectories, settings, grown=grown))
+        staged = stage(workspace, group_trajectories(trajectories, settings, n_first=registration.n_first))
     labels = staged["clusters"].column("label")
     described = describe_clusters(labels, trajectories, raw_dataset["samples"], home.open_image(dataset))
-    centroids, n_first = staged["centroids"].column("centroid"), min(grown, default=None)
-    return emit(home, staged, described | drift(trajectories, labels, centroids, n_first=n_first))
+    centroids = staged["centroids"].column("centroid")
+    return emit(home, staged, described | drift(trajectories, labels, centroids, n_first=registration.n_first))

@@ -28,14 +28,14 @@ def proxy_checkpoints(
     from xmas_assets.training.trainer import fine_tune
 
     dataset = context.partition_key
-    settings, grown = home.settings(dataset), home.registration(dataset).grown
+    settings, registration = home.settings(dataset), home.registration(dataset)
     versions = (raw_dataset.version, base_model.version, settings.base_model.digest(), settings.proxy.digest())
-    key = combine(*versions, *settings.workers.ranks.identity, *map(str, grown[:1]))
+    key = combine(*versions, *settings.workers.ranks.identity, *map(str, registration.grown[:1]))
     with home.stage("proxy_checkpoints", dataset, key=key) as workspace:
         checkpoints = fine_tune(
             base=read_base(base_model),
             base_settings=settings.base_model,
-            samples=pictured_samples(raw_dataset)[: grown[0] if grown else None],
+            samples=pictured_samples(raw_dataset)[: registration.n_first],
             open_image=home.open_image(dataset),
             settings=settings.proxy,
             seed=settings.proxy.seed,
@@ -43,7 +43,7 @@ def proxy_checkpoints(
             progress=ProgressBar("proxy", context.log, unit="step"),
             feature_folder=home.features(),
             ranks=ranks_of(settings.workers, context),
-            kept=workspace.parent if grown else None,
+            kept=workspace.parent if registration.grown else None,
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path())
     return emit(home, staged, describe_training(read_record(checkpoints[0].path.parent)))

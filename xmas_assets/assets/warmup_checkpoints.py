@@ -28,10 +28,10 @@ def warmup_checkpoints(
     from xmas_assets.training.warmup import learning_rates, warm_up, warmup_rows
 
     dataset = context.partition_key
-    settings, grown = home.settings(dataset), home.registration(dataset).grown
+    settings, registration = home.settings(dataset), home.registration(dataset)
     versions = (raw_dataset.version, base_model.version, settings.base_model.digest(), settings.warmup.digest())
-    key = combine(*versions, *settings.workers.ranks.identity, *map(str, grown[:1]))
-    rows = warmup_rows(raw_dataset["samples"].column("sample_id")[: grown[0] if grown else None], settings.warmup)
+    key = combine(*versions, *settings.workers.ranks.identity, *map(str, registration.grown[:1]))
+    rows = warmup_rows(raw_dataset["samples"].column("sample_id")[: registration.n_first], settings.warmup)
     with home.stage("warmup_checkpoints", dataset, key=key) as workspace:
         checkpoints = warm_up(
             base=read_base(base_model),
@@ -43,7 +43,7 @@ def warmup_checkpoints(
             progress=ProgressBar("warm-up", context.log, unit="step"),
             feature_folder=home.features(),
             ranks=ranks_of(settings.workers, context),
-            kept=workspace.parent if grown else None,
+            kept=workspace.parent if registration.grown else None,
         )
         staged = stage_checkpoints(workspace, checkpoints, home.path(), learning_rate=learning_rates(checkpoints))
     return emit(home, staged, describe_training(read_record(checkpoints[0].path.parent)))

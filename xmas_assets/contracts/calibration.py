@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from xmas_assets.contracts.section import Section
 
 Line = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
-"""``[fixed, per_unit]``: what something takes whatever its size, and more for each unit of it."""
+"""``[fixed, per_unit]``: what something takes at any size, and what each unit of it adds."""
 
 
 def _ascending(ends: tuple[float, float]) -> tuple[float, float]:

@@ -97,6 +97,11 @@ class Registration(RegistrationFile):
             raise ValueError("a benchmark is listed twice; list it once")
         return self
 
+    @property
+    def n_first(self) -> int | None:
+        """Rows that were there first, on which proxy and warm-up are trained; None of a dataset that never grew."""
+        return min(self.grown, default=None)
+
     @classmethod
     def create(cls, name: str, annotations: list[Path], **fields: Any) -> Self:
         """Build a registration from paths as a user types them (relative ones count from the current directory).

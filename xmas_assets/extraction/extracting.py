@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -268,10 +269,6 @@ def _open_files(
         key = repr((versions, repr(signal), (stretch.digest, *settings, digests)))
         pieces.append(growth.piece(number, workspace, own, key, start=stretch.start))
     paths = open_pieces(pieces, engine=engine, name=signal.name).values()
-    # Counted over all shards, whichever of them the signal has.
-    shards = [
-        s
-        for stretch in stretches
-        for s in stretch.shards()[: None if not signal.needs_image else len(stretch.pictured)]
-    ]
-    return dict(zip(shards, paths, strict=True))
+    # Under their numbers among all shards, of which a signal of images has those of pictured rows.
+    shards = [stretch.shards()[: len(own.shards)] for stretch, own in zip(stretches, pieces, strict=True)]
+    return dict(zip(chain.from_iterable(shards), paths, strict=True))

@@ -143,6 +143,12 @@ class Home(Registered):
         """Folder of all the workspaces of a stage and partition; it may not be there."""
         return self.root / "work" / stage / quote(partition, safe="")
 
+    def check_idle(self, dataset: str, *, then: str) -> None:
+        """Refuse a dataset that a run is at work on, with the command to give when it has ended; ``StoreError``."""
+        if self.locks.is_in_use(dataset):
+            at_work = f"a run is at work on dataset {dataset!r}"
+            raise StoreError(f"{at_work}; wait for it to end, or stop it, then run: {then}")
+
     def forget(self, dataset: str) -> list[Path]:
         """Delete a dataset's registration and everything made from it; never a user's own files.
 
@@ -153,11 +159,7 @@ class Home(Registered):
             StoreError: If a run is at work on it.
         """
         registration = self.registration_path(dataset)
-        if self.locks.is_in_use(dataset):
-            raise StoreError(
-                f"a run is at work on dataset {dataset!r}; wait for it to end, or stop it, then run: xmas dataset "
-                f"remove {dataset}"
-            )
+        self.check_idle(dataset, then=f"xmas dataset remove {dataset}")
         led_to = remove_made(self.root, dataset, self.costs)
         for folder in (self.root / "toy" / dataset, self.root / "embedded" / dataset):  # the latter in older homes
             led_to += [folder.resolve()] if folder.is_symlink() else []

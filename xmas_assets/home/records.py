@@ -1,9 +1,17 @@
 """The samples of a dataset from its stored tables."""
 
-from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.errors import DatasetError, StoreError
+from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.data.samples import Samples, sample_columns
 from xmas_assets.data.tables import SAMPLES_SCHEMA
+from xmas_assets.home.stored_assets import StoredAssets
 from xmas_assets.home.stored_tables import StoredTables
+
+
+def require_read(home: StoredAssets, dataset: str) -> None:
+    """Refuse a dataset that was not read yet; ``StoreError``."""
+    if not home.is_stored("raw_dataset", dataset):
+        raise StoreError(f"{dataset} was not read yet; {how_to_make('raw_dataset', dataset=dataset)}")
 
 
 def training_samples(raw_dataset: StoredTables) -> Samples:

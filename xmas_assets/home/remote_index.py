@@ -1,8 +1,8 @@
 """The state of a home in an object store: one index names the manifest of every unit, and a manifest its files.
 
 Files and manifests are objects named by their unit and their content; only the index is ever changed, by who saw its
-last state. So a unit is there once the index says so, whatever was cut off before. What a unit no longer names is
-deleted. Readers ask for no listing, which a store may give late.
+last state. So a unit is there once the index says so, and what was cut off before is not. What a unit no longer names
+is deleted. Readers ask for no listing, which a store may give late.
 """
 
 import hashlib

@@ -1,6 +1,5 @@
 """From trajectories to clusters: what XMAS prepares once per dataset, for any budget and seed."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,14 @@ from xmas_assets.selection.signal_arrays import id_order
 
 
 def group_trajectories(
-    trajectories: ScalarTrajectories, settings: ClusterSettings, *, grown: Sequence[int] = ()
+    trajectories: ScalarTrajectories, settings: ClusterSettings, *, n_first: int | None = None
 ) -> dict[str, pl.DataFrame]:
     """Cluster the scalar trajectories and rank each cluster's rows by stability.
 
     Args:
         trajectories: Of all rows; those without a trajectory get label -1, rank -1 and instability NaN.
         settings: Number of clusters, seed, iterations, and what happens when a dataset grew.
-        grown: How many rows there were each time before others were appended.
+        n_first: Rows that were there first, of a dataset that grew.
 
     Returns:
         ``clusters`` (row, sample_id, label, instability, stability_rank, in row order; ties in stability go to the
@@ -44,7 +43,7 @@ def group_trajectories(
     order = id_order({"sample_ids": trajectories.sample_ids})
     rows = order[has_trajectory[order]]
     sums = trajectories.sums[rows]
-    is_first = rows < (grown[0] if grown and settings.when_grown == "assign" else n_rows)
+    is_first = rows < (n_first if n_first is not None and settings.when_grown == "assign" else n_rows)
     labels, centroids = _clustered(sums, is_first, settings)
     moves = instability(sums)
     clusters = pl.DataFrame(

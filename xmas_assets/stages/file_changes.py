@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from xmas_assets.contracts.errors import StoreError
-from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.data.images import STORE_PREFIX
 from xmas_assets.home.file_notes import FileNotes
 from xmas_assets.home.home import Home
+from xmas_assets.home.records import require_read
 from xmas_assets.home.seen_files import READ_BY, seen_files
 from xmas_assets.home.seen_models import seen_models
 from xmas_assets.home.stored_tables import StoredTables, read_sources
@@ -66,8 +65,7 @@ def note_stored_files(home: Home, dataset: str) -> None:
     Raises:
         StoreError: If it was not read yet.
     """
-    if not home.is_stored("raw_dataset", dataset):
-        raise StoreError(f"{dataset} was not read yet; {how_to_make('raw_dataset', dataset=dataset)}")
+    require_read(home, dataset)
     for section, asset in READ_BY.items():
         seen = seen_files(home, dataset, section)
         if seen.images.is_there() or not home.is_stored(asset, dataset):

@@ -13,6 +13,7 @@ from xmas_assets.data.registration_file import replace_line
 from xmas_assets.files.whole import remove
 from xmas_assets.home.forgotten import read_forgotten, remove_made, write_forgotten
 from xmas_assets.home.home import Home
+from xmas_assets.home.records import require_read
 from xmas_assets.stages.used_images import remove_images
 from xmas_assets.store import database
 
@@ -41,7 +42,7 @@ class Plan:
 
 def ids_where(home: Home, dataset: str, condition: str) -> list[str]:
     """Ids of the training rows for which an SQL condition on their columns holds; ``StoreError`` if it is none."""
-    _check_read(home, dataset)
+    require_read(home, dataset)
     sql = f"SELECT sample_id FROM raw_dataset.samples WHERE dataset = ? AND (\n{condition}\n)"
     with database.connect(home.tables()) as connection:
         return database.query(connection, sql, [dataset])["sample_id"].to_list()
@@ -60,7 +61,7 @@ def plan_forgetting(home: Home, dataset: str, ids: Iterable[str]) -> Plan:
     selections = _selections(home, dataset)
     if not known.is_done and not wanted:
         return Plan(len(known.contents), len(known.images), selections, known)
-    _check_read(home, dataset)
+    require_read(home, dataset)
     samples = home.stored("raw_dataset", dataset)["samples"]
     rows = samples.frame(["row", "sample_id", "source_id", "digest", "images"])
     missing = sorted(wanted - set(rows["sample_id"]))
@@ -126,13 +127,6 @@ def _counts_left(home: Home, dataset: str, gone: pl.DataFrame) -> list[int] | No
     return sorted({count for count in left if count > 0})
 
 
-def _check_read(home: Home, dataset: str) -> None:
-    if not home.is_stored("raw_dataset", dataset):
-        raise StoreError(
-            f"{dataset} was not read yet, so none of its rows is known; run: xmas select {dataset} --method random"
-        )
-
-
 def _check_idle(home: Home, dataset: str) -> None:
     home.registration(dataset)
     if home.copy:
@@ -140,7 +134,4 @@ def _check_idle(home: Home, dataset: str) -> None:
             f"{home.copy.remote.address} is an object store, whose packs of images and working copies rows cannot be "
             f"taken out of yet; remove the dataset there: xmas dataset remove {dataset}"
         )
-    if home.locks.is_in_use(dataset):
-        raise StoreError(
-            f"a run is at work on dataset {dataset!r}; wait for it to end, or stop it, then forget its rows"
-        )
+    home.check_idle(dataset, then=f"xmas dataset forget-rows {dataset}")

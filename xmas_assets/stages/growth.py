@@ -1,8 +1,9 @@
 """A dataset that grows: which rows were there first, so that their models and readings are kept."""
 
-from xmas_assets.contracts.errors import DatasetError, StoreError
+from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.data.registration_file import replace_line
 from xmas_assets.home.home import Home
+from xmas_assets.home.records import require_read
 from xmas_assets.home.stored_tables import StoredTables
 
 
@@ -19,10 +20,7 @@ def keep_rows(home: Home, dataset: str, *, n_rows: int | None = None) -> int:
         DatasetError: If there are not as many rows, or no more than were noted before.
     """
     grown = home.registration(dataset).grown
-    if not home.is_stored("raw_dataset", dataset):
-        raise StoreError(
-            f"{dataset} was not read yet, so there is nothing to keep; run: xmas select {dataset} --method random"
-        )
+    require_read(home, dataset)
     n_stored = home.stored("raw_dataset", dataset)["samples"].n_rows
     count = n_stored if n_rows is None else n_rows
     least = grown[-1] if grown else 1

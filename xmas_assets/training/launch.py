@@ -9,6 +9,7 @@ import logging
 import os
 import pickle
 import re
+import secrets
 import select
 import signal
 import subprocess
@@ -26,8 +27,9 @@ from xmas_assets.contracts.errors import ModelError, XmasError
 from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.usage import Usage, count_earlier
 from xmas_assets.contracts.workers import Ranks
+from xmas_assets.files.whole import remove_unfinished, temporary_path
 from xmas_assets.training.job import TrainingJob
-from xmas_assets.training.news import Note, read_news
+from xmas_assets.training.news import WORD, Note, read_news
 from xmas_assets.training.run_directory import RunDirectory, read_record, usage_of
 
 _LOG = logging.getLogger(__name__)
@@ -53,13 +55,11 @@ def train_on_ranks(job: TrainingJob, run: RunDirectory, progress: ProgressCallba
         )
     _, earlier = run.last_state()
     count_earlier(usage_of(earlier, device))
-    path = job.output / "job"
-    path.write_bytes(pickle.dumps(replace(job, ranks=Ranks(job.ranks.n, job.ranks.sharding))))
-    try:
+    remove_unfinished(job.output)
+    with temporary_path(job.output / "job") as path:
+        path.write_bytes(pickle.dumps(replace(job, ranks=Ranks(job.ranks.n, job.ranks.sharding))))
         with job.ranks.session() as variables, _Ranks(path, job, variables) as ranks:
             ranks.hear(progress)
-    finally:
-        path.unlink()
     checkpoints = run.finished()
     assert checkpoints is not None
     record = read_record(job.output)
@@ -75,11 +75,12 @@ class _Ranks:
 
     def __init__(self, path: Path, job: TrainingJob, variables: Mapping[str, str]) -> None:
         self._n = job.ranks.n
+        self._word = secrets.token_hex(16)
         local = {"GLOO_SOCKET_IFNAME": "lo"} if Path("/sys/class/net/lo").exists() else {}
         self._agent = subprocess.Popen(
             [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1",
              f"--nproc-per-node={self._n}", "-m", "xmas_assets.training.rank", str(path)],
-            env={**os.environ, "OMP_NUM_THREADS": str(job.settings.threads)} | local | dict(variables),
+            env={**os.environ, "OMP_NUM_THREADS": str(job.settings.threads)} | local | {WORD: self._word, **variables},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -105,7 +106,7 @@ class _Ranks:
     def hear(self, progress: ProgressCallback | None) -> None:
         """Pass on what they say until they have ended; raises as ``train_on_ranks``."""
         for line in self._lines():
-            news = read_news(line)
+            news = read_news(line, word=self._word)
             if isinstance(news, Progress) and progress is not None:
                 progress(news)
             elif isinstance(news, Note):

@@ -51,7 +51,9 @@ def test_what_cannot_be_kept_is_refused(tmp_path):
     words = write_dataset(tmp_path / "data", [row(n, image=False) for n in range(4)])
     assert xmas(tmp_path / "home", "dataset", "add", "small", *words).code == 0
     said = xmas(tmp_path / "home", "dataset", "grow", "small").message
-    assert said == "xmas: small was not read yet, so there is nothing to keep; run: xmas select small --method random"
+    assert said == (
+        "xmas: small was not read yet; materialize raw_dataset in the UI, or run: xmas select small --method METHOD"
+    )
     assert xmas(tmp_path / "home", "select", "small", "--method", "random", "--budget", "0.5").code == 0
     said = xmas(tmp_path / "home", "dataset", "grow", "small", "--rows", "5").message
     assert said.startswith("xmas: 5 rows of small cannot be kept: 4 are stored; give --rows within 1..4, or remove")

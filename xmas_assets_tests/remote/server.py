@@ -36,7 +36,7 @@ def client_of(address: str):
 
 
 class Door(ThreadingHTTPServer):
-    """Hands requests on, except as it is told.
+    """Hands requests on, except for those that it is set to spoil.
 
     Attributes:
         throttled: Answers "SlowDown" to so many more requests.

@@ -59,11 +59,11 @@ def test_later_rows_go_to_the_nearest_cluster_of_the_first_and_their_drift_is_sa
     and 1/3 of the first rows, and half of the later ones each.
     """
     trajectories = ScalarTrajectories(IDS, SUMS, (1, 2))
-    tables = group_trajectories(trajectories, ClusterSettings(n_clusters=2, when_grown="assign"), grown=(3, 5))
+    tables = group_trajectories(trajectories, ClusterSettings(n_clusters=2, when_grown="assign"), n_first=3)
     labels, centroids = tables["clusters"]["label"].to_numpy(), tables["centroids"]["centroid"].to_numpy()
     assert labels.tolist() == [0, 0, 1, -1, 1, 0]
     assert centroids.tolist() == [[0.5, 0.5], [100, 102]]
     found = list(drift(trajectories, labels, centroids, n_first=3).values())
     assert found == pytest.approx([2, 6.75, 1 / 6])
-    refitted = group_trajectories(trajectories, ClusterSettings(n_clusters=2), grown=(3, 5))
+    refitted = group_trajectories(trajectories, ClusterSettings(n_clusters=2), n_first=3)
     assert refitted["clusters"].equals(group(n_clusters=2)["clusters"], null_equal=True)
