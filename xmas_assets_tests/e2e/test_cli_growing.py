@@ -52,7 +52,7 @@ def test_what_cannot_be_kept_is_refused(tmp_path):
     assert xmas(tmp_path / "home", "dataset", "add", "small", *words).code == 0
     said = xmas(tmp_path / "home", "dataset", "grow", "small").message
     assert said == (
-        "xmas: small was not read yet; materialize raw_dataset in the UI, or run: xmas select small --method METHOD"
+        "xmas: small was not read yet; materialize raw_dataset in the UI, or run: xmas select small --method random"
     )
     assert xmas(tmp_path / "home", "select", "small", "--method", "random", "--budget", "0.5").code == 0
     said = xmas(tmp_path / "home", "dataset", "grow", "small", "--rows", "5").message
