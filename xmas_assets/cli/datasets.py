@@ -116,6 +116,7 @@ def show(dataset: Dataset) -> None:
 
     Example: xmas dataset show mine
     """
+    from xmas_assets.files.notes import json_value
     from xmas_assets.stages.refused import is_all_refused
     from xmas_assets.stages.sources import source_table
 
@@ -129,7 +130,7 @@ def show(dataset: Dataset) -> None:
     tables = home.stored("raw_dataset", dataset)
     ledger = tables["ledger"].frame()
     print_frame("read", ledger.drop("notices"))
-    print_text("notices", f"accepted, but worth knowing: {ledger['notices'][0]}")
+    print_table("notices", ("accepted, but", "records"), json_value(ledger["notices"][0]).items())
     quarantined = tables["quarantine"].frame(["split", "reason"])
     counts = quarantined.group_by("split", "reason", maintain_order=True).len("rows")
     print_frame("quarantined", counts.sort("split", "reason", maintain_order=True))

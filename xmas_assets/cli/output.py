@@ -127,17 +127,38 @@ def print_table(name: str, columns: Sequence[str], rows: Iterable[Sequence[objec
         for row in (columns, *rows):
             print("\t".join(_cell(cell, limit=_WHOLE) for cell in row))
         return
+    cells = [[_cell(f"{cell:.4g}" if isinstance(cell, float) else cell) for cell in row] for row in rows]
+    if not cells:
+        print(f"{name}: no rows")
+        return
     from rich import box
-    from rich.markup import escape
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    names = list(map(_cell, columns))
+    room = Console().width - 2 * len(names) - 1  # all but the gaps
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in columns:
-        table.add_column(escape(_cell(column)), overflow="fold")  # a narrow terminal cuts no number
-    for row in rows:
-        table.add_row(*(Text(_cell(f"{cell:.4g}" if isinstance(cell, float) else cell)) for cell in row))
+    for column, width in zip(names, column_widths([names, *cells], room), strict=True):
+        table.add_column(Text(column), width=width, overflow="fold")  # a narrow terminal cuts no number
+    for row in cells:
+        table.add_row(*map(Text, row))
     draw(table)
+
+
+def column_widths(rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """The width of each column: no word is broken where there is room for all, and else least of all in the first."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    whole = [max(map(cell_len, column)) for column in columns]
+    words = [max((cell_len(word) for cell in column for word in cell.split()), default=0) for column in columns]
+    least, most = (words, whole) if sum(words) <= room else ([min(words[0], room // 2), *(1 for _ in words[1:])], words)
+
+    def below(limit: int) -> list[int]:
+        return [max(low, min(high, limit)) for low, high in zip(least, most, strict=True)]
+
+    return next((below(limit) for limit in range(max(most), 1, -1) if sum(below(limit)) <= room), below(1))
 
 
 def print_frame(name: str, frame: "pl.DataFrame") -> None:

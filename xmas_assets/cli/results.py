@@ -152,7 +152,12 @@ def profiles() -> None:
     """
     from xmas_assets.data.profiles import PROFILE_COLUMNS, profile_rows
 
-    print_table("profiles", PROFILE_COLUMNS, profile_rows())
+    if not is_drawn():
+        print_table("profiles", PROFILE_COLUMNS, profile_rows())
+        return
+    print_table("profiles", PROFILE_COLUMNS[:-1], [row[:-1] for row in profile_rows()])
+    for name, *_, source in profile_rows():  # paths, which a column would break
+        note(f"{name}: after {source}")
 
 
 def print_leaderboard(home: "Home", dataset: str) -> None:
@@ -233,10 +238,9 @@ def _print_published(home: "Home", dataset: str) -> None:
         )
         for row in beside_own(board).iter_rows(named=True)
     ]
+    headings = ("published in", "method", "data", "model", "benchmarks", "budget", "Rel %", f"on {dataset}")
     print_gap()
-    print_table(
-        "published", ("published in", "method", "data", "model", "benchmarks", "budget", "Rel %", f"on {dataset}"), rows
-    )
+    print_table("published", headings, rows)
     note(NOTE)
 
 

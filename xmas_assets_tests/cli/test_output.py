@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from xmas_assets.cli.datasets import add_toy
-from xmas_assets.cli.output import prints_tables
+from xmas_assets.cli.output import column_widths, prints_tables
 from xmas_assets.home.home import Home
 from xmas_assets_tests.cli.terminal import environment, terminal
 from xmas_assets_tests.e2e.platforms import row, write_dataset
@@ -34,6 +34,27 @@ def test_a_table_is_drawn_on_a_terminal_and_tab_separated_elsewhere(tmp_path):
     picture = drawn(tmp_path, "methods")
     assert " balanced_random " in picture
     assert "\t" not in picture
+
+
+@pytest.mark.parametrize(
+    ("rows", "room", "widths"),
+    [
+        ([["name", "size"], ["a b", "1"]], 80, [4, 4]),
+        ([["name", "what"], ["random", "no model reads a row"]], 16, [6, 10]),
+        ([["name", "what", "size"], ["paper_scalselect", "one two three four five", "1"]], 30, [16, 10, 4]),
+        ([["name", "path"], ["paper_scalselect", "shell/internvl/finetune"]], 30, [15, 15]),
+        ([["name", "path"], ["paper_scalselect", "shell/internvl/finetune"]], 36, [16, 20]),
+        ([["", ""]], 80, [0, 0]),
+    ],
+)
+def test_columns_break_words_only_where_there_is_no_room_for_them(rows, room, widths):
+    assert column_widths(rows, room) == widths
+
+
+def test_a_table_without_rows_is_one_line_on_a_terminal(tmp_path):
+    nothing = "SELECT 1 AS number WHERE false"
+    assert piped(tmp_path, "sql", nothing).stdout == "number\n"
+    assert drawn(tmp_path, "sql", nothing).splitlines()[-1] == "result: no rows"
 
 
 def test_a_missing_value_is_an_empty_cell(tmp_path):
