@@ -87,7 +87,7 @@ def check_subset(subset: Table, samples: Table, budget: Decimal, *, n_excluded: 
         problems.append(f"{len(rows)} rows selected, the budget buys {expected}")
     if len(rows) and ((np.diff(rows) <= 0).any() or rows[0] < 0 or rows[-1] >= samples.n_rows):
         problems.append("rows are not ascending, unique and inside the dataset")
-    elif not np.array_equal(samples.column("sample_id")[rows], subset.column("sample_id")):
+    elif not np.array_equal(samples.take("sample_id", rows), subset.column("sample_id")):
         problems.append("sample ids are not those of the dataset's rows; the dataset has changed, select again")
     return problems
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.samples import Sample, Turn
+from xmas_assets.data.mapped_tables import read_table
 from xmas_assets.files.whole import file_stamps
 
 SAMPLE_COLUMNS = ("sample_id", "task", "images", "image_hashes", "turns")
@@ -51,8 +52,7 @@ class Samples(Sequence[Sample]):
             StoreError: If the file is missing, damaged or has other columns.
         """
         try:
-            file = pq.ParquetFile(path)
-            return cls(file.read(columns=list(sample_columns(file.schema_arrow.names))))
+            return cls(read_table(path, sample_columns(pq.read_schema(path).names)))
         except (OSError, pa.ArrowException) as error:
             raise StoreError(f"{path}: samples cannot be read ({error}); read the dataset again") from None
 
@@ -109,12 +109,13 @@ def dataset_digest(table: pa.Table) -> str:
     Raises:
         StoreError: If one of them is missing.
     """
-    rows = pl.DataFrame(_with_columns(table, DIGEST_COLUMNS)).sort("sample_id", maintain_order=True)
+    rows = pl.DataFrame(_with_columns(table, DIGEST_COLUMNS))
+    order = rows["sample_id"].arg_sort()  # and no sorted copy of all
     task, zero = pl.col("task").cast(pl.String).fill_null(""), pl.lit("\x00")
     line = pl.concat_str("sample_id", zero, task, zero, "digest", pl.lit("\n"))
     total = hashlib.sha256()
-    for part in rows.iter_slices(_AT_ONCE):
-        total.update(part.select(line.str.join("")).item().encode())
+    for start in range(0, len(order), _AT_ONCE):
+        total.update(rows[order[start : start + _AT_ONCE]].select(line.str.join("")).item().encode())
     return total.hexdigest()
 
 

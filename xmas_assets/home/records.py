@@ -1,11 +1,17 @@
 """The samples of a dataset from its stored tables."""
 
+from collections.abc import Sequence
+
+import pyarrow as pa
+
 from xmas_assets.contracts.errors import DatasetError, StoreError
 from xmas_assets.contracts.remedies import how_to_make
-from xmas_assets.data.samples import Samples, sample_columns
+from xmas_assets.data.mapped_tables import read_table
+from xmas_assets.data.samples import DIGEST_COLUMNS, Samples, dataset_digest, sample_columns
 from xmas_assets.data.tables import SAMPLES_SCHEMA
 from xmas_assets.home.stored_assets import StoredAssets
 from xmas_assets.home.stored_tables import StoredTables
+from xmas_assets.store.reading import Table, reading
 
 
 def require_read(home: StoredAssets, dataset: str) -> None:
@@ -17,7 +23,7 @@ def require_read(home: StoredAssets, dataset: str) -> None:
 def training_samples(raw_dataset: StoredTables) -> Samples:
     """The training pool, in row order."""
     table = raw_dataset["samples"]
-    return Samples(table.arrow(sample_columns(table.columns)), stored=table.path)
+    return Samples(sample_table(table, sample_columns(table.columns)), stored=table.path)
 
 
 def pictured_samples(raw_dataset: StoredTables) -> Samples:
@@ -39,4 +45,19 @@ def held_out_questions(raw_dataset: StoredTables) -> Samples:
     if "test" not in raw_dataset:
         return Samples(SAMPLES_SCHEMA.empty_table())
     table = raw_dataset["test"]
-    return Samples(table.arrow(sample_columns(table.columns)))
+    return Samples(sample_table(table, sample_columns(table.columns)))
+
+
+def content_digest(raw_dataset: StoredTables) -> str:
+    """Hex SHA-256 of the training pool's content, whatever the order of its rows."""
+    return dataset_digest(sample_table(raw_dataset["samples"], DIGEST_COLUMNS))
+
+
+def sample_table(table: Table, columns: Sequence[str]) -> pa.Table:
+    """Some columns, in memory or, if they are large, in pages of a file without a name.
+
+    Raises:
+        StoreError: If the file is missing or damaged, or there is no room for the copy.
+    """
+    with reading(table.path):
+        return read_table(table.path, columns)

@@ -16,8 +16,8 @@ from xmas_assets.contracts.libraries import CHOOSING, READING, library_versions
 from xmas_assets.contracts.manifest import Exclusion, Manifest
 from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.contracts.signals import SIGNALS, stages_behind
-from xmas_assets.data.samples import DIGEST_COLUMNS, dataset_digest
 from xmas_assets.home.home import Home
+from xmas_assets.home.records import content_digest
 from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import StoredTables, combine, read_checkpoints, read_sources, stage
 from xmas_assets.selection.base import Method
@@ -75,7 +75,7 @@ def make_subset(
     raw = home.stored("raw_dataset", dataset)
     signals = stored_signals(home, dataset)
     rows = method.select(signals, key.budget, key.seed, prepared=prepared, excluded=excluded.rows)
-    sample_ids = raw["samples"].column("sample_id")[rows]
+    sample_ids = raw["samples"].take("sample_id", rows)
     frame = pl.DataFrame({"row": rows, "sample_id": pl.Series(sample_ids, dtype=pl.String)})
     manifest = _manifest(home, dataset, key, method=method, rows=rows, sample_ids=sample_ids)
     return Subset(dataset, key, frame, manifest.model_copy(update={"excluded": excluded.rule}))
@@ -208,7 +208,7 @@ def _manifest(
         proxy = {"proxy_base": base, "proxy_checkpoints": tuple(checkpoint.digest for checkpoint in checkpoints)}
     return Manifest(
         dataset=dataset,
-        dataset_digest=dataset_digest(raw["samples"].arrow(DIGEST_COLUMNS)),
+        dataset_digest=content_digest(raw),
         source_files=read_sources(raw["samples"]),
         n_samples=raw["samples"].n_rows,
         method=key.method,

@@ -3,8 +3,8 @@
 from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.manifest import Manifest
-from xmas_assets.data.samples import DIGEST_COLUMNS, dataset_digest
 from xmas_assets.home.home import Home
+from xmas_assets.home.records import content_digest
 from xmas_assets.selection.registry import METHODS, make_method
 from xmas_assets.stages.contamination import excluded_rows
 from xmas_assets.stages.subsets import make_subset
@@ -29,7 +29,7 @@ def verify(home: Home, manifest: Manifest) -> str:
             missing, or the manifest says anything else that is not so. It says how many rows are the same, and what
             else differs.
     """
-    digest = dataset_digest(home.stored("raw_dataset", manifest.dataset)["samples"].arrow(DIGEST_COLUMNS))
+    digest = content_digest(home.stored("raw_dataset", manifest.dataset))
     if digest != manifest.dataset_digest:
         raise SelectionError(
             f"dataset {manifest.dataset!r} has changed since the selection (content {digest[:12]}, manifest "

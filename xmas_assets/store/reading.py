@@ -50,7 +50,7 @@ class Table:
         Raises:
             StoreError: If the file is missing or damaged.
         """
-        with _reading(path):
+        with reading(path):
             footer = pq.read_metadata(path)
         schema = footer.schema.to_arrow_schema().remove_metadata()
         return cls(path, schema, footer.num_rows, footer.metadata or {})
@@ -114,13 +114,13 @@ class Table:
             StoreError: If a column does not exist, or the file is missing or damaged.
         """
         self._check_columns(columns)
-        with _reading(self.path):
+        with reading(self.path):
             return pq.ParquetFile(self.path).read(columns=None if columns is None else list(columns))
 
     def batches(self, columns: Sequence[str] | None = None, *, n_rows: int = 16_384) -> Iterator[pa.RecordBatch]:
         """The rows in order, at most ``n_rows`` at a time, so that memory does not grow with the table."""
         self._check_columns(columns)
-        with _reading(self.path), pq.ParquetFile(self.path) as file:
+        with reading(self.path), pq.ParquetFile(self.path) as file:
             yield from file.iter_batches(n_rows, columns=None if columns is None else list(columns))
 
     def _check_columns(self, columns: Sequence[str] | None) -> None:
@@ -147,8 +147,8 @@ def open_tables(directory: Path) -> dict[str, Table]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn the errors of an unreadable file into ours."""
+def reading(path: Path) -> Iterator[None]:
+    """Turn the errors of a file that cannot be read into ours."""
     try:
         yield
     except OSError as error:
