@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,20 @@ from sqlalchemy import Engine, event
 
 #: Loads a directory where our package cannot be imported, so it is run and not imported.
 PLAIN = Path(__file__).parent / "families" / "plain.py"
+
+# Before torch is loaded, here and in every program that is started: small models gain nothing by threads, and those of
+# several workers wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Hundreds of programs are started, and each would compile the whole package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# What is imported while tests are collected stays: nothing of it is garbage.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on."""
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)

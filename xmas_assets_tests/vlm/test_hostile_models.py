@@ -85,6 +85,11 @@ def many_weights(model: Path) -> None:
     (model / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
 
 
+def long_config(model: Path) -> None:
+    members = (f'"a{number}": [[]]' for number in range(800_000))
+    (model / "processor_config.json").write_text("{" + ", ".join(members) + "}")
+
+
 CASES: dict[str, Damage] = {
     "index out of the folder that holds": of_elsewhere("../weights.safetensors"),
     "index of a whole path": of_elsewhere("{}/weights.safetensors"),
@@ -94,7 +99,7 @@ CASES: dict[str, Damage] = {
     **{f"pipe for {name}": pipe(name) for name in ("config.json", "tokenizer.json", "chat_template.json", "notes.txt")},
     "a thousand million labels": edited("config.json", num_labels=10**9),
     "features of a million layers": edited("config.json", vision_feature_layer=[-1] * 10**6),
-    "long config": written("processor_config.json", json.dumps({f"a{number}": [[]] for number in range(800_000)})),
+    "long config": long_config,
     "deep names of tokens": written("special_tokens_map.json", "[" * 200_000),
     "index without a map": index({}),
     "index with a list": index({"weight_map": ["a"]}),
