@@ -1,15 +1,21 @@
 """Every command in the documents can be given as it stands; ``test_docs.py`` runs those that take seconds."""
 
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 import tomllib
+import warnings
+from argparse import ArgumentParser
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 import typer
+from _pytest.mark.expression import Expression
 
 from xmas_assets_tests.cli.parsing import parse_words
 
@@ -21,18 +27,10 @@ DOCUMENTS = [
     for path in sorted(ROOT.glob(pattern))
     if path.name not in HISTORY
 ]
-# Parses its arguments as it always does, and ends there.
-PARSE_ONLY = """
-import argparse, runpy, sys
-parse = argparse.ArgumentParser.parse_args
-def parse_and_end(self, *given):
-    parse(self, *given)
-    print("parsed")
-    sys.exit()
-argparse.ArgumentParser.parse_args = parse_and_end
-module, *sys.argv[1:] = sys.argv[1:]
-runpy.run_module(module, run_name="__main__", alter_sys=True)
-"""
+
+
+class _ParsedError(BaseException):
+    """Ends a program once its arguments are parsed; none expects it."""
 
 
 def commands(text: str) -> list[str]:
@@ -58,17 +56,53 @@ def check_python(words: list[str]) -> None:
     assert found is not None
     assert find_spec(f"{module}.__main__") if found.submodule_search_locations else '"__main__"' in source(found.origin)
     if arguments:
-        run = [sys.executable, "-c", PARSE_ONLY, module, *arguments]
-        done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True)
-        assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["parsed"]), done.stderr
+        parse_and_end(module, arguments)
+
+
+def parse_and_end(module: str, arguments: list[str]) -> None:
+    """Start the module as a program, which parses its arguments as it always does, and ends there."""
+    parse = ArgumentParser.parse_args
+
+    def parse_only(parser: ArgumentParser, *given: Any) -> None:
+        parse(parser, *given)
+        raise _ParsedError
+
+    with (
+        mock.patch.object(ArgumentParser, "parse_args", parse_only),
+        mock.patch.object(sys, "argv", [module, *arguments]),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", RuntimeWarning)  # the module may be imported already
+        try:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        except _ParsedError:
+            return
+        except SystemExit as ended:
+            raise AssertionError(f"{module} does not take {arguments}: it ends with {ended.code}") from None
+    raise AssertionError(f"{module} has not parsed {arguments}")
 
 
 def check_pytest(words: list[str]) -> None:
     """The files are there, and hold tests that the expression chooses."""
     assert [word for word in words if word.startswith("xmas_assets_tests") and not (ROOT / word).exists()] == []
     if "-k" in words:
-        run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", *words]
-        assert subprocess.run(run, cwd=ROOT, capture_output=True).returncode == 0
+        *places, _, expression = words
+        chosen = Expression.compile(expression)
+        assert any(is_chosen(chosen, names) for names in names_of_tests(places))
+
+
+def is_chosen(expression: Expression, names: list[str]) -> bool:
+    return expression.evaluate(lambda word, /, **_: any(word.lower() in name.lower() for name in names))
+
+
+def names_of_tests(places: list[str]) -> Iterator[list[str]]:
+    """Of each test below these places, what ``-k`` looks at: the names of its folders, its file and itself."""
+    files = [
+        path for place in map(ROOT.joinpath, places) for path in ([place] if place.is_file() else place.rglob("test_*"))
+    ]
+    for path in (path for path in files if path.suffix == ".py"):
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), flags=re.MULTILINE):
+            yield [*path.relative_to(ROOT).parts, name]
 
 
 def check_pip(words: list[str]) -> None:

@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,13 @@ ADVICE = re.compile(r"(?:run: |Example: )xmas ((?!X\b)[^;'\n(]+)")  # X: words t
 TARGETS = re.findall(r"^([a-z]+):", (PACKAGE.parent / "Makefile").read_text(), flags=re.MULTILINE)
 
 
-def texts(source: str) -> Iterator[str]:
-    """Every text in the code, f-strings with X for what is filled in; docstrings of commands among them."""
+@cache
+def texts(path: Path) -> list[str]:
+    """Every text in a file's code, f-strings with X for what is filled in; docstrings of commands among them."""
+    return list(texts_of(path.read_text()))
+
+
+def texts_of(source: str) -> Iterator[str]:
     tree = ast.parse(source)
     inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
     for node in ast.walk(tree):
@@ -47,12 +53,12 @@ def wrong_commands(text: str) -> list[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_command_that_a_text_names_exists(path):
-    assert [wrong for text in texts(path.read_text()) for wrong in wrong_commands(text)] == []
+    assert [wrong for text in texts(path) for wrong in wrong_commands(text)] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_command_that_a_text_says_to_run_has_all_that_it_needs(path):
-    for text in texts(path.read_text()):
+    for text in texts(path):
         for words in ADVICE.findall(text):
             parse_words(shlex.split(words))
 
@@ -60,13 +66,13 @@ def test_a_command_that_a_text_says_to_run_has_all_that_it_needs(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_text_names_a_fixed_port_or_a_make_target(path):
     """Users of the wheel have no Makefile, and the UI runs on the port it was given."""
-    found = [text for text in texts(path.read_text()) if re.search(rf":[35]000\b|\bmake ({'|'.join(TARGETS)})\b", text)]
+    found = [text for text in texts(path) if re.search(rf":[35]000\b|\bmake ({'|'.join(TARGETS)})\b", text)]
     assert found == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_materializing_is_advised_together_with_a_command(path):
-    advised = [text for text in texts(path.read_text()) if re.search(r"\bmateriali[sz]e \w", text)]
+    advised = [text for text in texts(path) if re.search(r"\bmateriali[sz]e \w", text)]
     assert [text for text in advised if "xmas " not in text] == []
 
 
