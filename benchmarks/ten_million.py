@@ -34,8 +34,7 @@ from xmas_assets.stages.contamination import excluded_rows
 from xmas_assets.stages.datasets import stage_dataset
 from xmas_assets.stages.exploring import write_explorer_of
 from xmas_assets.stages.exporting import export_selection
-from xmas_assets.stages.prepared import prepared_arrays
-from xmas_assets.stages.subsets import make_subset, resolve_method, stage_subset
+from xmas_assets.stages.subsets import choose_subset, stage_subset
 from xmas_assets.store.tables import write_tables
 
 DATASET, N_IMAGES, SCORES = "made", 100, ("loss", "perplexity", "el2n", "aum", "ifd")
@@ -171,11 +170,9 @@ def choose(folder: Path, method: str, budget: str) -> None:
         if not home.is_stored(model, DATASET):
             _pretend(home, model)
     excluded = excluded_rows(home, DATASET)
-    own = resolve_method(key, home.settings(DATASET).methods)
-    prepared = prepared_arrays(home, DATASET, own, excluded=excluded.rows)
     partition = f"{DATASET}|{key}"
     with home.stage("selected_subset", partition, key="made") as workspace:
-        subset = make_subset(home, DATASET, key, prepared=prepared, excluded=excluded)
+        subset = choose_subset(home, DATASET, key, excluded=excluded)
         home.put("selected_subset", partition, stage_subset(workspace, subset))
     home.locks.release("selected_subset", partition)
 

@@ -12,8 +12,7 @@ from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.preparation import Preparation
 from xmas_assets.resources.tracking import Tracking
 from xmas_assets.stages.contamination import excluded_rows
-from xmas_assets.stages.prepared import prepared_arrays
-from xmas_assets.stages.subsets import make_subset, resolve_method, stage_subset
+from xmas_assets.stages.subsets import choose_subset, kept_growth, resolve_method, stage_subset
 
 
 @dg.asset(
@@ -34,15 +33,14 @@ def selected_subset(
     preparation.make_ready(context, dataset, method.name)
     raw_dataset = home.stored("raw_dataset", dataset)
     excluded = excluded_rows(home, dataset)
-    prepared = prepared_arrays(home, dataset, method, excluded=excluded.rows)
     rule = [excluded.rule.model_dump_json()] if excluded.rule else []
-    made_from = combine(raw_dataset.version, methods.digest(), *rule)
+    made_from = combine(raw_dataset.version, methods.digest(), *rule, *map(str, kept_growth(home, dataset)))
     with home.stage("selected_subset", context.partition_key, key=made_from) as workspace:
-        subset = make_subset(home, dataset, key, prepared=prepared, excluded=excluded)
+        subset = choose_subset(home, dataset, key, excluded=excluded)
         staged = stage_subset(workspace, subset)
     rows, samples = staged["subset"].column("row"), raw_dataset["samples"]
     pictures = subset_pictures(rows, samples, home.open_image(dataset))
     run = selection_record(context, subset, staged, pictures=pictures)
     link = tracking.record(run, log=context.log.warning, above=runs_above(context))
-    described = describe_subset(rows, samples, pictures, excluded=excluded.rule, n_unread=method.n_unread(prepared))
+    described = describe_subset(rows, samples, pictures, excluded=excluded.rule, n_unread=subset.n_unread)
     return emit(home, staged, described | link)

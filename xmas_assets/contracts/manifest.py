@@ -3,7 +3,7 @@
 import json
 import stat
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
@@ -17,6 +17,10 @@ _MAX_BYTES = 1 << 30
 
 def _is_none(value: object) -> bool:
     return value is None
+
+
+def _is_empty(value: tuple[object, ...]) -> bool:
+    return not value
 
 
 class SourceFile(BaseModel):
@@ -77,6 +81,11 @@ class Manifest(BaseModel):
         default=None,
         exclude_if=_is_none,
         description="Rows that no method could select; only where a rule was in force.",
+    )
+    grown: tuple[Annotated[int, Field(ge=1, le=MOST)], ...] = Field(
+        default=(),
+        exclude_if=_is_empty,
+        description="Rows that there were each time before others came; only where the choices from these were kept.",
     )
     method: str = Field(description="Name of the selection method.")
     method_package: OutsidePackage | None = Field(

@@ -242,10 +242,17 @@ class BenchmarkSettings(Section):
 
 
 class MethodsSettings(Section):
-    """Hyperparameters of selection methods that differ from their defaults (``xmas methods`` lists them)."""
+    """How methods choose: hyperparameters that differ from their defaults (``xmas methods`` lists them), and growth."""
+
+    without_effect: ClassVar[Mapping[str, Container[object]]] = {"when_grown": ("redo",)}
 
     parameters: dict[str, dict[str, JsonValue]] = Field(
         default_factory=dict, description="Method name to parameter to value, such as {xmas: {variant: reference}}."
+    )
+    when_grown: Literal["redo", "keep"] = Field(
+        default="redo",
+        description="Of a dataset that grew: 'redo' chooses from all rows anew; 'keep' keeps the rows chosen before, "
+        "and adds the budget's share of those that came.",
     )
 
 

@@ -41,6 +41,8 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
             sections[model.section] = _files_version("\n".join([sections[model.section], change]), [])
     for trained in _of_first_rows(settings) if registration.grown else ():
         sections[trained] = _files_version(f"{sections[trained]}\nof the first {registration.grown[0]} rows", [])
+    if settings.methods.when_grown == "keep" and registration.grown:
+        sections["methods"] = _files_version(f"{sections['methods']}\nkept of the first {registration.grown} rows", [])
     sections[BENCHMARKS] = benchmarks_version(home, registration.benchmarks)
     if registration.exclude_contaminated:  # then a selection depends on what its rows are compared with
         asked = [f"{name} {items_version(home, name)}" for name in sorted(registration.benchmarks)]
@@ -89,6 +91,8 @@ def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:
     values = {name: section.model_dump(mode="json") for name, section in sections.items()}
     for trained in _of_first_rows(settings) if registration.grown else ():
         values[trained] |= {"of_first_rows": registration.grown[0]}
+    if settings.methods.when_grown == "keep" and registration.grown:
+        values["methods"] |= {"kept_of_first_rows": list(registration.grown)}
     if registration.exclude_contaminated:
         values["methods"] |= {"exclude_contaminated": True} | files[BENCHMARKS]
     return files | values

@@ -10,10 +10,11 @@ from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import combine, stage
+from xmas_assets.selection.growing import explain_grown
 from xmas_assets.stages.contamination import excluded_rows
 from xmas_assets.stages.prepared import prepared_arrays, prepared_key
 from xmas_assets.stages.publishing import run_commands
-from xmas_assets.stages.subsets import resolve_method
+from xmas_assets.stages.subsets import kept_growth, resolve_method
 
 REASONS = "selection_reasons"
 _MADE_FROM = "made_from"
@@ -32,15 +33,19 @@ def selection_reasons(home: Home, dataset: str, key: SelectionKey) -> pl.DataFra
     method = resolve_method(key, home.settings(dataset).methods)
     excluded = excluded_rows(home, dataset).rows
     prepared_from = prepared_key(home, dataset, method, excluded=excluded)
-    made_from = combine(str(_VERSION), subset.version, prepared_from)
+    grown = kept_growth(home, dataset)
+    made_from = combine(str(_VERSION), subset.version, prepared_from, *map(str, grown))
     with home.shared_work(REASONS, partition, made_from) as workspace:
         if home.is_stored(REASONS, partition):
             table = home.stored(REASONS, partition)[REASONS]
             if table.metadata[_MADE_FROM] == made_from:
                 return table.frame()
-        prepared = prepared_arrays(home, dataset, method, excluded=excluded)
         signals = stored_signals(home, dataset)
-        reasons = method.explain(signals, key.budget, key.seed, prepared=prepared, excluded=excluded)
+        if grown:
+            reasons = explain_grown(method, signals, key.budget, key.seed, counts=grown, excluded=excluded)
+        else:
+            prepared = prepared_arrays(home, dataset, method, excluded=excluded)
+            reasons = method.explain(signals, key.budget, key.seed, prepared=prepared, excluded=excluded)
         if reasons.filter("kept")["row"].to_list() != subset["subset"].column("row").tolist():
             raise SelectionError(
                 f"selection {key} of {dataset!r} was made from other signals or parameters than are stored now; "

@@ -21,9 +21,11 @@ from xmas_assets.home.records import content_digest
 from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import StoredTables, combine, read_checkpoints, read_sources, stage
 from xmas_assets.selection.base import Method
+from xmas_assets.selection.growing import select_grown
 from xmas_assets.selection.registry import METHODS, make_method
 from xmas_assets.selection.signal_arrays import Array
 from xmas_assets.stages.contamination import Excluded, excluded_rows
+from xmas_assets.stages.prepared import prepared_arrays
 from xmas_assets.store.reading import remedy_for
 
 EXCLUDED = "excluded"
@@ -39,12 +41,27 @@ class Subset:
         key: Method, budget and seed.
         frame: ``row`` and ``sample_id``, ascending by row.
         manifest: Everything needed to make it again.
+        n_unread: Rows that could not be read, so that they are chosen only when no other is left.
     """
 
     dataset: str
     key: SelectionKey
     frame: pl.DataFrame
     manifest: Manifest
+    n_unread: int
+
+
+def choose_subset(home: Home, dataset: str, key: SelectionKey, *, excluded: Excluded) -> Subset:
+    """As ``make_subset``, from what the method prepared before where that is kept."""
+    method, grown = resolve_method(key, home.settings(dataset).methods), kept_growth(home, dataset)
+    prepared = None if grown else prepared_arrays(home, dataset, method, excluded=excluded.rows)
+    return make_subset(home, dataset, key, method=method, prepared=prepared, excluded=excluded, grown=grown)
+
+
+def kept_growth(home: Home, dataset: str) -> tuple[int, ...]:
+    """Rows that there were each time before others came, if what was chosen from these is kept; else nothing."""
+    keeps = home.settings(dataset).methods.when_grown == "keep"
+    return home.registration(dataset).grown if keeps else ()
 
 
 def make_subset(
@@ -55,6 +72,7 @@ def make_subset(
     method: Method | None = None,
     prepared: Mapping[str, Array] | None = None,
     excluded: Excluded | None = None,
+    grown: tuple[int, ...] | None = None,
 ) -> Subset:
     """Select rows of a dataset from its stored signals.
 
@@ -65,6 +83,7 @@ def make_subset(
         method: The key's method with its parameters; those of the dataset's settings if left out.
         prepared: What the method prepares, as from ``prepared_arrays``; computed afresh if left out.
         excluded: Rows that are not selected, as from ``excluded_rows``; those that the registration says if left out.
+        grown: As from ``kept_growth``, which is called if it is left out.
 
     Raises:
         SettingsError: If the method is not known.
@@ -72,13 +91,21 @@ def make_subset(
     """
     method = method or resolve_method(key, home.settings(dataset).methods)
     excluded = excluded or excluded_rows(home, dataset)
+    grown = kept_growth(home, dataset) if grown is None else grown
     raw = home.stored("raw_dataset", dataset)
     signals = stored_signals(home, dataset)
-    rows = method.select(signals, key.budget, key.seed, prepared=prepared, excluded=excluded.rows)
+    if grown:
+        method.check_present(signals)
+        rows, n_unread = select_grown(method, signals, key.budget, key.seed, counts=grown, excluded=excluded.rows)
+    else:
+        prepared = prepared or method.prepare(signals, excluded=excluded.rows)
+        rows = method.select(signals, key.budget, key.seed, prepared=prepared, excluded=excluded.rows)
+        n_unread = method.n_unread(prepared)
     sample_ids = raw["samples"].take("sample_id", rows)
     frame = pl.DataFrame({"row": rows, "sample_id": pl.Series(sample_ids, dtype=pl.String)})
     manifest = _manifest(home, dataset, key, method=method, rows=rows, sample_ids=sample_ids)
-    return Subset(dataset, key, frame, manifest.model_copy(update={"excluded": excluded.rule}))
+    manifest = manifest.model_copy(update={"excluded": excluded.rule, "grown": grown})
+    return Subset(dataset, key, frame, manifest, n_unread)
 
 
 def selectable_rows(home: Home, dataset: str) -> int:

@@ -39,7 +39,7 @@ def verify(home: Home, manifest: Manifest) -> str:
     key = SelectionKey.make(manifest.method, manifest.budget, manifest.seed)
     method = make_method(manifest.method, manifest.parameters)
     excluded = excluded_rows(home, manifest.dataset, tuple(manifest.excluded.items) if manifest.excluded else ())
-    here = make_subset(home, manifest.dataset, key, method=method, excluded=excluded).manifest
+    here = make_subset(home, manifest.dataset, key, method=method, excluded=excluded, grown=manifest.grown).manifest
     differences = "; ".join(_differences(here, manifest))
     if here.sample_ids != manifest.sample_ids:
         n_common = len(set(here.sample_ids) & set(manifest.sample_ids))

@@ -43,7 +43,8 @@ def test_equal_manifests_are_equal_byte_for_byte_whatever_the_order_of_their_fie
 
 def test_every_field_is_in_the_file_and_the_exported_file_only_in_its_own_manifest(tmp_path):
     stored = Manifest.model_validate(FIELDS)
-    assert set(json.loads(stored.to_bytes())) == set(Manifest.model_fields) - {"excluded", "export", "method_package"}
+    only_where_in_force = {"excluded", "export", "grown", "method_package"}
+    assert set(json.loads(stored.to_bytes())) == set(Manifest.model_fields) - only_where_in_force
     exported = {"file": "a.json", "sha256": "f" * 64, "format": "original"}
     beside = Manifest.model_validate(FIELDS | {"export": exported})
     (tmp_path / "a.manifest.json").write_bytes(beside.to_bytes())

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from xmas_assets.contracts.artifacts import SelectionKey
 from xmas_assets.home.home import Home
+from xmas_assets.stages.reasons import selection_reasons
 from xmas_assets_tests.e2e.platforms import QUICK, open_platform, register, row, write_dataset, xmas
 
 SELECT = ("select", "shapes", "--method", "xmas", "--method", "clip_score", "--budget", "0.2")
@@ -63,3 +65,29 @@ def test_what_cannot_be_kept_is_refused(tmp_path):
         "small: what was read of its first 3 rows is kept; proxy and warm-up stay those of the first 3",
     )
     assert "\ngrown: [3]\n" in (tmp_path / "home" / "datasets" / "small.yaml").read_text()
+
+
+def test_rows_that_were_chosen_are_kept_and_a_manifest_says_so(tmp_path):
+    home, key = tmp_path / "home", "random_b0.50_s0"
+
+    def choose(n_rows: int) -> list[int]:
+        write_dataset(tmp_path / "data", [row(n, image=False) for n in range(n_rows)])
+        keep = ("--set", "methods.when_grown=keep")
+        assert xmas(home, "select", "small", "--method", "random", "--budget", "0.5", *keep).code == 0
+        return Home.open(home).stored("selected_subset", f"small|{key}")["subset"].column("row").tolist()
+
+    words = write_dataset(tmp_path / "data", [row(n, image=False) for n in range(20)])
+    assert xmas(home, "dataset", "add", "small", *words).code == 0
+    first = choose(20)
+    assert xmas(home, "dataset", "grow", "small").code == 0
+    grown = choose(30)
+    assert [row for row in grown if row < 20] == first
+    assert (len(first), len(grown)) == (10, 15)
+    assert choose(34)[:15] == grown
+    assert xmas(home, "export", "small", key, "--to", tmp_path / "out.json").code == 0
+    manifest = json.loads((tmp_path / "out.manifest.json").read_text())
+    assert (manifest["grown"], manifest["n_selected"]) == ([20, 30], 17)
+    assert xmas(home, "verify", tmp_path / "out.manifest.json").code == 0
+    reasons = selection_reasons(Home.open(home), "small", SelectionKey.parse(key))
+    assert reasons.filter("kept")["row"].to_list() == manifest["rows"]
+    assert set(reasons["group"]) == {"rows 0 to 19", "rows 20 to 29", "rows 30 to 33"}

@@ -1,0 +1,114 @@
+"""Choices of a dataset that grew, where earlier ones are kept: each time, rows are added from those that came."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+
+from xmas_assets.contracts.artifacts import budget_count
+from xmas_assets.core.arrays import IntArray
+from xmas_assets.selection.base import NO_ROWS, Method
+from xmas_assets.selection.reasons import Standing, reasons_table
+from xmas_assets.selection.signal_arrays import Array
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Rows that came together, of which some are chosen.
+
+    Attributes:
+        rows: Theirs that can be chosen, ascending.
+        excluded: All other rows of the dataset.
+        count: How many are chosen: with those of earlier stretches, as many as the budget buys.
+        name: For people.
+    """
+
+    rows: IntArray
+    excluded: IntArray
+    count: int
+    name: str
+
+
+def select_grown(
+    method: Method,
+    signals: Mapping[str, Array],
+    budget: Decimal,
+    seed: int,
+    *,
+    counts: Sequence[int],
+    excluded: IntArray = NO_ROWS,
+) -> tuple[IntArray, int]:
+    """Choose from the rows of each stretch as if there were no others.
+
+    From the first stretch come the rows that were chosen before the dataset grew, if its signals are still the same.
+    That a row is redundant with one of an earlier stretch is not seen.
+
+    Args:
+        method: The method with its parameters.
+        signals: As of ``Method.select``.
+        budget: Share of the rows in (0, 1]; excluded rows do not count.
+        seed: As of ``Method.select``.
+        counts: How many rows there were each time before others were appended, ascending.
+        excluded: As of ``Method.select``.
+
+    Returns:
+        The rows, ascending, and how many rows could not be read.
+
+    Raises:
+        SelectionError: As of ``Method.select``, also where the method cannot serve a stretch.
+    """
+    chosen, n_unread = [NO_ROWS], 0
+    for stretch in _stretches(signals, budget, counts, excluded):
+        if stretch.count:
+            prepared = method.prepare(signals, excluded=stretch.excluded)
+            rows = method.select(signals, stretch.count, seed, prepared=prepared, excluded=stretch.excluded)
+            chosen.append(rows)
+            n_unread += method.n_unread(prepared)
+    return np.sort(np.concatenate(chosen)), n_unread
+
+
+def explain_grown(
+    method: Method,
+    signals: Mapping[str, Array],
+    budget: Decimal,
+    seed: int,
+    *,
+    counts: Sequence[int],
+    excluded: IntArray = NO_ROWS,
+) -> pl.DataFrame:
+    """As ``Method.explain`` of what ``select_grown`` chooses; rows compete within their stretch, which groups name."""
+    tables = [_without_rank(signals, excluded, "excluded")]
+    for stretch in _stretches(signals, budget, counts, excluded):
+        if not stretch.count:
+            tables.append(_without_rank(signals, stretch.rows, f"{stretch.name}: too few to choose from"))
+            continue
+        table = method.explain(signals, stretch.count, seed, excluded=stretch.excluded)
+        group = pl.concat_str(pl.lit(stretch.name), pl.concat_str(pl.lit(": "), "group").fill_null(""))
+        tables.append(table.filter(pl.col("row").is_in(stretch.rows)).with_columns(group=group))
+    return pl.concat(tables).sort("row", maintain_order=True)
+
+
+def _stretches(
+    signals: Mapping[str, Array], budget: Decimal, counts: Sequence[int], excluded: IntArray
+) -> Iterator[_Stretch]:
+    n_rows = len(signals["sample_ids"])
+    usable = np.setdiff1d(np.arange(n_rows), excluded)
+    budget_count(budget, len(usable))  # refuses a dataset without any
+    n_chosen = 0
+    for start, stop in pairwise([0, *(count for count in counts if count < n_rows), n_rows]):
+        rows = usable[(usable >= start) & (usable < stop)]
+        n_before = int(np.searchsorted(usable, stop))
+        count = budget_count(budget, n_before) - n_chosen if len(rows) else 0
+        n_chosen += count
+        others = np.setdiff1d(np.arange(n_rows), rows)
+        yield _Stretch(rows, others, count, f"rows {start:,} to {stop - 1:,}")
+
+
+def _without_rank(signals: Mapping[str, Array], rows: IntArray, group: str) -> pl.DataFrame:
+    """Reasons of rows that nothing was chosen from."""
+    ids = np.asarray(signals["sample_ids"])[rows]
+    standing = Standing.of_one(NO_ROWS, group, len(rows))
+    return reasons_table(standing, np.zeros(len(rows), dtype=bool), rows=rows, sample_ids=ids)
