@@ -110,7 +110,7 @@ def dataset_digest(table: pa.Table) -> str:
         StoreError: If one of them is missing.
     """
     rows = pl.DataFrame(_with_columns(table, DIGEST_COLUMNS))
-    order = rows["sample_id"].arg_sort()  # and no sorted copy of all
+    order = rows.select(pl.arg_sort_by("sample_id", maintain_order=True)).to_series()  # and no sorted copy of all
     task, zero = pl.col("task").cast(pl.String).fill_null(""), pl.lit("\x00")
     line = pl.concat_str("sample_id", zero, task, zero, "digest", pl.lit("\n"))
     total = hashlib.sha256()

@@ -7,6 +7,7 @@ from graphlib import TopologicalSorter
 import dagster as dg
 
 from xmas_assets.contracts.signals import AVAILABLE_SIGNALS
+from xmas_assets.selection.registry import assets_read
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,16 @@ class AssetLinks:
             found |= waiting
             waiting = {parent for asset in waiting for parent in self.parents.get(asset, ())} - found
         return [asset for asset in self.parents if asset in found]
+
+    def read_first(self, methods: Iterable[str], *, trains: bool) -> set[str]:
+        """The records, and the models that are read or trained: what is made before all else.
+
+        Args:
+            methods: Whose selections are made.
+            trains: Whether targets are trained or asked.
+        """
+        assets = {*assets_read(methods), *(("target_base",) if trains else ())}
+        return {"raw_dataset", "base_model", "target_base"} & set(self.behind(assets))
 
 
 def is_settings(asset: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xmas_assets.contracts.artifacts import SelectionKey, budget_count
 from xmas_assets.orchestration.platform import Platform
-from xmas_assets.orchestration.selection_runs import ALWAYS, SELECTION_STAGES
+from xmas_assets.orchestration.selection_runs import SELECTION_STAGES, TRAINED
 from xmas_assets.scale.estimates import at
 from xmas_assets.scale.stage_work import Job, stage_work
 from xmas_assets.selection.registry import assets_read
@@ -41,10 +41,11 @@ def plan_selections(
     Raises:
         XmasError: If a method needs what nobody has provided.
     """
-    check_requirements(platform.home, dataset, sorted({key.method for key in keys}))
+    methods = sorted({key.method for key in keys})
+    check_requirements(platform.home, dataset, methods)
     platform.observe(dataset)
-    always = ALWAYS | ({"target_base"} if "target_model" in stages else set())
-    behind = platform.links.behind({*always, *assets_read(key.method for key in keys)})
+    first = platform.links.read_first(methods, trains=bool(TRAINED & set(stages)))
+    behind = platform.links.behind({*first, *assets_read(methods)})
     stale = platform.stale(behind, dataset)
     partitions = [f"{dataset}|{key}" for key in keys]
     of_selections = platform.freshness().stale_by_partition(stages, partitions)

@@ -9,14 +9,13 @@ from xmas_assets.home.command import Command
 from xmas_assets.home.home import Home
 from xmas_assets.orchestration.freshness import MISSING, STALE
 from xmas_assets.orchestration.platform import Platform
-from xmas_assets.orchestration.selection_runs import ALWAYS, at_work, passes
+from xmas_assets.orchestration.selection_runs import TRAINED, at_work, passes
 from xmas_assets.report.text import duration
 from xmas_assets.resources.preparation import Preparation
 from xmas_assets.selection.registry import assets_read
 from xmas_assets.stages.requirements import check_assets
 
 _WORK = "preparation"
-_TRAINED = {"target_model", "benchmark_scores"}
 
 
 class SelfPreparation(Preparation):
@@ -25,9 +24,9 @@ class SelfPreparation(Preparation):
     def make_missing(self, context: dg.AssetExecutionContext, dataset: str, method: str) -> None:
         """Run the stages that the method depends on and nobody has run; see ``make_missing``."""
         together = {key.to_user_string() for key in context.job_def.asset_layer.executable_asset_keys}
-        always = ALWAYS | ({"target_base"} if _TRAINED & together else set())
         command = Command(f"Dagster {context.run.run_id[:8]}", time.time_ns())
-        make_missing(self.home, dataset, {*always, *assets_read([method])}, command=command, say=context.log.info)
+        needed = {*assets_read([method]), *(("target_base",) if TRAINED & together else ())}
+        make_missing(self.home, dataset, needed, command=command, say=context.log.info)
 
 
 def make_missing(

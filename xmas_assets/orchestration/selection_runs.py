@@ -33,7 +33,7 @@ from xmas_assets.stages.refused import say_refused
 from xmas_assets.stages.requirements import check_questions, check_requirements
 from xmas_assets.stages.subsets import selectable_rows
 
-ALWAYS = {"raw_dataset", "base_model"}  # for any method
+TRAINED = {"target_model", "benchmark_scores"}
 SELECTION_STAGES = ("selected_subset", "target_model", "benchmark_scores")
 
 
@@ -80,15 +80,15 @@ def _run_selections(
     platform.observe(dataset)
     say_file_changes(platform.home, dataset, say=say)
     platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
-    # The targets' base before anything is trained, so that a missing one is reported at once.
-    always = ALWAYS | ({"target_base"} if {"target_model", "benchmark_scores"} & set(stages) else set())
-    _prepare(platform, dataset, [], always=always, say=say)  # what follows is said before anything is trained
+    # Before anything is trained, so that a missing model is reported at once, and what follows is said first.
+    first = platform.links.read_first(methods, trains=bool(TRAINED & set(stages)))
+    _prepare(platform, dataset, [], always=first, say=say)
     if platform.home.registration(dataset).exclude_contaminated:
         excluded_rows(platform.home, dataset)  # refused where no row is left
     if "benchmark_scores" in stages:
         say_what_scores_mean(platform, dataset, keys, say=say)
     say_what_is_too_long(platform, dataset, keys, stages=stages, say=say)
-    impossible = _prepare(platform, dataset, methods, always=always, say=say)
+    impossible = _prepare(platform, dataset, methods, always=first, say=say)
     for method, reason in impossible.items():
         say(f"{method} cannot run: {reason}")
     failures = {key: impossible[key.method] for key in keys if key.method in impossible}

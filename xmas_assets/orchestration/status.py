@@ -9,7 +9,6 @@ from xmas_assets.contracts.usage import Usage
 from xmas_assets.orchestration.freshness import FRESH, MISSING, STALE, Freshness
 from xmas_assets.orchestration.platform import Platform
 from xmas_assets.orchestration.process_claims import live_runs
-from xmas_assets.orchestration.selection_runs import ALWAYS
 from xmas_assets.selection.registry import METHODS, assets_read
 
 
@@ -66,7 +65,7 @@ def dataset_status(platform: Platform, dataset: str) -> DatasetStatus:
     methods = sorted({key.method for key in keys} & METHODS.keys())
     trained = [key for key in keys if home.is_stored("target_model", f"{dataset}|{key}")]
     made = ("selected_subset", *(("target_model", "benchmark_scores", "leaderboard") if trained else ()))
-    read = {*ALWAYS, *(("target_base",) if trained else ()), *assets_read(methods)}
+    read = {*(("target_base",) if trained else ()), *assets_read(methods)}
     wanted = {*platform.links.behind(read), *made} if keys else set()
     states = [
         _asset_state(

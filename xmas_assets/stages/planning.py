@@ -19,8 +19,6 @@ from xmas_assets.selection.registry import METHODS
 from xmas_assets.stages.prepared import PREPARED
 from xmas_assets.stages.rates import STAGES, Rates
 
-_ALWAYS = ("raw_dataset", "base_model", "target_base")
-
 
 class PlannedStage(NamedTuple):
     """Stages that are made together, and what they take in all.
@@ -94,7 +92,8 @@ class Planner:
         """What is made for these selections if nothing is there yet, in its order; what they share is made once."""
         methods = list(dict.fromkeys(key.method for key in keys))
         needed = set().union(*(_behind(method) for method in methods))
-        planned = [self._once(names) for names in _passes([*_ALWAYS, *sorted(needed, key=_place)])]
+        models = ("base_model", "target_base") if needed else ("target_base",)
+        planned = [self._once(names) for names in _passes(["raw_dataset", *models, *sorted(needed, key=_place)])]
         planned += [self._once((f"{PREPARED}:{method}",)) for method in methods if _behind(method)]
         for method in methods:
             n_keys = sum(key.method == method for key in keys)
@@ -188,7 +187,7 @@ class Planner:
 
 
 def _behind(method: str) -> set[str]:
-    return stages_behind(METHODS[method].needs) - set(_ALWAYS)
+    return stages_behind(METHODS[method].needs) - {"raw_dataset", "base_model", "target_base"}
 
 
 def _place(stage: str) -> int:
