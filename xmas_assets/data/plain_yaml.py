@@ -1,6 +1,8 @@
 """Read YAML files of plain values: bounded in bytes, depth and size before anything of them is made."""
 
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from xmas_assets.contracts.messages import one_line
 
 _MAX_BYTES = 1_000_000
 _MAX_VALUES = 100_000  # the longest file of distinct paths has fewer
+_MAX_REMEMBERED = 20_000  # characters of a text whose values are kept
 _MAX_DEPTH = 50  # a method's parameters are at depth 5
 
 
@@ -50,8 +53,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parsed_yaml(text: str, *, where: str) -> dict[str, Any]:
     """The plain values under names that a YAML text holds; ``SettingsError``, beginning with ``where``, else."""
     try:
-        _check_extent(text)
-        content = yaml.safe_load(text)
+        content = deepcopy(_remembered(text)) if len(text) <= _MAX_REMEMBERED else _content(text)
     except Exception as error:  # values such as '!!bool x' and '2020-13-01' make the library raise anything
         problem = one_line(error, 200) or type(error).__name__
         raise SettingsError(f"{where}: not plain YAML ({problem}); use names, texts, numbers and lists only") from None
@@ -60,6 +62,14 @@ def parsed_yaml(text: str, *, where: str) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise SettingsError(f"{where}: holds a {type(content).__name__}, must hold 'name: value' lines")
     return content
+
+
+def _content(text: str) -> Any:
+    _check_extent(text)
+    return yaml.safe_load(text)
+
+
+_remembered = lru_cache(maxsize=32)(_content)  # a run reads the registration of its dataset some thirty times
 
 
 def _check_extent(text: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from xmas_assets.contracts.errors import SettingsError
-from xmas_assets.data.plain_yaml import read_yaml
+from xmas_assets.data.plain_yaml import parsed_yaml, read_yaml
 from xmas_assets.data.profiles import load_settings, profile_names, profile_path
 
 _NAMES = "abcdefghi"
@@ -77,3 +77,10 @@ def test_ten_thousand_files_and_aliases_with_merges_are_read(tmp_path):
 @pytest.mark.parametrize("name", profile_names())
 def test_a_packaged_profile_is_read_as_the_library_reads_it(name):
     assert read_yaml(profile_path(name)) == yaml.safe_load(profile_path(name).read_text(encoding="utf-8"))
+
+
+def test_a_change_of_what_was_read_does_not_change_what_is_read_next():
+    first = parsed_yaml("a: [1]\nb: {c: 2}", where="here")
+    first["a"].append(2)
+    first["b"]["c"] = 3
+    assert parsed_yaml("a: [1]\nb: {c: 2}", where="here") == {"a": [1], "b": {"c": 2}}
