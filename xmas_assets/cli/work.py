@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from xmas_assets.cli.options import Dataset, open_home
+from xmas_assets.cli.options import Dataset, open_home, selection_names
 from xmas_assets.cli.output import note
 
 app = typer.Typer()
@@ -15,12 +15,21 @@ def work(
     dataset: Dataset,
     stage: Annotated[
         list[str],
-        typer.Argument(help="Such as attention_trajectories, gradients, clip_embeddings; several are read together."),
+        typer.Argument(
+            help="Such as attention_trajectories, gradients, clip_embeddings, benchmark_scores; several together."
+        ),
     ],
     part: Annotated[str | None, typer.Option(help="Which of how many parts, counted from 0, such as 0/4.")] = None,
     inputs: Annotated[
         bool, typer.Option("--inputs", help="Make what the shards are read from, such as checkpoints, and no shard.")
     ] = False,
+    selection: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of benchmark_scores, whose targets are asked; several times. Default: all that there are.",
+            autocompletion=selection_names,
+        ),
+    ] = None,
 ) -> None:
     """Make one part of a stage's shards, or with --inputs what all parts read; a run then finds them made.
 
@@ -31,7 +40,7 @@ def work(
     import logging
 
     from xmas_assets.contracts.errors import SettingsError
-    from xmas_assets.stages.parts import inputs_of, make_part, parse_part
+    from xmas_assets.stages.parts import make_part, parse_part
 
     home = open_home()
     if inputs == (part is not None):
@@ -39,12 +48,10 @@ def work(
     if part is not None:
         from xmas_assets.resources.progress import listen
 
-        for line in make_part(home, dataset, stage, parse_part(part), listen=listen(logging.getLogger(__name__))):
+        heard = listen(logging.getLogger(__name__))
+        for line in make_part(home, dataset, stage, parse_part(part), listen=heard, selections=selection or ()):
             note(line)
         return
-    assets = inputs_of(home, dataset, stage)
-    from xmas_assets.orchestration.platform import Platform
-    from xmas_assets.orchestration.selection_runs import bring_up_to_date
+    from xmas_assets.orchestration.part_inputs import make_inputs
 
-    for asset in assets:
-        bring_up_to_date(Platform.open(home), dataset, asset, say=note)
+    make_inputs(home, dataset, stage, selections=selection or (), say=note)

@@ -219,6 +219,12 @@ class Home(Registered):
         finally:
             self.locks.release(work, partition)
 
+    @contextmanager
+    def part_of_work(self, work: str, partition: str, key: str) -> Iterator[Path]:
+        """Do as ``shared_work`` does, but next to other processes that do other parts of it."""
+        with self.locks.part(work, partition), self.publishing():
+            yield self.workspace(work, partition, key)
+
     def publishing(self) -> AbstractContextManager[None]:
         """While work is done: publish it in the object store, if the home is in one."""
         return self.copy.publishing() if self.copy else nullcontext()

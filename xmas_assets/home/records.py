@@ -45,7 +45,7 @@ def held_out_questions(raw_dataset: StoredTables) -> Samples:
     if "test" not in raw_dataset:
         return Samples(SAMPLES_SCHEMA.empty_table())
     table = raw_dataset["test"]
-    return Samples(sample_table(table, sample_columns(table.columns)))
+    return Samples(sample_table(table, sample_columns(table.columns)), stored=table.path)
 
 
 def content_digest(raw_dataset: StoredTables) -> str:

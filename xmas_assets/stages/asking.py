@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import pyarrow as pa
 
@@ -18,7 +18,8 @@ from xmas_assets.contracts.settings import BaseModelSettings, BenchmarkSettings
 from xmas_assets.evaluation.answers import Reply
 from xmas_assets.home.answers import ANSWERS, answers_partition
 from xmas_assets.home.home import Home
-from xmas_assets.home.stored_tables import combine
+from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
+from xmas_assets.scale.engines import SERIAL, Engine, Remade
 from xmas_assets.scale.row_tables import make_row_table
 from xmas_assets.scale.shards import is_as_written
 from xmas_assets.stages.benchmarks import family_at
@@ -43,7 +44,7 @@ class Target:
         checkpoint: Its weights.
         settings: Of the base that it was trained from.
         base: That base's directory.
-        load: Loads it; called only where a question was not asked before.
+        load: Loads it, once in each process that asks, where a question was not asked before.
     """
 
     checkpoint: Checkpoint
@@ -57,16 +58,23 @@ class Target:
         return family_at(self.base)
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, settings: BaseModelSettings, *, base: Path) -> "Target":
+    def of(cls, checkpoint: Checkpoint, settings: BaseModelSettings, *, base: Path) -> Self:
         """A checkpoint that is loaded once, when it is first asked."""
+        return cls(checkpoint, settings, base, Remade(partial(_load, checkpoint.path, settings, base)))
 
-        @cache
-        def load() -> "Vlm":
-            from xmas_assets.vlm.loading import load_vlm
+    @classmethod
+    def stored(
+        cls, target_model: StoredTables, target_base: StoredTables, settings: BaseModelSettings, *, root: Path
+    ) -> Self:
+        """The last checkpoint of a training, as the tables of two assets of the home at ``root`` name it."""
+        trained = read_checkpoints(target_model["checkpoints"], root)[-1]
+        return cls.of(trained, settings, base=read_base(target_base))
 
-            return load_vlm(checkpoint.path, settings, base=base)
 
-        return cls(checkpoint, settings, base, load)
+def _load(path: Path, settings: BaseModelSettings, base: Path) -> "Vlm":
+    from xmas_assets.vlm.loading import load_vlm
+
+    return load_vlm(path, settings, base=base)
 
 
 class Questions(NamedTuple):
@@ -95,6 +103,8 @@ def replies_to(
     target: Target,
     longest: int,
     progress: ProgressCallback,
+    engine: Engine = SERIAL,
+    rows_per_shard: int = _ROWS_PER_SHARD,
 ) -> list[list[Reply]]:
     """What a target says to questions, by sample; what it was asked before is kept, and not asked again.
 
@@ -105,47 +115,80 @@ def replies_to(
         target: Who is asked.
         longest: Longest answer, tokens.
         progress: Told how many samples are done.
+        engine: Who asks it.
+        rows_per_shard: Samples that are asked together.
 
     Returns:
         Of each sample the replies to its chosen questions, in order of turns. They are made in shards and kept by the
         target, the prompts and the content of the images.
+
+    Raises:
+        XmasError: As the engine.
     """
-    partition, samples, _, chosen, options = questions
-    asked = "all" if chosen is None else sorted(chosen)
+    how = _how_asked(questions, settings, target=target, longest=longest)
+    samples, others = questions.samples, questions._replace(samples=())
+    options = {name: json.dumps(texts, sort_keys=True) for name, texts in (questions.options or {}).items()}
+    folder_key = combine(*(_question_key(sample, how + options.get(sample.sample_id, "")) for sample in samples))
+    partition = answers_partition(questions.partition, target.checkpoint.digest)
+    work = home.shared_work if engine.is_coordinator else home.part_of_work
+    with work(ANSWERS, partition, folder_key) as workspace:
+        kept = Remade(partial(_kept_replies, workspace.parent))
+        table = make_row_table(
+            samples,
+            [pa.field(_ASKED, pa.string(), nullable=False), _REPLIES],
+            _Asking(others, settings, target, longest, how, options, kept),
+            workspace=workspace,
+            shard_size=rows_per_shard,
+            key=folder_key,
+            progress=progress,
+            engine=engine,
+        )
+        rows = (row for batch in table.batches() for row in batch.column("replies").to_pylist())
+        return [[Reply(**reply) for reply in row] for row in rows]
+
+
+def _how_asked(questions: Questions, settings: BenchmarkSettings, *, target: Target, longest: int) -> str:
+    """Hash of all that decides replies besides the samples and their options."""
+    asked = "all" if questions.chosen is None else sorted(questions.chosen)
     how: dict[str, object] = {"tokens": longest, "threads": settings.threads, "asked": asked}
     model = target.settings.effective_values() | {"source": None, "revision": None}
     if target.settings.quantization == "int8":  # whose rounding depends on what is asked together
         how["batch"] = settings.batch_size
     how |= {"model": model, "libraries": library_versions(READING), "version": _VERSION}
-    described = combine(target.checkpoint.digest, repr(how))
-    of_options = {name: json.dumps(texts, sort_keys=True) for name, texts in (options or {}).items()}
-    keys = {
-        sample.sample_id: _question_key(sample, described + of_options.get(sample.sample_id, "")) for sample in samples
-    }
-    folder_key = combine(*keys.values())
+    return combine(target.checkpoint.digest, repr(how))
 
-    def compute(part: Sequence[Sample], advance: Callable[[float], None]) -> dict[str, Any]:
-        known = {} if target.settings.quantization == "int8" else kept()
-        new = [sample for sample in part if keys[sample.sample_id] not in known]
-        advance(len(part) - len(new))
-        said = _said(questions._replace(samples=new), settings, target=target, longest=longest, advance=advance)
-        replies = known | {keys[sample.sample_id]: reply for sample, reply in zip(new, said, strict=True)}
-        asked = [keys[sample.sample_id] for sample in part]
-        return {_ASKED: asked, "replies": [replies[key] for key in asked]}
 
-    with home.shared_work(ANSWERS, answers_partition(partition, target.checkpoint.digest), folder_key) as workspace:
-        kept = cache(lambda: _kept_replies(workspace.parent))
-        table = make_row_table(
-            samples,
-            [pa.field(_ASKED, pa.string(), nullable=False), _REPLIES],
-            compute,
-            workspace=workspace,
-            shard_size=_ROWS_PER_SHARD,
-            key=folder_key,
-            progress=progress,
-        )
-        rows = (row for batch in table.batches() for row in batch.column("replies").to_pylist())
-        return [[Reply(**reply) for reply in row] for row in rows]
+@dataclass(frozen=True)
+class _Asking:
+    """Asks the questions of some samples; made for ``make_row_table``, and pickled on its way to other processes.
+
+    Attributes:
+        questions: All but the samples.
+        settings: Batch size and threads.
+        target: Who is asked.
+        longest: Longest answer, tokens.
+        how: From ``_how_asked``.
+        options: Of each sample, as text; empty to let models speak.
+        kept: Gives the replies of earlier runs.
+    """
+
+    questions: Questions
+    settings: BenchmarkSettings
+    target: Target
+    longest: int
+    how: str
+    options: Mapping[str, str]
+    kept: Remade[dict[str, Any]]
+
+    def __call__(self, samples: Sequence[Sample], advance: Callable[[float], None]) -> dict[str, Any]:
+        keys = [_question_key(sample, self.how + self.options.get(sample.sample_id, "")) for sample in samples]
+        known = {} if self.target.settings.quantization == "int8" else self.kept()
+        new = {key: sample for key, sample in zip(keys, samples, strict=True) if key not in known}
+        advance(len(samples) - len(new))
+        asked = self.questions._replace(samples=list(new.values()))
+        said = _said(asked, self.settings, target=self.target, longest=self.longest, advance=advance)
+        replies = known | dict(zip(new, said, strict=True))
+        return {_ASKED: keys, "replies": [replies[key] for key in keys]}
 
 
 def _said(

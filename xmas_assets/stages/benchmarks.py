@@ -77,7 +77,7 @@ def official_items(registration: BenchmarkRegistration) -> list[Item]:
 
 def samples_of(items: StoredTables) -> Samples:
     """The items as what a model is asked: a user turn, and an assistant turn to be filled in."""
-    return Samples(items["items"].arrow(SAMPLE_COLUMNS))
+    return Samples(items["items"].arrow(SAMPLE_COLUMNS), stored=items["items"].path)
 
 
 def asked_samples(items: StoredTables, registration: BenchmarkRegistration, *, family: str) -> Sequence[Sample]:

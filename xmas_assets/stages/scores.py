@@ -1,18 +1,22 @@
 """A trained target asked the dataset's test questions and its benchmarks' questions; what was asked before is kept."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from xmas_assets.contracts.progress import ProgressCallback
+from xmas_assets.contracts.samples import Sample
 from xmas_assets.evaluation.answers import CUT, Answer, Remark, Reply
+from xmas_assets.evaluation.benchmarks.base import Item
 from xmas_assets.evaluation.benchmarks.registry import benchmark_named
 from xmas_assets.home.benchmarks import partition_of
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import held_out_questions
 from xmas_assets.home.stored_tables import StoredTables, stage
+from xmas_assets.scale.engines import SERIAL, Engine, PartDoneError, PartEngine
 from xmas_assets.stages.answer_limits import AnswerLimit, benchmark_limit, own_limit
 from xmas_assets.stages.answering import REMARKS, REMARKS_SCHEMA
 from xmas_assets.stages.asking import Questions, Target, replies_to
@@ -50,6 +54,7 @@ def stage_answers(
     *,
     target: Target,
     progress_of: ProgressOf,
+    engine: Engine = SERIAL,
 ) -> StoredTables:
     """Ask a target, and stage ``answers`` to test questions (empty if there are none) and to benchmarks, if any.
 
@@ -62,14 +67,15 @@ def stage_answers(
         raw_dataset: Its tables.
         target: Who is asked.
         progress_of: Gives the progress of one piece of work, by name.
+        engine: Who asks it.
 
     Raises:
         DatasetError: If the dataset has neither test records nor benchmarks.
     """
     check_questions(home, dataset)
-    own = own_answers(home, dataset, raw_dataset, target, progress=progress_of("questions"))
+    own = own_answers(home, dataset, raw_dataset, target, progress=progress_of("questions"), engine=engine)
     others = [
-        benchmark_answers(home, dataset, name, target=target, progress_of=progress_of)
+        benchmark_answers(home, dataset, name, target=target, progress_of=progress_of, engine=engine)
         for name in home.registration(dataset).benchmarks
     ]
     tables = {"answers": own.answers}
@@ -85,8 +91,42 @@ def stage_answers(
     return stage(workspace, tables)
 
 
+def ask_part(
+    home: Home, dataset: str, raw_dataset: StoredTables, *, target: Target, progress_of: ProgressOf, part: PartEngine
+) -> Iterator[tuple[str, str]]:
+    """Make a part of a target's answers next to other parts; gives to which questions, and what was done of them.
+
+    Args:
+        home: The platform's folder, the same for all parts.
+        dataset: Dataset name.
+        raw_dataset: Its tables.
+        target: Who is asked.
+        progress_of: Gives the progress of one piece of work, by name.
+        part: Which shards of each.
+    """
+    common = {"target": target, "engine": part}
+    asked: dict[str, Callable[[], object]] = {}
+    if held_out_questions(raw_dataset):
+        progress = progress_of("questions")
+        asked[dataset] = partial(own_answers, home, dataset, raw_dataset, progress=progress, **common)
+    for name in home.registration(dataset).benchmarks:
+        asked[name] = partial(benchmark_replies, home, dataset, name, progress=progress_of(name), **common)
+    for name, ask in asked.items():
+        try:
+            ask()
+            yield name, "all answers are there"
+        except PartDoneError as left:
+            yield name, str(left)
+
+
 def own_answers(
-    home: Home, dataset: str, raw_dataset: StoredTables, target: Target, *, progress: ProgressCallback
+    home: Home,
+    dataset: str,
+    raw_dataset: StoredTables,
+    target: Target,
+    *,
+    progress: ProgressCallback,
+    engine: Engine = SERIAL,
 ) -> Asked:
     """The target's answers to the dataset's own test questions; no rows if it has none."""
     from xmas_assets.evaluation.runner import chosen_questions, right_answers, scored_answers
@@ -98,13 +138,40 @@ def own_answers(
     chosen = chosen_questions(samples, settings.max_questions)
     limit = own_limit(samples, settings, base=target.base)
     questions = Questions(dataset, samples, home.open_image(dataset), chosen)
-    replies = replies_to(home, questions, settings, target=target, longest=limit.tokens, progress=progress)
+    how: dict[str, Any] = {"target": target, "longest": limit.tokens, "engine": engine}
+    replies = replies_to(home, questions, settings, progress=progress, **how)
     answers = scored_answers(samples, replies, chosen=chosen)
     said = zip(right_answers(samples, chosen=chosen), (reply for row in replies for reply in row), strict=True)
     return Asked(pl.DataFrame(answers, schema=schema, orient="row"), [*limit.remarks(), *_remarks(None, said, limit)])
 
 
-def benchmark_answers(home: Home, dataset: str, name: str, *, target: Target, progress_of: ProgressOf) -> Asked:
+class Replied(NamedTuple):
+    """A benchmark's items, each as the target was asked it, what it said, and the longest answer."""
+
+    items: Sequence[Item]
+    samples: Sequence[Sample]
+    replies: Sequence[Sequence[Reply]]
+    limit: AnswerLimit
+
+
+def benchmark_replies(
+    home: Home, dataset: str, name: str, *, target: Target, progress: ProgressCallback, engine: Engine = SERIAL
+) -> Replied:
+    """What the target says to the questions of a benchmark; the arguments are those of ``benchmark_answers``."""
+    registration, tables = home.benchmarks.registration(name), benchmark_items(home, name)
+    samples, items = asked_samples(tables, registration, family=target.family), items_of(tables)
+    limit = benchmark_limit(registration, items, base=target.base)
+    is_ranked = registration.answering == "likelihood"
+    options = {item.item_id: item.details["options"] for item in items} if is_ranked else None
+    questions = Questions(partition_of(name), samples, home.benchmarks.open_image(name), options=options)
+    how: dict[str, Any] = {"target": target, "longest": limit.tokens, "engine": engine}
+    replies = replies_to(home, questions, home.settings(dataset).benchmark, progress=progress, **how)
+    return Replied(items, samples, replies, limit)
+
+
+def benchmark_answers(
+    home: Home, dataset: str, name: str, *, target: Target, progress_of: ProgressOf, engine: Engine = SERIAL
+) -> Asked:
     """The target's answers to the questions of a benchmark, and their scores.
 
     Args:
@@ -113,17 +180,12 @@ def benchmark_answers(home: Home, dataset: str, name: str, *, target: Target, pr
         name: A registered benchmark.
         target: Who is asked.
         progress_of: Gives the progress of one piece of work, by name.
+        engine: Who asks it.
     """
-    registration = home.benchmarks.registration(name)
-    benchmark = benchmark_named(registration.form)
-    tables = benchmark_items(home, name)
-    samples, items = asked_samples(tables, registration, family=target.family), items_of(tables)
-    limit = benchmark_limit(registration, items, base=target.base)
-    is_ranked = registration.answering == "likelihood"
-    options = {item.item_id: item.details["options"] for item in items} if is_ranked else None
-    questions = Questions(partition_of(name), samples, home.benchmarks.open_image(name), options=options)
-    settings = home.settings(dataset).benchmark
-    replies = replies_to(home, questions, settings, target=target, longest=limit.tokens, progress=progress_of(name))
+    benchmark, tables = benchmark_named(home.benchmarks.registration(name).form), benchmark_items(home, name)
+    items, samples, replies, limit = benchmark_replies(
+        home, dataset, name, target=target, progress=progress_of(name), engine=engine
+    )
     given = {item.item_id: reply[0] for item, reply in zip(items, replies, strict=True)}
     answered = {item: reply.text for item, reply in given.items() if reply.text is not None}
     progress = progress_of(f"{name}, judged")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from xmas_assets_tests.e2e.platforms import asset_counts, open_platform, table_bytes, xmas
+from xmas_assets_tests.e2e.platforms import KEY, asset_counts, open_platform, table_bytes, xmas
 
-SIGNAL = "attention_trajectories"
+ASKED, SIGNAL = "benchmark_scores", "attention_trajectories"
 
 
 def forget_signal(home: Path) -> None:
@@ -46,6 +46,22 @@ def test_processes_make_the_same_tables_and_the_setting_makes_nothing_stale(copi
     assert table_bytes(copied) == before
 
 
+def test_a_run_takes_the_answers_that_parts_made_and_ends_with_the_bytes_of_one_process(copied: Path):
+    before = table_bytes(copied)
+    shutil.rmtree(copied / "tables" / ASKED / "dataset=shapes" / f"selection={KEY}")
+    shutil.rmtree(copied / "work" / ASKED)
+    shutil.rmtree(copied / "work" / "answers")
+    first = xmas(copied, "work", "shapes", ASKED, "--selection", KEY, "--part", "1/2")
+    assert f"{KEY} of shapes, questions of shapes: part 1/2 is done: 0 shards made now, 1 of other parts" in first.err
+    second = xmas(copied, "work", "shapes", ASKED, "--selection", KEY, "--part", "0/2")
+    assert f"{KEY} of shapes, questions of shapes: all answers are there" in second.err
+    (made,) = (copied / "work" / "answers").rglob("shard-????????")
+    stamp = made.stat().st_mtime_ns
+    assert xmas(copied, "run", "shapes", "--method", "xmas", "--budget", "0.2").code == 0
+    assert made.stat().st_mtime_ns == stamp
+    assert table_bytes(copied) == before
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -56,10 +72,20 @@ def test_processes_make_the_same_tables_and_the_setting_makes_nothing_stale(copi
         (("work", "shapes", SIGNAL), "give --part, such as --part 0/4, or --inputs"),
         (("work", "shapes", SIGNAL, "--part", "0/2", "--inputs"), "give --part, such as --part 0/4, or --inputs"),
         (("work", "nothing", SIGNAL, "--part", "0/2"), "dataset 'nothing'"),
+        (("work", "shapes", SIGNAL, "--part", "0/2", "--selection", KEY), "--selection is for benchmark_scores alone"),
+        (("work", "shapes", ASKED, "--part", "0/2", "--selection", "random_b0.70_s0"), "target_model"),
     ],
 )
 def test_parts_that_cannot_be_made_are_refused_in_one_line(copied: Path, words: tuple[str, ...], message: str):
     assert message in xmas(copied, *words).message
+
+
+def test_inputs_of_answers_are_trained_targets_and_none_is_asked(copied: Path):
+    key = "random_b0.05_s0"
+    done = xmas(copied, "work", "shapes", ASKED, "--inputs", "--selection", key)
+    assert done.code == 0, done.err
+    assert (copied / "tables" / "target_model" / "dataset=shapes" / f"selection={key}").exists()
+    assert not (copied / "tables" / ASKED / "dataset=shapes" / f"selection={key}").exists()
 
 
 def test_inputs_are_made_without_any_shard(copied: Path):

@@ -51,10 +51,15 @@ def kill_all_below(pid: int) -> None:
         process.kill()
 
 
-def main(folder: Path, mishap: str) -> None:
+def prepare_ray() -> None:
+    """Make this process one that may start Ray."""
     bring_loopback_up()
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+
+
+def main(folder: Path, mishap: str) -> None:
+    prepare_ray()
     raylets, address = [], None
     if mishap == "raylet":
         address = "127.0.0.1:6399"
