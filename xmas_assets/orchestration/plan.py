@@ -11,7 +11,7 @@ from xmas_assets.scale.estimates import at
 from xmas_assets.scale.stage_work import Job, stage_work
 from xmas_assets.selection.registry import assets_read
 from xmas_assets.stages.rates import Rates
-from xmas_assets.stages.requirements import check_requirements
+from xmas_assets.stages.requirements import check_requirements, check_trainings
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ def plan_selections(
     stale = platform.stale(behind, dataset)
     partitions = [f"{dataset}|{key}" for key in keys]
     of_selections = platform.freshness().stale_by_partition(stages, partitions)
+    targets = {asset for assets in of_selections.values() for asset in assets}
+    check_trainings(platform.home, dataset, {*stale, *targets})
     counts: Counter[str] = Counter()
     for key, partition in zip(keys, partitions, strict=True):
         is_read = not set(stale).isdisjoint(platform.links.behind(assets_read([key.method])))

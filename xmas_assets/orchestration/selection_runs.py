@@ -30,7 +30,7 @@ from xmas_assets.selection.registry import assets_read
 from xmas_assets.stages.contamination import excluded_rows
 from xmas_assets.stages.file_changes import say_file_changes
 from xmas_assets.stages.refused import say_refused
-from xmas_assets.stages.requirements import check_questions, check_requirements
+from xmas_assets.stages.requirements import TRAININGS, check_questions, check_requirements, check_trainings
 from xmas_assets.stages.subsets import selectable_rows
 
 TRAINED = {"target_model", "benchmark_scores"}
@@ -78,6 +78,7 @@ def _run_selections(
     if "benchmark_scores" in stages:
         check_questions(platform.home, dataset)
     platform.observe(dataset)
+    check_trainings(platform.home, dataset, _to_train(platform, dataset, keys, stages))
     say_file_changes(platform.home, dataset, say=say)
     platform.instance.add_dynamic_partitions("selection", [str(key) for key in keys])
     # Before anything is trained, so that a missing model is reported at once, and what follows is said first.
@@ -104,6 +105,15 @@ def _run_selections(
         raise RunFailedError(f"{len(failures)} of {len(keys)} selections failed; the first: {first}")
 
 
+def _to_train(platform: Platform, dataset: str, keys: Sequence[SelectionKey], stages: Sequence[str]) -> list[str]:
+    """The assets of ``TRAININGS`` that a run has to make, as far as it is known before; what is up to date is kept."""
+    behind = platform.links.behind(assets_read(key.method for key in keys))
+    found = platform.stale([asset for asset in behind if asset in TRAININGS], dataset)
+    targets = [stage for stage in stages if stage in TRAININGS]
+    stale = platform.freshness().stale_by_partition(targets, [_partition(dataset, key) for key in keys])
+    return [*found, *{target for assets in stale.values() for target in assets}]
+
+
 def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Callable[[str], None] = print) -> None:
     """Bring one asset of a dataset, and everything that it depends on, up to date.
 
@@ -112,7 +122,9 @@ def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Calla
     """
     with at_work(platform, dataset):
         platform.observe(dataset)
-        for together in passes(platform.links.behind([asset])):
+        behind = platform.links.behind([asset])
+        check_trainings(platform.home, dataset, platform.stale([each for each in behind if each in TRAININGS], dataset))
+        for together in passes(behind):
             failures = _materialize(platform, dataset, platform.stale(together, dataset), say=say)
             if failures:
                 raise RunFailedError(next(iter(failures.values())))

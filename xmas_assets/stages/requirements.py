@@ -5,9 +5,18 @@ from collections.abc import Callable, Iterable
 
 from xmas_assets.contracts.annotation import EndpointSettings
 from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.passes import check_score_passes, passes_of_step
 from xmas_assets.contracts.settings import require_adapters
 from xmas_assets.home.home import Home
 from xmas_assets.selection.registry import assets_read
+
+TRAININGS = {
+    "proxy_checkpoints": "proxy",
+    "warmup_checkpoints": "warmup",
+    "difficulty_scores": "difficulty",
+    "target_model": "target",
+}
+"""Assets that are trained, with the sections of the settings that say how."""
 
 
 def check_requirements(home: Home, dataset: str, methods: Iterable[str]) -> None:
@@ -23,6 +32,22 @@ def check_assets(home: Home, dataset: str, assets: Iterable[str]) -> None:
     """Refuse to make assets that need what a person has not provided; raises as ``check_requirements``."""
     for asset in sorted(_CHECKS.keys() & set(assets)):
         _CHECKS[asset](home, dataset)
+    check_trainings(home, dataset, assets)
+
+
+def check_trainings(home: Home, dataset: str, assets: Iterable[str]) -> None:
+    """Refuse to train assets whose batch cannot be divided into passes of the processes that train.
+
+    Raises:
+        SettingsError: Naming the first such setting, and what it may be.
+    """
+    settings = home.settings(dataset)
+    n_ranks = settings.workers.training_ranks
+    for asset in sorted(TRAININGS.keys() & set(assets)):
+        section = TRAININGS[asset]
+        if asset == "difficulty_scores":
+            check_score_passes(settings.difficulty, n_ranks)
+        passes_of_step(getattr(settings, section), n_ranks, section=section)
 
 
 def check_questions(home: Home, dataset: str) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers import Trainer, TrainingArguments
 
-from xmas_assets.contracts.errors import SettingsError
+from xmas_assets.contracts.passes import passes_of_step
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings
 from xmas_assets.vlm.quantization import require_bitsandbytes
 
@@ -35,33 +35,6 @@ class OneDevice(TrainingArguments):
         """Make optimiser steps of as many rows as before in forward passes of ``size`` rows."""
         batch_size = self.per_device_train_batch_size * self.gradient_accumulation_steps
         self.per_device_train_batch_size, self.gradient_accumulation_steps = size, batch_size // size
-
-
-def passes_of_step(settings: TrainingSettings, n_ranks: int = 1) -> tuple[int, int]:
-    """Rows of a forward pass, and how many of them each rank makes in a step; one to be found has all of its rows.
-
-    Raises:
-        SettingsError: If the batch cannot be divided among the ranks, or their parts into passes.
-    """
-    given, batch_size = settings.micro_batch_size, settings.batch_size
-    if n_ranks > 1 and given == "auto":
-        raise SettingsError(
-            f"micro_batch_size is 'auto', which only one process can find, and workers.training_ranks is {n_ranks}; "
-            "set a number"
-        )
-    if batch_size % n_ranks:
-        raise SettingsError(
-            f"batch_size {batch_size} cannot be divided among {n_ranks} processes (workers.training_ranks); make it a "
-            f"multiple of {n_ranks}"
-        )
-    own = batch_size // n_ranks
-    micro_batch_size = own if given == "auto" else min(given, own)
-    if own % micro_batch_size:
-        each = f", of which each of {n_ranks} processes has {own} rows," if n_ranks > 1 else ""
-        raise SettingsError(
-            f"batch_size {batch_size}{each} is no multiple of micro_batch_size {micro_batch_size}; make it one"
-        )
-    return micro_batch_size, own // micro_batch_size
 
 
 def training_arguments(

@@ -12,7 +12,8 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from xmas_assets.contracts.errors import ModelError, SettingsError
+from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.passes import check_score_passes
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.remedies import how_to_make_again
 from xmas_assets.contracts.samples import Sample
@@ -129,12 +130,7 @@ def score_difficulty(
         ModelError: As ``fine_tune``, or if a feature is not finite.
         SettingsError: As ``fine_tune``.
     """
-    if settings.micro_batch_size * ranks.n > settings.batch_size and ranks.n > 1:
-        raise SettingsError(
-            f"difficulty.batch_size {settings.batch_size} has fewer rows than {ranks.n} processes "
-            f"(workers.training_ranks) take in a pass of difficulty.micro_batch_size {settings.micro_batch_size}, on "
-            "which scores depend; make it a multiple of both"
-        )
+    check_score_passes(settings, ranks.n)
     ids = [sample.sample_id for sample in samples]
     checkpoints = fine_tune(
         base=base,

@@ -11,6 +11,7 @@ from transformers import PrinterCallback, set_seed
 
 from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import ModelError
+from xmas_assets.contracts.passes import passes_of_step
 from xmas_assets.contracts.progress import ProgressCallback
 from xmas_assets.contracts.samples import Sample
 from xmas_assets.contracts.settings import BaseModelSettings, TrainingSettings, require_adapters
@@ -18,7 +19,7 @@ from xmas_assets.contracts.usage import count_earlier
 from xmas_assets.contracts.workers import Ranks
 from xmas_assets.training.adapters import OBJECTIVE, prepare_training, save_trained
 from xmas_assets.training.answer_trainer import AnswerTrainer
-from xmas_assets.training.arguments import OneDevice, passes_of_step, require_optimizer, training_arguments
+from xmas_assets.training.arguments import OneDevice, require_optimizer, training_arguments
 from xmas_assets.training.job import SaveBeside, TrainingJob, digest_of_base, identify
 from xmas_assets.training.launch import train_on_ranks
 from xmas_assets.training.like_lengths import LikeLengths

@@ -88,6 +88,25 @@ def test_inputs_of_answers_are_trained_targets_and_none_is_asked(copied: Path):
     assert not (copied / "tables" / ASKED / "dataset=shapes" / f"selection={key}").exists()
 
 
+def test_a_batch_that_cannot_be_divided_is_refused_before_a_run_and_by_a_plan_where_something_is_to_be_trained(copied):
+    registration = copied / "datasets" / "shapes.yaml"
+    before = registration.read_text()
+    words = ("shapes", "--method", "random", "--budget", "0.3")
+    message = (
+        "target.batch_size 16 cannot be divided among 3 processes (workers.training_ranks); make it a multiple of 3"
+    )
+    try:
+        refused = xmas(copied, "run", *words, "--set", "workers.training_ranks=3")
+        assert (refused.code, refused.err.splitlines()[-1]) == (2, f"xmas: {message}")
+        assert message in xmas(copied, "plan", *words).message
+        assert not (copied / "tables" / "selected_subset" / "dataset=shapes" / "selection=random_b0.30_s0").exists()
+        assert xmas(copied, "run", "shapes", "--method", "random", "--budget", "0.2").code == 0  # trained before
+        refused = xmas(copied, "work", "shapes", "adam_gradients", "--inputs")
+        assert (refused.code, "warmup.batch_size 8 cannot be divided among 3" in refused.message) == (2, True)
+    finally:
+        registration.write_text(before)
+
+
 def test_inputs_are_made_without_any_shard(copied: Path):
     done = xmas(copied, "work", "shapes", "gradients", "--inputs")
     assert done.code == 0, done.err
