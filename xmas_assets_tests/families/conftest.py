@@ -19,7 +19,7 @@ def world(request: pytest.FixtureRequest, loaded: dict[str, World], tmp_path_fac
     return loaded[family]
 
 
-#: Modules of which a family takes ten seconds and more; here two more families of other forms are among the quick ones.
+#: Modules of which a family takes ten seconds and more; here three more of other forms are among the quick ones.
 _LONG = ("test_training.py", "test_extraction.py")
 _QUICK = {*MOST_USED, "llava_next", "smolvlm", "pixtral"}
 
@@ -27,6 +27,7 @@ _QUICK = {*MOST_USED, "llava_next", "smolvlm", "pixtral"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what takes long as slow for the families that fewer people use."""
     for item in items:
-        family = getattr(item, "callspec", None) and item.callspec.params.get("world")  # pyright: ignore[reportAttributeAccessIssue]
+        params = item.callspec.params if hasattr(item, "callspec") else {}  # pyright: ignore[reportAttributeAccessIssue]
+        family = params.get("world") or params.get("base")
         if family and family not in _QUICK and item.path.name in _LONG:
             item.add_marker(pytest.mark.slow)

@@ -39,7 +39,6 @@ TOWERS = ("vision_tower.", "vision_model.", "visual.")
 #: These hold no weights of the model's: what training does not touch, it must leave as it is.
 NOT_OF_THE_PROCESSOR = {"config.json", "generation_config.json", "model.safetensors"}
 SEPARATE_TOWERS = ("llava", "paligemma", "paligemma2", "internvl", "gemma3")
-LESS_USED = ("glm4v", "ovis2", "aya_vision", "qwen3_5", "gemma4")
 
 
 class Trained(NamedTuple):
@@ -55,7 +54,7 @@ class Trained(NamedTuple):
         return load_vlm(self.checkpoints[-1].path, BaseModelSettings(), base=self.base)
 
 
-@pytest.fixture(scope="module", params=[pytest.param(n, marks=[pytest.mark.slow] * (n in LESS_USED)) for n in FAMILIES])
+@pytest.fixture(scope="module", params=list(FAMILIES))
 def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return FAMILIES[request.param](tmp_path_factory.mktemp("base") / request.param)
 
