@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from xmas_assets_tests.e2e.platforms import QUICK, open_platform, register
+from xmas_assets_tests.e2e.platforms import QUICK, open_platform, register, xmas
 from xmas_assets_tests.training.small import ranks_below
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 def registered(home: Path, *, n_ranks: int) -> Path:
     overrides = copy.deepcopy(QUICK) | {"workers": {"training_ranks": n_ranks}}
     overrides["target"] |= {"micro_batch_size": 8}
+    overrides["proxy"] |= {"micro_batch_size": 8}  # of 16 rows: a pass each
     register(home, overrides=overrides)
     return home
 
@@ -78,3 +79,15 @@ def test_a_run_that_is_stopped_or_killed_leaves_no_process_that_trains(tmp_path,
         time.sleep(0.05)
     print(f"none left after {time.monotonic() - sent_at:.1f} s")
     assert ranks_below(tmp_path) == []
+
+
+def test_a_proxy_that_two_processes_train_has_the_weights_of_one(tmp_path):
+    found = {}
+    for n_ranks in (1, 2):
+        home = registered(tmp_path / str(n_ranks), n_ranks=n_ranks)
+        done = xmas(home, "work", "shapes", "attention_trajectories", "--inputs")
+        assert done.code == 0, done.err
+        paths = sorted(home.glob("work/proxy_checkpoints/**/checkpoint-*/model.safetensors"))
+        found[n_ranks] = [(path.parent.name, path.read_bytes()) for path in paths]
+    assert len(found[1]) == 3
+    assert found[2] == found[1]
