@@ -246,3 +246,21 @@ def _mean_costs(costs: pl.DataFrame) -> pl.DataFrame:
         .alias(f"{stage}_cpu_seconds")
         for stage in ("selection", "training")
     )
+
+
+def rel_percent_by_seed(answers: pl.DataFrame, leaderboard: pl.DataFrame) -> dict[tuple[str, str, int], float]:
+    """Score of each model in percent of full data's with the same seed, if that is above 0; by method, budget and seed.
+
+    Args:
+        answers: As of ``build_leaderboard``.
+        leaderboard: Made of them; what has no Rel % there has none here.
+    """
+    by_task = answers.group_by("method", "budget", "seed", "task", maintain_order=True).agg(pl.col("score").mean())
+    scores = by_task.group_by("method", "budget", "seed", maintain_order=True).agg(pl.col("score").mean())
+    full = scores.filter(pl.col("method") == "full", pl.col("score") > 0).select("seed", full="score")
+    known = leaderboard.filter(pl.col("rel_percent").is_not_null()).select("method", "budget")
+    rel = scores.join(known, on=["method", "budget"], how="semi", maintain_order="left").join(
+        full, on="seed", maintain_order="left"
+    )
+    rows = rel.select("method", "budget", "seed", 100 * pl.col("score") / pl.col("full")).rows()
+    return {(method, budget, seed): percent for method, budget, seed, percent in rows}

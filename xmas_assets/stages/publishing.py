@@ -11,7 +11,7 @@ from xmas_assets.contracts.artifacts import SelectionKey, parse_partition
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.contracts.signals import SIGNAL_ASSETS
 from xmas_assets.evaluation.baselines import blind_scores
-from xmas_assets.evaluation.leaderboard import build_leaderboard, build_per_task
+from xmas_assets.evaluation.leaderboard import build_leaderboard, build_per_task, rel_percent_by_seed
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import held_out_questions, training_samples
 from xmas_assets.home.stored_tables import StoredTables, read_checkpoints, read_sums
@@ -96,7 +96,7 @@ def publish(home: Home, dataset: str, raw: StoredTables, scores: Mapping[str, St
     tables |= {ANSWERING: answering} if len(answering) else {}
     tables |= {} if contaminated is None else {CONTAMINATION: contaminated}
     tables |= {} if excluded is None else {EXCLUDED: excluded}
-    return Published(tables, _scored_models(home, scores, leaderboard), report, notes)
+    return Published(tables, _scored_models(home, scores, rel_percent_by_seed(answers, leaderboard)), report, notes)
 
 
 def stored_answers(home: Home, dataset: str) -> pl.DataFrame:
@@ -131,15 +131,13 @@ def _cpu_seconds(hours: pl.DataFrame) -> pl.DataFrame:
     return hours.group_by("method", "budget", "seed", maintain_order=True).agg(seconds)
 
 
-def _scored_models(home: Home, scores: Mapping[str, StoredTables], leaderboard: pl.DataFrame) -> list[ScoredModel]:
-    rel = {
-        (method, budget): value
-        for method, budget, value in leaderboard.select("method", "budget", "rel_percent").rows()
-    }
+def _scored_models(
+    home: Home, scores: Mapping[str, StoredTables], rel: Mapping[tuple[str, str, int], float]
+) -> list[ScoredModel]:
     models = []
     for partition in sorted(scores):
         _, key = parse_partition(partition)
-        value = rel.get((key.method, key.budget_text))
+        value = rel.get((key.method, key.budget_text, key.seed))
         if home.is_stored("target_model", partition):
             trained = read_checkpoints(home.stored("target_model", partition)["checkpoints"], home.path())[-1]
             models.append((key, trained.digest, value))

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from xmas_assets.contracts.errors import StoreError
-from xmas_assets.evaluation.leaderboard import build_leaderboard, build_per_task
+from xmas_assets.evaluation.leaderboard import build_leaderboard, build_per_task, rel_percent_by_seed
 from xmas_assets_tests.report.made_up import answers, baseline, costs, experiment
 
 _HALF = [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
@@ -40,6 +40,18 @@ def test_scores_rel_differences_and_costs_are_those_worked_by_hand():
     assert (row["n_seeds"], row["n_questions"], row["coverage"]) == (2, 8, 1.0)
     assert row["score_low"] <= 0.75 <= row["score_high"]
     assert row["rel_low"] <= 600 / 7 <= row["rel_high"]
+
+
+def test_each_seed_has_its_own_score_in_percent_of_full_data_with_the_same_seed():
+    """random at 20 %: 4 and 6 of 8 right; full data 7 of 8 with both seeds."""
+    frame = experiment()
+    rel = rel_percent_by_seed(frame, _build(frame))
+    assert [rel["random", "0.20", seed] for seed in (0, 1)] == pytest.approx([400 / 7, 600 / 7])
+    assert rel["full", "1.00", 0] == pytest.approx(100)
+    one = frame.filter((pl.col("method") != "full") | (pl.col("seed") == 0))
+    assert ("random", "0.20", 1) not in rel_percent_by_seed(one, _build(one))
+    without = frame.filter(pl.col("method") != "full")
+    assert rel_percent_by_seed(without, _build(without)) == {}
 
 
 def test_a_baseline_has_a_score_and_rel_percent_but_no_budget_seeds_or_cost():
