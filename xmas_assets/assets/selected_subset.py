@@ -6,13 +6,14 @@ from xmas_assets.assets.partitions import AVAILABLE, OWNERS, SELECTIONS, SETTING
 from xmas_assets.contracts.artifacts import parse_partition
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_tables import combine
+from xmas_assets.home.versions import kept_growth
 from xmas_assets.report.describe import describe_subset, subset_pictures
 from xmas_assets.resources.lineage import runs_above, selection_record
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.preparation import Preparation
 from xmas_assets.resources.tracking import Tracking
 from xmas_assets.stages.contamination import excluded_rows
-from xmas_assets.stages.subsets import choose_subset, kept_growth, resolve_method, stage_subset
+from xmas_assets.stages.subsets import choose_subset, resolve_method, stage_subset
 
 
 @dg.asset(

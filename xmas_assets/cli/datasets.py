@@ -130,7 +130,7 @@ def show(dataset: Dataset) -> None:
     tables = home.stored("raw_dataset", dataset)
     ledger = tables["ledger"].frame()
     print_frame("read", ledger.drop("notices"))
-    print_table("notices", ("accepted, but", "records"), json_value(ledger["notices"][0]).items())
+    print_table("notices", ("notice", "records"), json_value(ledger["notices"][0]).items())
     quarantined = tables["quarantine"].frame(["split", "reason"])
     counts = quarantined.group_by("split", "reason", maintain_order=True).len("rows")
     print_frame("quarantined", counts.sort("split", "reason", maintain_order=True))

@@ -41,14 +41,19 @@ def current_versions(home: Home, dataset: str) -> dict[str, str]:
             sections[model.section] = _files_version("\n".join([sections[model.section], change]), [])
     for trained in _of_first_rows(settings) if registration.grown else ():
         sections[trained] = _files_version(f"{sections[trained]}\nof the first {registration.grown[0]} rows", [])
-    if settings.methods.when_grown == "keep" and registration.grown:
-        sections["methods"] = _files_version(f"{sections['methods']}\nkept of the first {registration.grown} rows", [])
+    if kept := kept_growth(home, dataset):
+        sections["methods"] = _files_version(f"{sections['methods']}\nkept of the first {kept} rows", [])
     sections[BENCHMARKS] = benchmarks_version(home, registration.benchmarks)
     if registration.exclude_contaminated:  # then a selection depends on what its rows are compared with
         asked = [f"{name} {items_version(home, name)}" for name in sorted(registration.benchmarks)]
         sections["methods"] = _files_version("\n".join([sections["methods"], *asked]), [])
     ratings = settings.quality.ratings
     return sections | ({"quality": _files_version(sections["quality"], [Path(ratings)])} if ratings else {})
+
+
+def kept_growth(home: Home, dataset: str) -> tuple[int, ...]:
+    """Rows that there were each time before others came, if what was chosen from these is kept; else nothing."""
+    return home.registration(dataset).grown if home.settings(dataset).methods.when_grown == "keep" else ()
 
 
 def _of_first_rows(settings: Settings) -> tuple[str, ...]:
@@ -91,8 +96,8 @@ def current_values(home: Home, dataset: str) -> dict[str, dict[str, Any]]:
     values = {name: section.model_dump(mode="json") for name, section in sections.items()}
     for trained in _of_first_rows(settings) if registration.grown else ():
         values[trained] |= {"of_first_rows": registration.grown[0]}
-    if settings.methods.when_grown == "keep" and registration.grown:
-        values["methods"] |= {"kept_of_first_rows": list(registration.grown)}
+    if kept := kept_growth(home, dataset):
+        values["methods"] |= {"kept_of_first_rows": list(kept)}
     if registration.exclude_contaminated:
         values["methods"] |= {"exclude_contaminated": True} | files[BENCHMARKS]
     return files | values

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -38,7 +37,7 @@ def select_grown(
     budget: Decimal,
     seed: int,
     *,
-    counts: Sequence[int],
+    stretches: Sequence[range],
     excluded: IntArray = NO_ROWS,
 ) -> tuple[IntArray, int]:
     """Choose from the rows of each stretch as if there were no others.
@@ -51,7 +50,7 @@ def select_grown(
         signals: As of ``Method.select``.
         budget: Share of the rows in (0, 1]; excluded rows do not count.
         seed: As of ``Method.select``.
-        counts: How many rows there were each time before others were appended, ascending.
+        stretches: The rows that came together, in order; with all rows of the dataset.
         excluded: As of ``Method.select``.
 
     Returns:
@@ -61,7 +60,7 @@ def select_grown(
         SelectionError: As of ``Method.select``, also where the method cannot serve a stretch.
     """
     chosen, n_unread = [NO_ROWS], 0
-    for stretch in _stretches(signals, budget, counts, excluded):
+    for stretch in _stretches(signals, budget, stretches, excluded):
         if stretch.count:
             prepared = method.prepare(signals, excluded=stretch.excluded)
             rows = method.select(signals, stretch.count, seed, prepared=prepared, excluded=stretch.excluded)
@@ -76,12 +75,12 @@ def explain_grown(
     budget: Decimal,
     seed: int,
     *,
-    counts: Sequence[int],
+    stretches: Sequence[range],
     excluded: IntArray = NO_ROWS,
 ) -> pl.DataFrame:
     """As ``Method.explain`` of what ``select_grown`` chooses; rows compete within their stretch, which groups name."""
     tables = [_without_rank(signals, excluded, "excluded")]
-    for stretch in _stretches(signals, budget, counts, excluded):
+    for stretch in _stretches(signals, budget, stretches, excluded):
         if not stretch.count:
             tables.append(_without_rank(signals, stretch.rows, f"{stretch.name}: too few to choose from"))
             continue
@@ -92,19 +91,19 @@ def explain_grown(
 
 
 def _stretches(
-    signals: Mapping[str, Array], budget: Decimal, counts: Sequence[int], excluded: IntArray
+    signals: Mapping[str, Array], budget: Decimal, stretches: Sequence[range], excluded: IntArray
 ) -> Iterator[_Stretch]:
     n_rows = len(signals["sample_ids"])
     usable = np.setdiff1d(np.arange(n_rows), excluded)
     budget_count(budget, len(usable))  # refuses a dataset without any
     n_chosen = 0
-    for start, stop in pairwise([0, *(count for count in counts if count < n_rows), n_rows]):
-        rows = usable[(usable >= start) & (usable < stop)]
-        n_before = int(np.searchsorted(usable, stop))
+    for stretch in stretches:
+        rows = usable[(usable >= stretch.start) & (usable < stretch.stop)]
+        n_before = int(np.searchsorted(usable, stretch.stop))
         count = budget_count(budget, n_before) - n_chosen if len(rows) else 0
         n_chosen += count
         others = np.setdiff1d(np.arange(n_rows), rows)
-        yield _Stretch(rows, others, count, f"rows {start:,} to {stop - 1:,}")
+        yield _Stretch(rows, others, count, f"rows {stretch.start:,} to {stretch[-1]:,}")
 
 
 def _without_rank(signals: Mapping[str, Array], rows: IntArray, group: str) -> pl.DataFrame:

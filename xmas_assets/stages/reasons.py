@@ -10,11 +10,13 @@ from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.home.home import Home
 from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import combine, stage
+from xmas_assets.home.versions import kept_growth
+from xmas_assets.scale.stretches import Growth
 from xmas_assets.selection.growing import explain_grown
 from xmas_assets.stages.contamination import excluded_rows
 from xmas_assets.stages.prepared import prepared_arrays, prepared_key
 from xmas_assets.stages.publishing import run_commands
-from xmas_assets.stages.subsets import kept_growth, resolve_method
+from xmas_assets.stages.subsets import resolve_method
 
 REASONS = "selection_reasons"
 _MADE_FROM = "made_from"
@@ -42,7 +44,8 @@ def selection_reasons(home: Home, dataset: str, key: SelectionKey) -> pl.DataFra
                 return table.frame()
         signals = stored_signals(home, dataset)
         if grown:
-            reasons = explain_grown(method, signals, key.budget, key.seed, counts=grown, excluded=excluded)
+            stretches = Growth(grown).stretches(home.stored("raw_dataset", dataset)["samples"].n_rows)
+            reasons = explain_grown(method, signals, key.budget, key.seed, stretches=stretches, excluded=excluded)
         else:
             prepared = prepared_arrays(home, dataset, method, excluded=excluded)
             reasons = method.explain(signals, key.budget, key.seed, prepared=prepared, excluded=excluded)

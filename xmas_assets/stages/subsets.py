@@ -20,6 +20,8 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.records import content_digest
 from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import StoredTables, combine, read_checkpoints, read_sources, stage
+from xmas_assets.home.versions import kept_growth
+from xmas_assets.scale.stretches import Growth
 from xmas_assets.selection.base import Method
 from xmas_assets.selection.growing import select_grown
 from xmas_assets.selection.registry import METHODS, make_method
@@ -58,12 +60,6 @@ def choose_subset(home: Home, dataset: str, key: SelectionKey, *, excluded: Excl
     return make_subset(home, dataset, key, method=method, prepared=prepared, excluded=excluded, grown=grown)
 
 
-def kept_growth(home: Home, dataset: str) -> tuple[int, ...]:
-    """Rows that there were each time before others came, if what was chosen from these is kept; else nothing."""
-    keeps = home.settings(dataset).methods.when_grown == "keep"
-    return home.registration(dataset).grown if keeps else ()
-
-
 def make_subset(
     home: Home,
     dataset: str,
@@ -96,7 +92,10 @@ def make_subset(
     signals = stored_signals(home, dataset)
     if grown:
         method.check_present(signals)
-        rows, n_unread = select_grown(method, signals, key.budget, key.seed, counts=grown, excluded=excluded.rows)
+        stretches = Growth(grown).stretches(raw["samples"].n_rows)
+        rows, n_unread = select_grown(
+            method, signals, key.budget, key.seed, stretches=stretches, excluded=excluded.rows
+        )
     else:
         prepared = prepared or method.prepare(signals, excluded=excluded.rows)
         rows = method.select(signals, key.budget, key.seed, prepared=prepared, excluded=excluded.rows)
