@@ -6,6 +6,7 @@ a kill at any moment loses nothing. No process that the command started is left 
 """
 
 import atexit
+import logging
 import os
 import select
 import signal
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from xmas_assets.scale.child_processes import STOP_SIGNALS
 
@@ -47,6 +48,7 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, _interrupt)
     threading.Thread(target=_watch, args=(reader,), daemon=True).start()
     sys.unraisablehook = _raise_again
+    logging.setLogRecordFactory(_silence_interruption)
     atexit.register(_ignore)  # runs last: with nothing left to do, a signal must not make a failure of it
     try:
         yield
@@ -91,6 +93,17 @@ def _raise_again(unraisable: "sys.UnraisableHookArgs") -> None:
         threading.Timer(_AGAIN_SECONDS, signal.raise_signal, _received[:1]).start()  # here it would be swallowed too
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def _silence_interruption(*args: Any, **named: Any) -> logging.LogRecord:
+    """Make a log record, below the level of every handler where a library logs the interruption as an error of its own.
+
+    SQLAlchemy, for one, does so where it is closing a connection.
+    """
+    record = logging.LogRecord(*args, **named)
+    if record.exc_info and record.exc_info[0] and not issubclass(record.exc_info[0], Exception):
+        record.levelno = -1
+    return record
 
 
 def _ignore() -> None:

@@ -30,6 +30,21 @@ with stoppable():
     except KeyboardInterrupt:
         time.sleep(60)
 """
+CLOSING = """
+import sqlite3, time
+import sqlalchemy
+from xmas_assets.orchestration.stopping import stoppable
+
+class Slow(sqlite3.Connection):
+    def close(self):
+        print("started", flush=True)
+        time.sleep(60)
+
+with stoppable():
+    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: sqlite3.connect(":memory:", factory=Slow))
+    engine.connect().close()
+    engine.dispose()
+"""
 
 
 def in_imports(home: Path) -> subprocess.Popen:
@@ -55,6 +70,20 @@ def when_a_step_has_just_ended(home: Path) -> subprocess.Popen:
 
 def in_two_workers(home: Path) -> subprocess.Popen:
     return started_until(home, "work/target_model/**/state/checkpoint-*/committed.json", "--workers", "2")
+
+
+def started(program: str) -> subprocess.Popen:
+    """A program of this text, some moments after it said that it has started."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "started\n"
+    time.sleep(0.3)
+    return process
 
 
 def session(leader: int) -> set[int]:
@@ -140,16 +169,11 @@ def test_below_a_script_in_the_background_sigint_stays_ignored_and_sigterm_stops
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("work", ["time.sleep(60)", "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"])
 def test_a_program_that_does_not_listen_is_ended_within_seconds(number, work):
-    process = subprocess.Popen(
-        [sys.executable, "-c", STUCK.format(work)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None and process.stdout.readline() == "started\n"
-    time.sleep(0.3)
-    stop(process, number)
+    stop(started(STUCK.format(work)), number)
+
+
+def test_a_stop_that_a_library_logs_as_its_own_error_leaves_no_traceback():
+    stop(started(CLOSING), signal.SIGTERM)
 
 
 @pytest.mark.slow
