@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 export XMAS_HOME ?= $(CURDIR)/.xmas
+# Modules are compiled when they are first imported, and only then: pip would compile every one it installs.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test portable ui slow gpu bench study clean
 
@@ -45,12 +48,12 @@ bench: $(VENV)/installed-test
 # Torch goes first and pinned: a plain `torch` would pull gigabytes of CUDA packages.
 $(VENV)/installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 --constraint constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[ui]' --constraint constraints.txt
+	$(INSTALL) torch==2.13.0
+	$(INSTALL) --editable '.[ui]'
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
+	$(INSTALL) --editable '.[test]'
 	touch $@
 
 clean:

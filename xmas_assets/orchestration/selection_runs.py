@@ -207,11 +207,16 @@ def _run_parallel(
     workers: int,
     say: Callable[[str], None],
 ) -> dict[SelectionKey, str]:
-    """Run the stale stages of selections; returns the failures, each in one line."""
+    """Run the stale stages of selections, large ones first so that no worker is alone at the end with one of them.
+
+    Returns the failures, each in one line.
+    """
+    largest_first = sorted(todo.items(), key=lambda run: -run[0].budget)
+    all_budgets = sum(float(key.budget) for key in todo)
     with tqdm(total=len(todo), unit="selection", disable=None if todo else True) as bar:
         if workers == 1 or len(todo) <= 1:
-            outcomes = (_run_selection(platform, dataset, key, assets) for key, assets in todo.items())
-            return dict(_failed(bar, outcomes, say=say))
+            outcomes = (_run_selection(platform, dataset, key, assets) for key, assets in largest_first)
+            return dict(_failed(bar, outcomes, all_budgets, say=say))
         others = active_children()
         with ProcessPoolExecutor(
             workers,
@@ -221,8 +226,8 @@ def _run_parallel(
         ) as pool:
             try:
                 with not_for_children():  # the first ones start the workers
-                    futures = [pool.submit(_run_in_worker, dataset, *run) for run in todo.items()]
-                return dict(_failed(bar, (future.result() for future in as_completed(futures)), say=say))
+                    futures = [pool.submit(_run_in_worker, dataset, *run) for run in largest_first]
+                return dict(_failed(bar, (future.result() for future in as_completed(futures)), all_budgets, say=say))
             except KeyboardInterrupt:
                 for worker in set(active_children()).difference(others):
                     worker.kill()
@@ -238,15 +243,19 @@ Outcome = tuple[SelectionKey, str | None]
 
 
 def _failed(
-    bar: tqdm, outcomes: Iterable[Outcome], *, say: Callable[[str], None]
+    bar: tqdm, outcomes: Iterable[Outcome], budgets: float, *, say: Callable[[str], None]
 ) -> Iterable[tuple[SelectionKey, str]]:
-    """The failures among outcomes as they come; each outcome moves the bar, or is a line where no bar is drawn."""
-    started = time.monotonic()
+    """The failures among outcomes as they come; each outcome moves the bar, or is a line where no bar is drawn.
+
+    What is left is told by the sum of all ``budgets``: most of the time goes into training on the rows.
+    """
+    started, budgets_done = time.monotonic(), 0.0
     for n_done, (key, failure) in enumerate(outcomes, start=1):
         bar.update()
+        budgets_done += float(key.budget)
         if bar.disable:
-            each = (time.monotonic() - started) / n_done
-            left = f", about {duration(each * (bar.total - n_done))} left" if n_done < bar.total else ""
+            seconds = (time.monotonic() - started) * (budgets - budgets_done) / budgets_done
+            left = f", about {duration(seconds)} left" if n_done < bar.total else ""
             say(f"{key}: {'failed' if failure else 'done'}, {n_done} of {bar.total}{left}")
         if failure is not None:
             yield key, failure
