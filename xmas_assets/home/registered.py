@@ -1,5 +1,6 @@
 """The datasets and benchmarks that are registered in a home, and the settings of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,9 +84,13 @@ class Registered(StoredAssets):
 def _check_settings(registration: Registration) -> None:
     """``SettingsError`` unless its profile with its overrides, and the methods with parameters there, are allowed."""
     parameters = load_settings(registration.profile, registration.overrides).methods.parameters
+    check_parameters(parameters, f"of dataset {registration.name!r} (profile {registration.profile!r})")
+
+
+def check_parameters(parameters: Mapping[str, Mapping[str, object]], whose: str) -> None:
+    """``SettingsError`` unless these methods are there and can be made with these parameters."""
     if parameters:
         from xmas_assets.selection.registry import parameter_problems  # takes a while, and most datasets set none
 
         for problem in parameter_problems(parameters):
-            where = f"methods.parameters of dataset {registration.name!r} (profile {registration.profile!r})"
-            raise SettingsError(f"{where}: {problem}; correct or remove it there")
+            raise SettingsError(f"methods.parameters {whose}: {problem}; correct or remove it there")

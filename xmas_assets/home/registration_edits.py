@@ -8,6 +8,7 @@ from xmas_assets.data.profiles import load_settings, merged_settings
 from xmas_assets.data.registration_file import replace_line
 from xmas_assets.home.home import Home
 from xmas_assets.home.overrides import nested
+from xmas_assets.home.registered import check_parameters
 
 
 def add_benchmarks(home: Home, dataset: str, names: Iterable[str]) -> list[str]:
@@ -50,13 +51,15 @@ def override_settings(home: Home, dataset: str, settings: Mapping[str, Any]) -> 
         settings: Values by dotted names, such as ``proxy.epochs``.
 
     Raises:
-        SettingsError: If a name or a value is not allowed, or a person's comments would be lost.
+        SettingsError: If a name or a value is not allowed, a method is not known, or a person's comments would be lost.
     """
-    registration, path = home.registration(dataset), home.registration_path(dataset)
-    merged = merged_settings(registration.overrides, nested(settings))
+    registration, path, changes = home.registration(dataset), home.registration_path(dataset), nested(settings)
+    merged = merged_settings(registration.overrides, changes)
     if merged == registration.overrides:
         return False
-    load_settings(registration.profile, merged)
+    parameters = load_settings(registration.profile, merged).methods.parameters
+    set_now = changes.get("methods", {}).get("parameters", {})
+    check_parameters({name: parameters[name] for name in set_now}, "of --set")
     block = path.read_text(encoding="utf-8").partition("\noverrides:")[2]
     inside = [line for number, line in enumerate(block.splitlines()) if number == 0 or line.startswith((" ", "#"))]
     if any("#" in line for line in inside):

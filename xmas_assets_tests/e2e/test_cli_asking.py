@@ -114,6 +114,8 @@ def test_set_writes_settings_into_the_registration_and_says_so(own):
         "proxy.epochs=many": "proxy.epochs: Input should be",
         "proxy.epochs": "write NAME=VALUE",
         "proxi.epochs=1": "did you mean 'proxy'?",
+        "methods.parameters.xmass.variant=reference": "of --set: method 'xmass' is not known; did you mean 'xmas'?",
+        "methods.parameters.xmas.varient=reference": "parameter varient of method 'xmas'",
     }.items():
         assert message in xmas(own, *select, "--set", text).err, text
     path.write_text(before.replace("overrides:\n", "overrides:  # mine\n"))
