@@ -118,9 +118,13 @@ def _print_ranges(name: str, columns: Sequence[str], rows: Iterable[Sequence[obj
         cells = list(row)
         for place in ends:
             if cells[place] != cells[place - 1]:
-                cells[place - 1] = f"{cells[place - 1]:g}-{cells[place]:g}"
+                cells[place - 1] = f"{_short(cells[place - 1])}-{_short(cells[place])}"
         drawn.append([cell for place, cell in enumerate(cells) if place not in ends])
     print_table(name, [column for column in columns if not column.endswith(_AT_MOST)], drawn)
+
+
+def _short(end: float) -> str:
+    return f"{end:.2g}" if end < 1 else f"{end:g}"  # so that a range is no wider than its column
 
 
 def _hours_row(stage: "PlannedStage") -> tuple[object, ...]:

@@ -13,9 +13,13 @@ Not counted: vocabulary layer, norms, optimiser, padding; nor what is saved wher
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
 from xmas_assets.contracts.calibration import DataSizes, Kind, ModelSizes
 from xmas_assets.contracts.settings import Settings, TrainingSettings, WarmupSettings
+
+QUESTIONS_PER_SHARD = 1024
+"""Questions that a card answers by itself; so many more need another."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,9 @@ def stage_work(stage: str, job: Job, *, n_selected: float = 0) -> StageWork:
         each = training_row(job.base_model, job.data, job.settings.warmup, checkpointing=False)
         return StageWork("training", n_passes, _times(n_passes, each), most_cards=None)
     if stage == "benchmark_scores":
-        return StageWork("answering", job.n_questions, _times(job.n_questions, answer(job.target_base, job.data)))
+        operations = _times(job.n_questions, answer(job.target_base, job.data))
+        n_shards = None if job.n_questions is None else max(1, ceil(job.n_questions / QUESTIONS_PER_SHARD))
+        return StageWork("answering", job.n_questions, operations, most_cards=n_shards)
     return StageWork("host", None)
 
 

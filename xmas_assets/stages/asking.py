@@ -22,6 +22,7 @@ from xmas_assets.home.stored_tables import StoredTables, combine, read_base, rea
 from xmas_assets.scale.engines import SERIAL, Engine, Remade
 from xmas_assets.scale.row_tables import make_row_table
 from xmas_assets.scale.shards import is_as_written
+from xmas_assets.scale.stage_work import QUESTIONS_PER_SHARD
 from xmas_assets.stages.benchmarks import family_at
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from xmas_assets.vlm.loading import Vlm
 
 _VERSION = 1  # raised when the same model would give other answers
-_ROWS_PER_SHARD = 1024
 _REPLY = pa.struct([("text", pa.string()), ("is_cut", pa.bool_()), ("left_out", pa.string())])
 _REPLIES = pa.field("replies", pa.list_(_REPLY))
 _ASKED = "asked"
@@ -104,7 +104,7 @@ def replies_to(
     longest: int,
     progress: ProgressCallback,
     engine: Engine = SERIAL,
-    rows_per_shard: int = _ROWS_PER_SHARD,
+    rows_per_shard: int = QUESTIONS_PER_SHARD,
 ) -> list[list[Reply]]:
     """What a target says to questions, by sample; what it was asked before is kept, and not asked again.
 

@@ -75,11 +75,7 @@ def test_a_plan_for_cards_fits_a_terminal_of_80_columns_and_cuts_no_number(llava
         drawn = re.sub(r"\x1b\[[0-9;]*m", "", screen.read())
     tables = [line for line in drawn.splitlines() if not line.startswith(("XMAS_HOME", "estimates"))]
     assert max(map(len, tables)) <= 80
-    document = json.loads(xmas(llava, *WORDS, "--json").out)
-    ranges = [(row[f"{of} h"], row[f"{of} h at most"]) for row in document["hours"] for of in ("GPU", "clock")]
-    cells = {f"{least:g}-{most:g}" for least, most in ranges if least and least != most}
-    assert len(cells) >= 4
-    for cell in (*cells, "assumed", "25-45 %", "at 20 an hour"):
+    for cell in ("13.5-24.2", "3.43-6.86", "0.3-1.49", "0.037-0.19", "assumed", "25-45 %", "at 20 an hour"):
         assert cell in drawn, cell
 
 

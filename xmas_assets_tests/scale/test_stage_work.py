@@ -1,5 +1,6 @@
 """Units and operations of stages, worked by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,7 +79,8 @@ def test_a_training_is_shared_by_as_many_cards_as_it_has_processes_and_shards_by
     ranks = {"workers": {"training_ranks": 4}}
     assert stage_work("target_model", job(100, **ranks), n_selected=10).most_cards == 4
     assert stage_work("features", job(100, **ranks)).most_cards is None
-    assert stage_work("benchmark_scores", job(100, **ranks)).most_cards == 1
+    answered = {n: stage_work("benchmark_scores", replace(job(100), n_questions=n)).most_cards for n in (1, 1024, 1025)}
+    assert answered == {1: 1, 1024: 1, 1025: 2}
 
 
 @pytest.mark.parametrize("stage", ["attention_trajectories", "features", "gradients", "proxy_checkpoints"])
