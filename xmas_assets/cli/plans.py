@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -107,7 +107,7 @@ def print_costs(
             note(f"{'; '.join(too_large)} may need more than the {fleet.card.memory_gib:g} GiB of a card")
 
 
-def _print_ranges(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def _print_ranges(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table; where it is drawn for a person, both ends of a range are in one cell."""
     if not is_drawn():
         print_table(name, columns, rows)

@@ -77,11 +77,11 @@ def estimate_on(
     if work.operations is None:
         return Estimate(disk_bytes=disk, memory_gib=memory)
     least, most = fleet.shares[work.kind]
-    by = f"{'stated' if work.kind in fleet.stated else 'assumed'} {100 * least:.2g}-{100 * most:.2g} %"
+    by = f"{'stated' if work.kind in fleet.stated else 'assumed'} {100 * least:.2g}-{100 * most:.2g}%"
     reached = None if measured_on is None else _share_reached(work, rate, measured_on)
     if reached is not None:
         least = most = reached
-        by = f"measured {100 * reached:.2g} %"
+        by = f"measured {100 * reached:.2g}%"
     on_one = work.operations / (fleet.card.teraflops * 1e12) / _HOUR
     gpu_hours = (on_one / most, on_one / least)
     n_cards = fleet.n_cards if work.most_cards is None else min(work.most_cards, fleet.n_cards)

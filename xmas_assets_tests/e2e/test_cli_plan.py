@@ -75,7 +75,7 @@ def test_a_plan_for_cards_fits_a_terminal_of_80_columns_and_cuts_no_number(llava
         drawn = re.sub(r"\x1b\[[0-9;]*m", "", screen.read())
     tables = [line for line in drawn.splitlines() if not line.startswith(("XMAS_HOME", "estimates"))]
     assert max(map(len, tables)) <= 80
-    for cell in ("13.5-24.2", "3.43-6.86", "0.3-1.49", "0.037-0.19", "assumed", "25-45 %", "at 20 an hour"):
+    for cell in ("13.5-24.2", "3.43-6.86", "0.3-1.49", "0.037-0.19", "assumed", "25-45%", "at 20 an hour"):
         assert cell in drawn, cell
 
 
@@ -138,4 +138,4 @@ def test_a_calibration_measures_what_was_never_run_and_leaves_nothing_else(copie
     assert hours["block_activations"]["by"] == "calibration"
     assert hours["target_model"]["by"] == "this dataset"
     on_cards = json.loads(xmas(copied, *words[:-2], "8xH100", "--json").out)["hours"]
-    assert {row["by"] for row in on_cards if row["stage"] == "block_activations"} == {"assumed 25-50 %"}
+    assert {row["by"] for row in on_cards if row["stage"] == "block_activations"} == {"assumed 25-50%"}

@@ -35,7 +35,7 @@ def test_work_in_shards_is_shared_by_all_cards_and_other_work_runs_on_one():
     assert shards.clock_hours == pytest.approx((2.5, 5))
     training = estimate_on(FLEET, StageWork("training", 1, PETAHOUR), None, by="")
     assert training.gpu_hours == training.clock_hours == pytest.approx((25, 50))
-    assert (training.by, training.cpu_hours) == ("assumed 20-40 %", None)
+    assert (training.by, training.cpu_hours) == ("assumed 20-40%", None)
 
 
 def test_a_share_of_the_peak_that_was_measured_takes_the_place_of_the_assumed_one():
@@ -44,9 +44,9 @@ def test_a_share_of_the_peak_that_was_measured_takes_the_place_of_the_assumed_on
     here = Card(teraflops=50, memory_gib=24)
     estimate = estimate_on(FLEET, work, rate, by="", measured_on=here)
     assert estimate.gpu_hours == pytest.approx((1 / 3600,) * 2)
-    assert estimate.by == "measured 20 %"
+    assert estimate.by == "measured 20%"
     on_cpu = rate.model_copy(update={"device": "cpu"})
-    assert estimate_on(FLEET, work, on_cpu, by="", measured_on=here).by == "assumed 25-50 %"
+    assert estimate_on(FLEET, work, on_cpu, by="", measured_on=here).by == "assumed 25-50%"
 
 
 def test_work_done_several_times_adds_up():
