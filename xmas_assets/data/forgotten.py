@@ -17,7 +17,8 @@ class Forgotten(BaseModel):
         form: Raised when the file's form changes.
         contents: ``digest`` of each, hex SHA-256 of task, turns and image bytes.
         ids: Hex SHA-256 of the ids that no row is left with: a record of such an id stays away also if it was edited.
-        images: References of stored images that no other row has, while they are still to be removed.
+        images: References of stored images that no other row had, while they are still to be removed; of a home in an
+            object store also later, for machines that have to remove them too.
         is_done: Whether everything that was made of the rows is removed.
     """
 

@@ -141,6 +141,12 @@ class ObjectStore:
                 _refuse_absent_bucket(error, self.address)
                 return None
 
+    def names(self, folder: str) -> list[str]:
+        """Names, sorted, of the objects below a folder; a store may show those that were put just now later."""
+        obstore = _library()
+        with _explained(self.address):
+            return sorted(found["path"] for some in obstore.list(self._store, folder) for found in some)
+
     def delete(self, names: list[str]) -> None:
         """Delete objects; those that are not there are left so."""
         obstore = _library()

@@ -13,10 +13,12 @@ from xmas_assets.files.whole import remove, replacing
 from xmas_assets.home.answers import forget_answers
 from xmas_assets.home.costs import StageCosts
 
+LIST = ".forgotten.json"
+
 
 def forgotten_path(root: Path, dataset: str) -> Path:
     """The list of a dataset's forgotten rows, beside its registration."""
-    return root / "datasets" / f"{check_dataset_name(dataset)}.forgotten.json"
+    return root / "datasets" / f"{check_dataset_name(dataset)}{LIST}"
 
 
 def read_forgotten(root: Path, dataset: str) -> Forgotten:
@@ -38,6 +40,24 @@ def write_forgotten(root: Path, dataset: str, forgotten: Forgotten) -> None:
     """Write the list, whole."""
     with replacing(forgotten_path(root, dataset)) as unfinished:
         unfinished.write_text(forgotten.model_dump_json(), encoding="utf-8")
+
+
+def merge_forgotten(here: Path, other: Path) -> bool:
+    """Add the rows of another machine's list to one that was changed too; False of files that are no lists.
+
+    The removal is done where the other says so and nothing is added to it.
+    """
+    if not here.name.endswith(LIST):
+        return False
+    try:
+        mine, theirs = (Forgotten.model_validate_json(note_bytes(path)) for path in (here, other))
+    except (OSError, ValueError, ValidationError):
+        return False
+    both = {name: getattr(mine, name) | getattr(theirs, name) for name in ("contents", "ids", "images")}
+    is_done = theirs.is_done and mine.contents <= theirs.contents and mine.ids <= theirs.ids
+    with replacing(here) as unfinished:
+        unfinished.write_text(Forgotten(**both, is_done=is_done).model_dump_json(), encoding="utf-8")
+    return True
 
 
 def places_of(dataset: str) -> tuple[list[str], tuple[str, str]]:

@@ -16,7 +16,7 @@ from xmas_assets.contracts.usage import metered
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.files.whole import UNFINISHED, remove, remove_old, remove_unfinished
 from xmas_assets.home.costs import StageCosts
-from xmas_assets.home.forgotten import forgotten_path, places_of, remove_made
+from xmas_assets.home.forgotten import forgotten_path, remove_made
 from xmas_assets.home.locks import StageLocks
 from xmas_assets.home.registered import Registered
 from xmas_assets.home.remote import RemoteHome
@@ -148,6 +148,22 @@ class Home(Registered):
         if self.locks.is_in_use(dataset):
             at_work = f"a run is at work on dataset {dataset!r}"
             raise StoreError(f"{at_work}; wait for it to end, or stop it, then run: {then}")
+        self.check_idle_elsewhere(dataset, then=then)
+
+    def check_idle_elsewhere(self, dataset: str, *stages: str, then: str) -> None:
+        """Refuse as ``check_idle`` what other machines work on: the dataset, or some stages of any dataset."""
+        if self.locks.is_in_use_elsewhere(dataset, *stages):
+            also = f", or reads the records of any ({', '.join(stages)})" if stages else ""
+            at_work = f"a run of another machine is at work on dataset {dataset!r}{also}"
+            raise StoreError(f"{at_work}; wait for it to end, or stop it, then run: {then}")
+
+    @contextmanager
+    def using(self, dataset: str) -> Iterator[None]:
+        """Keep a dataset from being removed for as long as this takes, and know which rows others have forgotten."""
+        with self.locks.using(dataset):
+            if self.copy:
+                self.copy.share_notes()
+            yield
 
     def forget(self, dataset: str) -> list[Path]:
         """Delete a dataset's registration and everything made from it; never a user's own files.
@@ -168,8 +184,7 @@ class Home(Registered):
         forgotten_path(self.root, dataset).unlink(missing_ok=True)
         registration.unlink()
         if self.copy:
-            patterns, partitions = places_of(dataset)
-            self.copy.drop([*patterns, f"toy/{dataset}", *(f"costs/*/{partition}.json" for partition in partitions)])
+            self.copy.forget(dataset, f"toy/{dataset}")
         return led_to
 
     @property

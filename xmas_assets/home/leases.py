@@ -4,8 +4,10 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from xmas_assets.contracts.errors import StoreError
@@ -14,6 +16,7 @@ from xmas_assets.files.objects import ObjectStore
 _LOG = logging.getLogger(__name__)
 _FREE = b"free"
 _POLL = 1.0
+_SECONDS = 60.0
 
 
 @dataclass
@@ -31,7 +34,7 @@ class Lease:
 
     store: ObjectStore
     name: str
-    seconds: float = 60.0
+    seconds: float = field(default_factory=lambda: _SECONDS)
     _tag: str | None = None
     _renewed: float = 0.0
     _round: int = 0
@@ -89,6 +92,12 @@ class Lease:
                 _LOG.warning("the lease of %s runs out by itself: %s", self.name, error)
         self._tag = None
 
+    def end(self) -> None:
+        """Release a name that nobody else will ever hold."""
+        self.release()
+        with suppress(StoreError):
+            self.store.delete([self._object])
+
     def is_held(self) -> bool:
         """Whether somebody holds the name, who may have died without giving it back."""
         found = self.store.get(self._object)
@@ -96,7 +105,7 @@ class Lease:
 
     @property
     def _object(self) -> str:
-        return f"leases/{quote(self.name, safe='')}".replace("%", "=")
+        return _object(self.name)
 
     def _content(self) -> bytes:
         self._round += 1
@@ -125,3 +134,39 @@ class Lease:
             if tag is None:
                 _LOG.warning("another machine has taken over %s", self.name)
                 return
+
+
+def living(store: ObjectStore, is_meant: Callable[[str], bool]) -> str | None:
+    """The name of a lease, of those that are meant, that is held and renewed; those that are not are taken away.
+
+    Returns at once where none is held; otherwise waits until one is renewed, or all are given back or have run out.
+
+    Args:
+        store: Where leases are.
+        is_meant: Whether a name is asked for.
+
+    Raises:
+        StoreError: If the store cannot be used.
+    """
+    names = [unquote(path.removeprefix("leases/").replace("=", "%")) for path in store.names("leases")]
+    found = {name: store.get(_object(name)) for name in names if is_meant(name)}
+    held = {name: first for name, first in found.items() if first is not None and first.content != _FREE}
+    if held:
+        _LOG.warning("%s is held, or a killed run left it so; looking for up to %.0f s", next(iter(held)), _SECONDS)
+    since = time.monotonic()
+    while held and time.monotonic() - since <= _SECONDS:
+        time.sleep(min(_POLL, _SECONDS / 10))
+        for name, first in list(held.items()):
+            now = store.get(_object(name))
+            if now is None or now.content == _FREE:
+                del held[name]
+            elif now.tag != first.tag:
+                return name
+    for name, first in held.items():
+        if store.put_if(_object(name), _FREE, first.tag) is None:
+            return name
+    return None
+
+
+def _object(name: str) -> str:
+    return f"leases/{quote(name, safe='')}".replace("%", "=")

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -11,13 +12,14 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from xmas_assets.files.objects import ObjectStore
-from xmas_assets.home.leases import Lease
+from xmas_assets.home.leases import Lease, living
 
 _LOG = logging.getLogger(__name__)
 _USING, _PART = "using", "part"
 # Those of this process; one stays held when a stage fails while it is described.
 _HELD: dict[Path, FileLock] = {}
 _LEASES: dict[Path, Lease] = {}
+_OWN: dict[Path, Lease] = {}
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class StageLocks:
 
     def check(self, stage: str, partition: str) -> None:
         """Refuse to store what another machine may be making by now; ``StoreError``."""
-        lease = _LEASES.get(self._path(stage, partition))
-        if lease is not None:
-            lease.check()
+        for path, lease in [*_LEASES.items(), *_OWN.items()]:
+            if path == self._path(stage, partition) or path in _OWN:
+                lease.check()
 
     def release(self, stage: str, partition: str) -> None:
         """Let other runs make this stage of this partition."""
@@ -100,20 +102,47 @@ class StageLocks:
         """Hold a lock that nobody else can have, so that others see that this process is at it."""
         lock = FileLock(self.folder / f"{name}__{uuid4().hex}.lock", thread_local=False)
         lock.acquire()
+        path = Path(lock.lock_file)
         try:
+            if self.leases is not None:
+                _OWN[path] = Lease(self.leases, path.stem)
+                _OWN[path].acquire(f"{path.stem} is held")
             yield
         finally:
+            if path in _OWN:
+                _OWN.pop(path).end()
             lock.release()
-            Path(lock.lock_file).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     def is_in_use(self, dataset: str) -> bool:
-        """Whether a run is at work on a dataset: between two stages, or on one of it or of its selections."""
-        patterns = (f"{_USING}__{dataset}__*", f"*__{quote(dataset, safe='')}", f"*__{quote(dataset + '|', safe='')}*")
-        patterns += (f"{_PART}__*__{quote(dataset, safe='')}__*",)
+        """Whether a run of this machine is at work on a dataset: between two stages, or on one of it or a selection."""
+        patterns = _patterns(dataset)
         return any(not is_free(path) for pattern in patterns for path in self.folder.glob(f"{pattern}.lock"))
+
+    def is_in_use_elsewhere(self, dataset: str, *stages: str) -> bool:
+        """Whether one of another machine is, or makes one of some stages of any dataset; of silent ones the leases go.
+
+        Raises:
+            StoreError: If the store of the leases cannot be used.
+        """
+        if self.leases is None:
+            return False
+        own = {path.stem for path in (*_LEASES, *_OWN)}
+        patterns = [*_patterns(dataset), *(f"{stage}__*" for stage in stages)]
+
+        def is_meant(name: str) -> bool:
+            return name not in own and any(fnmatchcase(name, pattern) for pattern in patterns)
+
+        return living(self.leases, is_meant) is not None
 
     def _path(self, stage: str, partition: str) -> Path:
         return self.folder / f"{stage}__{quote(partition, safe='')}.lock"
+
+
+def _patterns(dataset: str) -> list[str]:
+    """Of the names of locks that are held by who is at work on a dataset."""
+    name, selection = quote(dataset, safe=""), quote(f"{dataset}|", safe="")
+    return [f"{_USING}__{dataset}__*", f"*__{name}", f"*__{selection}*", f"{_PART}__*__{name}__*"]
 
 
 def _acquire(lock: FileLock, else_said: str) -> None:

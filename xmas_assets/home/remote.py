@@ -17,7 +17,7 @@ from filelock import FileLock
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.files.notes import read_note
 from xmas_assets.files.objects import GoneError, ObjectStore
-from xmas_assets.files.whole import file_stamps, remove, replacing
+from xmas_assets.files.whole import file_stamps, remove, replacing, temporary_path
 from xmas_assets.home.remote_index import NO_FILES, Manifest, RemoteIndex
 from xmas_assets.home.remote_notes import FOLDER, UnitNote, place
 
@@ -85,7 +85,7 @@ class RemoteHome:
                     "remove that folder to begin anew"
                 )
             for unit in gone:
-                self._remove_here(unit)
+                self.remove_here(unit)
 
     def fetch(self, below: str) -> bool:
         """Bring the units that are, or are below, a folder of the home to this machine where they are others there.
@@ -122,6 +122,7 @@ class RemoteHome:
             before = (note.manifest or NO_FILES).files
             self.index.refresh()  # what another machine has dropped since is put again
             known = set(self.index.manifest(unit).files.values())
+            self.index.announce(unit)
             self._in_parallel(lambda path: self._put(note, path), [path for path in local if local[path] not in known])
 
             def merged(stored: Manifest) -> Manifest:
@@ -139,24 +140,27 @@ class RemoteHome:
             gone = [unit for unit in units if unit in self.index.digests]
             self.index.drop(gone)
             for unit in gone:
-                self._remove_here(unit)
+                self.remove_here(unit)
 
-    def exchange(self, files: Iterable[str], *, is_small: Callable[[str], bool]) -> None:
+    def exchange(
+        self, files: Iterable[str], *, is_small: Callable[[str], bool], merge: Callable[[Path, Path], bool]
+    ) -> None:
         """Bring small files that people edit to the same state here and there.
 
         Args:
             files: Paths below the root of those that are here.
             is_small: Whether a unit is such a file.
+            merge: Puts what the second file has into the first, which is here; False if only a person can.
 
         Raises:
-            StoreError: If one was changed here and there.
+            StoreError: If one was changed here and there, and is not merged.
         """
         with self.alone():
             here = set(files)
             removed = {unit for unit in UnitNote.noted(self.root) if is_small(unit)} - here
             self.refresh()
             for unit in sorted({*here, *removed, *filter(is_small, self.index.digests)}):
-                self._exchange(unit)
+                self._exchange(unit, merge)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -165,7 +169,7 @@ class RemoteHome:
         with _THREADS, lock:
             yield
 
-    def _exchange(self, unit: str) -> None:
+    def _exchange(self, unit: str, merge: Callable[[Path, Path], bool]) -> None:
         note = UnitNote.read(self.root, unit)
         base = note.manifest and note.manifest.digest
         local = note.hashed(self.root)
@@ -174,14 +178,26 @@ class RemoteHome:
             if here != base:
                 note.save(Manifest(local))
         elif here == base or (here is None and there != base):
-            self._fetch(unit) if there else self._remove_here(unit)
+            self._fetch(unit) if there else self.remove_here(unit)
         elif there == base:
             self.publish(unit) if here else self.drop([unit])
-        else:
+        elif not self._merge(unit, merge):
             raise StoreError(
                 f"{self.root / unit} was changed here and at {self.address}; move it away, then run again to get the "
                 "other one, and put your changes into that"
             )
+
+    def _merge(self, unit: str, merge: Callable[[Path, Path], bool]) -> bool:
+        stored = self.index.manifest(unit)
+        if not stored.files or not (self.root / unit).exists():
+            return False
+        with temporary_path(self.root / FOLDER / "other") as other:
+            self.index.fetch_file(unit, stored.files[""], other)
+            if not merge(self.root / unit, other):
+                return False
+        UnitNote.read(self.root, unit).save(stored)
+        self.publish(unit)
+        return True
 
     def _fetch_newest(self, unit: str) -> bool:
         try:
@@ -234,7 +250,8 @@ class RemoteHome:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(do, paths))
 
-    def _remove_here(self, unit: str) -> None:
+    def remove_here(self, unit: str) -> None:
+        """Remove a unit from this machine."""
         remove(self.root / unit)
         UnitNote.read(self.root, unit).forget()
 

@@ -130,6 +130,11 @@ class RemoteIndex:
             self.refresh()  # another machine was quicker, or the answer was lost
         raise StoreError(f"{self.store.address}/{_INDEX} is changed all the time by others; run again")
 
+    def announce(self, unit: str) -> None:
+        """Put which unit it is that files will be put of, so that they can be told if nothing ever names them."""
+        if unit not in self.digests:
+            self.store.put(_announced(unit), unit.encode())
+
     def put_file(self, unit: str, source: Path, sha256: str) -> bool:
         """Store a file of a unit under its hash, unless it is there; returns whether it was not."""
         is_new = not self.store.has(_file(unit, sha256))
@@ -158,10 +163,34 @@ class RemoteIndex:
         for unit in units:
             self.change(unit, lambda _: None)
 
+    def sweep(self, is_meant: Callable[[str], bool]) -> None:
+        """Delete what killed commands left of units that are not there.
+
+        Args:
+            is_meant: Whether nobody can be publishing a unit of this name. What was never announced was put by earlier
+                versions, and goes too.
+
+        Raises:
+            StoreError: If the store cannot be used.
+        """
+        self.refresh()
+        named = {_folder(unit) for unit in self.digests}
+        left: dict[str, list[str]] = {}
+        for kind in ("files", "manifests", "names"):  # in this order they go, so that a kill leaves them known
+            for name in self.store.names(kind):
+                folder = name.split("/")[1]
+                if folder not in named:
+                    left.setdefault(folder, []).append(name)
+        for folder, names in left.items():
+            found = self.store.get(f"names/{folder}")
+            if found is None or is_meant(found.content.decode()):
+                self.store.delete(names)
+
     def _delete_old(self, unit: str, before: str | None, old: Manifest, new: Manifest) -> None:
         gone = sorted({*old.files.values()} - {*new.files.values()})
         manifests = [_manifest(unit, before)] if before is not None and before != new.digest else []
-        self.store.delete([*(_file(unit, sha256) for sha256 in gone), *manifests])
+        announced = [] if unit in self.digests else [_announced(unit)]
+        self.store.delete([*(_file(unit, sha256) for sha256 in gone), *manifests, *announced])
 
 
 def _file(unit: str, sha256: str) -> str:
@@ -170,6 +199,10 @@ def _file(unit: str, sha256: str) -> str:
 
 def _manifest(unit: str, digest: str) -> str:
     return f"manifests/{_folder(unit)}/{digest}"
+
+
+def _announced(unit: str) -> str:
+    return f"names/{_folder(unit)}"
 
 
 def _folder(unit: str) -> str:

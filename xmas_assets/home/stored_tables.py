@@ -141,3 +141,11 @@ def read_sums(stored: StoredTables) -> ScalarTrajectories:
 def read_base(base_model: StoredTables) -> Path:
     """Directory of the base model."""
     return Path(base_model["model"].column("directory")[0])
+
+
+def list_values_among(table: Table, column: str, values: set[str]) -> set[str]:
+    """Which of some values the lists of a column hold; none where a table has no such column."""
+    if column not in table.columns or not values:
+        return set()
+    rows = table.scan().select(pl.col(column).explode()).unique(maintain_order=True)
+    return set(rows.filter(pl.col(column).is_in(list(values))).collect()[column])

@@ -134,7 +134,7 @@ def bring_up_to_date(platform: Platform, dataset: str, asset: str, *, say: Calla
 def at_work(platform: Platform, dataset: str) -> Iterator[None]:
     """Keep a dataset from being removed. No run of Dagster's stays "started", killed before or stopped now."""
     instance, locks = platform.instance, platform.home.locks
-    with locks.using(dataset), at_stop(lambda: cancel_own_runs(instance, locks.folder)):
+    with platform.home.using(dataset), at_stop(lambda: cancel_own_runs(instance, locks.folder)):
         end_killed_runs(instance, locks.folder)
         yield
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import polars as pl
 
 from xmas_assets.contracts.artifacts import parse_partition
-from xmas_assets.contracts.errors import DatasetError, StoreError
+from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.data.forgotten import Forgotten, hash_of
 from xmas_assets.data.registration_file import replace_line
 from xmas_assets.files.whole import remove
-from xmas_assets.home.forgotten import read_forgotten, remove_made, write_forgotten
+from xmas_assets.home.forgotten import forgotten_path, read_forgotten, remove_made, write_forgotten
 from xmas_assets.home.home import Home
 from xmas_assets.home.records import require_read
 from xmas_assets.stages.used_images import remove_images
 from xmas_assets.store import database
 
-_TABLES = (("raw_dataset", "samples"), ("raw_dataset", "test"), ("validation_samples", "samples"))
+_READERS = ("raw_dataset", "validation_samples")  # of records, with images
 _N_SHOWN = 3
 
 
@@ -92,19 +92,28 @@ def forget_rows(home: Home, dataset: str, plan: Plan) -> None:
     Killed anywhere, it goes on when it is called again; until it has ended the dataset is not read.
 
     Raises:
-        StoreError: If a run is at work on the dataset.
+        StoreError: If a run is at work on the dataset, or the object store that the home is in cannot be used.
     """
     _check_idle(home, dataset)
-    with home.locks.using(dataset):
-        write_forgotten(home.root, dataset, plan.forgotten)
+    with home.using(dataset):
+        _note(home, dataset, plan.forgotten)
         if plan.grown is not None:
             replace_line(home.registration_path(dataset), "grown", plan.grown)
+        if home.copy:
+            home.copy.share_notes()  # before others are looked for: who begins later sees it, and reads nothing
+            _check_others(home, dataset, plan)
         remove_made(home.root, dataset, home.costs)
+        if home.copy:
+            home.copy.forget(dataset)
         remove_images(home, plan.forgotten.images)
+        if home.copy:
+            home.copy.forget_images()
         if plan.forgotten.images:
             remove(home.features())  # by image; they are made again where they are needed
-        done = plan.forgotten.model_copy(update={"images": frozenset(), "is_done": True})
-        write_forgotten(home.root, dataset, done)
+        kept = plan.forgotten.images if home.copy else frozenset()  # for machines that are not here now
+        _note(home, dataset, plan.forgotten.model_copy(update={"images": kept, "is_done": True}))
+        if home.copy:
+            home.copy.share_notes()
 
 
 def sources_of(home: Home, dataset: str) -> list[Path]:
@@ -129,9 +138,16 @@ def _counts_left(home: Home, dataset: str, gone: pl.DataFrame) -> list[int] | No
 
 def _check_idle(home: Home, dataset: str) -> None:
     home.registration(dataset)
-    if home.copy:
-        raise StoreError(
-            f"{home.copy.remote.address} is an object store, whose packs of images and working copies rows cannot be "
-            f"taken out of yet; remove the dataset there: xmas dataset remove {dataset}"
-        )
     home.check_idle(dataset, then=f"xmas dataset forget-rows {dataset}")
+
+
+def _check_others(home: Home, dataset: str, plan: Plan) -> None:
+    """Refuse while another machine works on the dataset, or reads records that may have the same images."""
+    readers = _READERS if plan.forgotten.images else ()
+    home.check_idle_elsewhere(dataset, *readers, then=f"xmas dataset forget-rows {dataset}")
+
+
+def _note(home: Home, dataset: str, forgotten: Forgotten) -> None:
+    write_forgotten(home.root, dataset, forgotten)
+    if home.copy:
+        home.copy.note_forgotten(forgotten_path(home.root, dataset))

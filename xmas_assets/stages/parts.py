@@ -100,7 +100,7 @@ def make_part(
     """
     keys = keys_of(home, dataset, stages, selections, made="target_model")
     said = []
-    with home.locks.using(dataset), home.publishing():
+    with home.using(dataset), home.publishing():
         for work in stored_work(home, dataset, [stage for stage in dict.fromkeys(stages) if stage != ANSWERED]):
             with ExitStack() as held:
                 for stage in sorted(work.shares):

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-import polars as pl
-
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.data.images import STORE_PREFIX
+from xmas_assets.home.benchmarks import ITEMS
 from xmas_assets.home.home import Home
+from xmas_assets.home.stored_tables import list_values_among
 from xmas_assets.store.reading import SUFFIX, Table
 
 _COLUMN = "images"
@@ -23,7 +23,7 @@ def remove_images(home: Home, references: Iterable[str], *, also_used: Iterable[
     """
     gone = {reference for reference in references if reference.startswith(STORE_PREFIX)}
     for table in (*also_used, *(_tables(home) if gone else ())):
-        gone -= _named(table, gone)
+        gone -= list_values_among(table, _COLUMN, gone)
     paths = [home.image_store() / reference.removeprefix(STORE_PREFIX) for reference in gone]
     there = [path for path in paths if path.is_file()]
     for path in there:
@@ -31,16 +31,10 @@ def remove_images(home: Home, references: Iterable[str], *, also_used: Iterable[
     return len(there)
 
 
-def _named(table: Table, references: set[str]) -> set[str]:
-    """Which of some references the rows of a table have."""
-    if _COLUMN not in table.columns or not references:
-        return set()
-    rows = table.scan().select(pl.col(_COLUMN).explode()).unique(maintain_order=True)
-    return set(rows.filter(pl.col(_COLUMN).is_in(list(references))).collect()[_COLUMN])
-
-
 def _tables(home: Home) -> Iterator[Table]:
     """Every table of samples and of benchmarks' questions: stored ones, and staged ones in work."""
+    if home.copy:
+        home.copy.remote.fetch(f"work/{ITEMS}")
     for place in (home.tables(), home.path("work")):
         for name in ("samples", "test", "items"):
             for path in sorted(place.rglob(f"{name}{SUFFIX}")):
