@@ -32,9 +32,7 @@ def main() -> None:
     parser.add_argument("--ray", action="store_true", help="also actors of Ray (extra 'ray')")
     options = parser.parse_args()
     few, many = SHARDS
-    print(
-        f"| {options.rows:,} rows | {few} shards, s | {many} shards, s | a shard more, s | serial / this, {many} |"
-    )
+    print(f"| {options.rows:,} rows | {few} shards, s | {many} shards, s | a shard more, s | serial / this, {many} |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         home = Home.open(Path(folder) / "home")

@@ -207,16 +207,16 @@ def _run_parallel(
     workers: int,
     say: Callable[[str], None],
 ) -> dict[SelectionKey, str]:
-    """Run the stale stages of selections, large ones first so that no worker is alone at the end with one of them.
+    """Run the stale stages of selections; returns the failures, each in one line.
 
-    Returns the failures, each in one line.
+    Workers begin with the large ones, so that none is alone at the end with one of them.
     """
-    largest_first = sorted(todo.items(), key=lambda run: -run[0].budget)
     all_budgets = sum(float(key.budget) for key in todo)
     with tqdm(total=len(todo), unit="selection", disable=None if todo else True) as bar:
         if workers == 1 or len(todo) <= 1:
-            outcomes = (_run_selection(platform, dataset, key, assets) for key, assets in largest_first)
+            outcomes = (_run_selection(platform, dataset, key, assets) for key, assets in todo.items())
             return dict(_failed(bar, outcomes, all_budgets, say=say))
+        largest_first = sorted(todo.items(), key=lambda run: -run[0].budget)
         others = active_children()
         with ProcessPoolExecutor(
             workers,
