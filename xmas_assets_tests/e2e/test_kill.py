@@ -134,6 +134,7 @@ def killed_at(home: Path, patterns: Iterable[str]) -> None:
     finish(home)
 
 
+@pytest.mark.timeout(900)  # on a busy machine
 def test_a_run_killed_four_times_on_its_way_ends_with_the_bytes_of_an_undisturbed_one(built, tmp_path):
     killed_at(tmp_path, FEW)
     assert_same(tmp_path, built)
