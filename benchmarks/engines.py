@@ -1,7 +1,7 @@
 """What engines cost and gain: seconds on the clock of one signal, read by each engine in few shards and in many.
 
 Run: python -m benchmarks.engines [--rows 1500] [--ray]. The toy model and dataset, two checkpoints, one thread a
-worker. Equal rows in more shards: the difference is what a shard costs by itself. All must have the same bytes.
+worker. Equal rows in more shards: the difference is what a shard costs by itself. All must have the same values.
 """
 
 import argparse
@@ -52,13 +52,13 @@ def main() -> None:
             print(
                 f"| {name} | {seconds[0]:.1f} | {seconds[1]:.1f} | {each:.2f} | {serial / seconds[1]:.2f} |", flush=True
             )
-    print(f"\nSame bytes: {'yes' if len(results) == 1 else 'NO'}")
+    print(f"\nSame values: {'yes' if len(results) == 1 else 'NO'}")
 
 
 def read_by(
     home: Home, files: Path, dataset: str, workers: dict[str, object], *, n_rows: int, n_shards: int
 ) -> tuple[float, str]:
-    """Seconds that a new dataset's signal takes, what it is read of being there; and the digest of its values."""
+    """Seconds that a new dataset's signal takes, what it is read of being there; and a hash of its values."""
     overrides = {
         "proxy": QUICK,
         "trajectories": {"shard_size": -(-n_rows // n_shards), "threads": 1},

@@ -247,7 +247,7 @@ def _failed(
 ) -> Iterable[tuple[SelectionKey, str]]:
     """The failures among outcomes as they come; each outcome moves the bar, or is a line where no bar is drawn.
 
-    What is left is told by the sum of all ``budgets``: most of the time goes into training on the rows.
+    The time left goes by ``budgets``, the sum of all: most of it is spent on training on the rows.
     """
     started, budgets_done = time.monotonic(), 0.0
     for n_done, (key, failure) in enumerate(outcomes, start=1):

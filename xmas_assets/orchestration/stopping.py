@@ -96,9 +96,9 @@ def _raise_again(unraisable: "sys.UnraisableHookArgs") -> None:
 
 
 def _silence_interruption(*args: Any, **named: Any) -> logging.LogRecord:
-    """Make a log record, below the level of every handler where a library logs the interruption as an error of its own.
+    """Make a log record; one of an interruption that a library logs as an error is below the level of every handler.
 
-    SQLAlchemy, for one, does so where it is closing a connection.
+    SQLAlchemy logs it so, with a traceback, where it is closing a connection.
     """
     record = logging.LogRecord(*args, **named)
     if record.exc_info and record.exc_info[0] and not issubclass(record.exc_info[0], Exception):

@@ -19,7 +19,7 @@ from xmas_assets.contracts.calibration import DataSizes, Kind, ModelSizes
 from xmas_assets.contracts.settings import Settings, TrainingSettings, WarmupSettings
 
 QUESTIONS_PER_SHARD = 1024
-"""Questions that a card answers by itself; so many more need another."""
+"""Questions in a shard of answers, which one worker makes."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def test_a_dry_run_measures_every_case(report: dict):
         assert all(name.startswith("LoRA training, ") for name in own[8:])
     assert len(names) == len(list(cases_of(CARD)))
     for row in report["cases"]:
-        assert 0 < row["share_of_matrix_rate"] < 5  # both are timed, one after the other, on a busy machine
+        assert 0 < row["share_of_matrix_rate"] < 1
         assert row["peak_memory_bytes"] > 0
     ours = next(row for row in report["cases"] if row["case"] == signals[0])
     parts = ours["seconds_per_sample_by_part"]

@@ -75,7 +75,14 @@ def test_a_plan_for_cards_fits_a_terminal_of_80_columns_and_cuts_no_number(llava
         drawn = re.sub(r"\x1b\[[0-9;]*m", "", screen.read())
     tables = [line for line in drawn.splitlines() if not line.startswith(("XMAS_HOME", "estimates"))]
     assert max(map(len, tables)) <= 80
-    for cell in ("13.5-24.2", "3.43-6.86", "0.3-1.49", "0.037-0.19", "assumed", "25-45%", "at 20 an hour"):
+    document = json.loads(xmas(llava, *WORDS, "--json").out)
+    ranges = [(row[f"{of} h"], row[f"{of} h at most"]) for row in document["hours"] for of in ("GPU", "clock")]
+    ranges = [ends for ends in ranges if ends[0] and ends[0] != ends[1]]
+    cells = [(float(least), float(most)) for least, most in re.findall(r"(\d[.\d]*)-(\d[.\d]*)(?![.\d%]| %)", drawn)]
+    assert len(ranges) >= 4
+    for ends in ranges:  # two digits at least are drawn
+        assert any(cell == pytest.approx(ends, rel=0.05) for cell in cells), ends
+    for cell in ("assumed", "25-45%", "at 20 an hour"):
         assert cell in drawn, cell
 
 

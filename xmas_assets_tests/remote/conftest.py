@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from xmas_assets.home.home import Home
 from xmas_assets_tests.remote.server import ACCESS, BUCKET, Door, door_to, s3_server
 
 
@@ -21,6 +22,17 @@ def address(s3: str, tmp_path, monkeypatch) -> str:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XMAS_SCRATCH", str(tmp_path / "scratch"))
     return f"s3://{BUCKET}/{tmp_path.name}"
+
+
+@pytest.fixture
+def machine(address, tmp_path, monkeypatch):
+    """Opens the home on a machine of a name."""
+
+    def open_on(name: str) -> Home:
+        monkeypatch.setenv("XMAS_SCRATCH", str(tmp_path / name))
+        return Home.open(address)
+
+    return open_on
 
 
 @pytest.fixture

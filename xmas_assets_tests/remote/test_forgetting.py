@@ -36,17 +36,6 @@ KEPT = {IMAGES[0], IMAGES[2], IMAGES[4], picture("black")}
 NAMES = ["r0", f"{MARKER}-1", f"{MARKER}-2", "r3", "r4"]
 
 
-@pytest.fixture
-def machine(address, tmp_path, monkeypatch):
-    """Opens the home on a machine of a name."""
-
-    def open_on(name: str) -> Home:
-        monkeypatch.setenv("XMAS_SCRATCH", str(tmp_path / name))
-        return Home.open(address)
-
-    return open_on
-
-
 def write(path: Path, images: dict[str, bytes]) -> Path:
     rows = [
         {
@@ -144,7 +133,7 @@ CHANGING = ("put", "put_if", "delete")
 
 
 class Killed(BaseException):
-    """As a signal, it passes whatever catches exceptions."""
+    """As an interruption, no handler of exceptions catches it."""
 
 
 def raise_killed() -> None:

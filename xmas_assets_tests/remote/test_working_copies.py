@@ -24,17 +24,6 @@ from xmas_assets_tests.remote.server import BUCKET, client_of
 TABLE = {"rows": pl.DataFrame({"sample_id": ["a", "b"], "n": [1, 2]})}
 
 
-@pytest.fixture
-def machine(address, tmp_path, monkeypatch):
-    """Opens the home on a machine of a name."""
-
-    def open_on(name: str) -> Home:
-        monkeypatch.setenv("XMAS_SCRATCH", str(tmp_path / name))
-        return Home.open(address)
-
-    return open_on
-
-
 def put(home: Home, asset: str = "clusters", partition: str = "shapes", tables=TABLE) -> str:
     """Make a stage as assets and their IO manager do; returns the version."""
     with home.stage(asset, partition, "key") as workspace:
