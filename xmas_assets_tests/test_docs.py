@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -29,10 +30,15 @@ def console_commands(text: str) -> list[list[str]]:
     return [shlex.split(line[2:]) for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
+def pages_with_commands() -> list[Any]:
+    """Each page that has any; those whose commands take minutes are not for every run of the suite."""
+    slow = dict.fromkeys(("scaling.md", "exporting.md"), pytest.mark.slow)
+    pages = [page for page in PAGES if console_commands(page.read_text())]
+    return [pytest.param(page, marks=slow.get(page.name, ()), id=page.name) for page in pages]
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if console_commands(page.read_text())], ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", pages_with_commands())
 def test_the_commands_of_a_page_run_in_their_order(page, tmp_path):
     generate(SyntheticSettings(n_train=160, n_test=40), tmp_path / "mine")
     environment = {name: value for name, value in os.environ.items() if name != "XMAS_HOME"}
@@ -60,6 +66,7 @@ def test_the_library_example_of_the_readme_gives_the_output_that_is_shown():
     assert done.stdout == output
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_examples_run_in_their_order_and_stand_in_the_librarys_page(tmp_path):
     page = (ROOT / "docs" / "library.md").read_text()

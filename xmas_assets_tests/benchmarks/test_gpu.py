@@ -31,6 +31,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
     return json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_a_dry_run_measures_every_case(report: dict):
     assert {row["status"] for row in report["cases"]} == {"measured"}
     names = [row["case"] for row in report["cases"]]
@@ -51,6 +52,7 @@ def test_a_dry_run_measures_every_case(report: dict):
     assert sum(parts.values()) == pytest.approx(1 / ours["samples_per_second"])
 
 
+@pytest.mark.slow
 def test_the_file_says_on_what_it_was_measured(report: dict):
     assert report["machine"]["torch"] == torch.__version__
     assert "transformers" in report["machine"]

@@ -111,6 +111,7 @@ def test_a_misspelt_selection_is_refused_in_one_line_on_the_run_page(page, serve
     expect(page.get_by_text(refused).first).to_be_visible(timeout=120_000)
 
 
+@pytest.mark.slow
 def test_a_backfill_with_one_failing_partition_finishes_the_others(served):
     add_selections(served, "random_b0.30_s0", "xmas_0.3", "xmas_b0.30_s0")
     partitions = [f"shapes|{selection}" for selection in ("random_b0.30_s0", "xmas_0.3", "xmas_b0.30_s0")]
@@ -123,6 +124,7 @@ def test_a_backfill_with_one_failing_partition_finishes_the_others(served):
     }
 
 
+@pytest.mark.slow
 def test_a_rerun_from_failure_runs_only_what_failed_and_what_follows(served):
     add_selections(served, "random_b0.35_s0")
     in_the_way = served.home / "work" / "target_model"

@@ -127,6 +127,7 @@ def test_compare_gives_the_difference_of_two_methods(copied):
     assert xmas(copied, "compare", "shapes", "xmas@0.9", "random@0.2").code == 2
 
 
+@pytest.mark.slow
 def test_theory_reads_what_it_needs_and_compares_attention_with_gradients(copied):
     said = xmas(copied, "theory", "shapes")
     assert said.code == 0

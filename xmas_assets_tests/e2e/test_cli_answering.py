@@ -53,6 +53,7 @@ def cut(copied, tmp_path_factory) -> tuple[Path, Said]:
     return copied, done
 
 
+@pytest.mark.slow
 def test_a_setting_that_must_cut_right_answers_is_said_before_training(cut):
     home, done = cut
     said = done.err.splitlines()
@@ -104,6 +105,7 @@ def test_mlflow_has_coverage_and_cut_answers_as_metrics(cut):
     assert (metrics["coverage"], metrics["coverage/balls"], metrics["answers_cut/balls"]) == (1, 0.8, 8)
 
 
+@pytest.mark.slow
 def test_an_image_that_changed_is_noticed_and_only_its_question_is_asked_again(cut, monkeypatch):
     home, _ = cut
     run = ("run", "shapes", "--method", "random", "--budget", "0.2")

@@ -149,6 +149,7 @@ def test_what_cannot_be_run_is_one_line(copied, python, more, message):
     assert done.code == 2 and message in done.err.splitlines()[-1] and "Traceback" not in done.err, done
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_leaves_no_process_and_goes_on(copied, python):
     selection = "full_b1.00_s0"
     command = [sys.executable, "-m", "xmas_assets", *map(str, words(python, "--task", "colours", selection=selection))]

@@ -48,6 +48,7 @@ def break_device(monkeypatch, *, at: set[int]) -> list[int]:
     return passes_run
 
 
+@pytest.mark.slow
 def test_a_device_that_failed_is_tried_once_more_and_what_was_finished_is_not_read_again(platform, copied, monkeypatch):
     undisturbed = break_device(monkeypatch, at=set())
     read_anew(platform, copied, n_values=2)

@@ -163,6 +163,7 @@ def test_a_run_of_a_code_server_that_has_ended_is_canceled_and_one_of_a_living_s
 # 98 settings that changed between two attempts
 
 
+@pytest.mark.slow
 def test_settings_changed_between_an_interrupted_run_and_the_next_leave_nothing_of_the_old_behind(tmp_path):
     changed = QUICK | {"proxy": QUICK["proxy"] | {"learning_rate": 0.0005}}
     stopped, straight = tmp_path / "stopped", tmp_path / "straight"

@@ -143,6 +143,7 @@ def test_another_precision_or_longest_sample_makes_what_was_trained_stale(platfo
     assert stale_once_the_base_was_looked_at() == []
 
 
+@pytest.mark.slow
 def test_targets_start_from_their_own_base_and_the_proxy_is_left_alone(platform, home, tmp_path):
     large = tmp_path / "large"
     processor = build_processor()
@@ -256,6 +257,7 @@ def test_one_failing_selection_leaves_the_others_to_finish(platform):
     assert platform.home.stored("selected_subset", "shapes|random_b0.30_s0")["subset"].n_rows == 72
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_bytes_as_one_also_after_the_home_moved(platform, home, tmp_path):
     """A copy of the home makes its selections anew, in two processes: their tables are missing there, no more."""
     moved = tmp_path / "moved"

@@ -136,6 +136,7 @@ def stopped(tmp_path_factory) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_a_run_stopped_on_its_way_ends_with_the_bytes_of_an_undisturbed_one(stopped, built):
     finish(stopped)
     assert_same(stopped, built)

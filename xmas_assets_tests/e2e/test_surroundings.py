@@ -50,6 +50,7 @@ def free(disk: Path, n_bytes: int) -> None:
     subprocess.run(["mount", "-o", f"remount,size={(used + n_bytes) // 1024}k", disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_run_on_a_disk_that_is_full_says_so_and_goes_on_to_the_same_bytes_once_there_is_room(disk, built):
     home = disk / "home"
     register(home)

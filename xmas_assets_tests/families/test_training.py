@@ -121,6 +121,7 @@ def test_layers_run_again_for_their_gradients_give_the_same_bytes(trained: Train
     assert weights(again) == weights(trained.checkpoints)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "kind"), [("llava_next", "lora"), ("qwen3_vl", "full")])
 def test_a_run_that_is_killed_ends_with_the_same_bytes(family: str, kind: str, tmp_path: Path):
     base = FAMILIES[family](tmp_path / family)

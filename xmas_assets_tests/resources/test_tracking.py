@@ -169,6 +169,7 @@ def test_a_curve_is_logged_once_and_whole_however_long_it_is(tmp_path):
     assert [(point.step, point.value) for point in history] == list(enumerate(losses, start=1))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_processes_on_a_fresh_store_do_not_race(tmp_path):
     context = multiprocessing.get_context("spawn")

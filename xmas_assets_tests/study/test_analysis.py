@@ -82,6 +82,7 @@ def test_borders_that_fit_equally_well_are_all_told():
     assert rule.undecided(seen) == (0.15, 0.35)
 
 
+@pytest.mark.slow
 def test_the_rule_of_advise_is_the_one_that_the_stored_results_give():
     on_map = rule.observations().filter(pl.col("part") == "map")
     assert rule.undecided(on_map) == (advice.LOSS_FROM, advice.SURE_FROM)
