@@ -7,7 +7,8 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.versions import current_versions
 from xmas_assets.report.describe import describe_dataset
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import ProgressBar
+from xmas_assets.resources.progress import ProgressBar, listen
+from xmas_assets.scale.engine_of import engine_of
 from xmas_assets.stages.datasets import stage_dataset
 from xmas_assets.stages.growth import note_growth
 
@@ -25,6 +26,13 @@ def raw_dataset(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home])
     dataset = context.partition_key
     key = current_versions(home, dataset)["source"]
     with home.stage("raw_dataset", dataset, key=key) as workspace:
-        staged = stage_dataset(workspace, home, dataset, progress=ProgressBar("read", context.log))
+        staged = stage_dataset(
+            workspace,
+            home,
+            dataset,
+            progress=ProgressBar("read", context.log),
+            engine=engine_of(home.settings(dataset).workers),
+            listen=listen(context.log),
+        )
         note_growth(home, dataset, staged)
     return emit(home, staged, describe_dataset(staged, home.open_image(dataset)))

@@ -7,7 +7,8 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.versions import current_versions
 from xmas_assets.report.describe import describe_dataset
 from xmas_assets.resources.outputs import emit
-from xmas_assets.resources.progress import ProgressBar
+from xmas_assets.resources.progress import ProgressBar, listen
+from xmas_assets.scale.engine_of import engine_of
 from xmas_assets.stages.datasets import stage_validation
 
 
@@ -23,5 +24,12 @@ def validation_samples(context: dg.AssetExecutionContext, home: dg.ResourceParam
     """Validated records apart from training and test, each with its target task, and a quarantine table."""
     dataset = context.partition_key
     with home.stage("validation_samples", dataset, key=current_versions(home, dataset)["validation"]) as workspace:
-        staged = stage_validation(workspace, home, dataset, progress=ProgressBar("read", context.log))
+        staged = stage_validation(
+            workspace,
+            home,
+            dataset,
+            progress=ProgressBar("read", context.log),
+            engine=engine_of(home.settings(dataset).workers),
+            listen=listen(context.log),
+        )
     return emit(home, staged, describe_dataset(staged, home.open_image(dataset)))

@@ -16,7 +16,7 @@ def work(
     stage: Annotated[
         list[str],
         typer.Argument(
-            help="Such as attention_trajectories, gradients, clip_embeddings, benchmark_scores; several together."
+            help="Such as raw_dataset, attention_trajectories, gradients, benchmark_scores; several together."
         ),
     ],
     part: Annotated[str | None, typer.Option(help="Which of how many parts, counted from 0, such as 0/4.")] = None,

@@ -38,7 +38,7 @@ class Ranks:
 
 
 class WorkersSettings(Section):
-    """Who makes the shards of signals, gradients, embeddings, lengths and answers, the same bytes whoever it is.
+    """Who makes the shards of image checks, signals, gradients, embeddings, lengths and answers: the same bytes by all.
 
     And who trains: weights of several processes are those of one but for rounding.
     """

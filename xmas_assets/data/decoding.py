@@ -1,6 +1,7 @@
 """Bytes into an RGB picture: which formats are let in, how large one may be, and what each odd mode becomes."""
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -26,6 +27,7 @@ _MAGIC = (
     (b"WEBP", 8, "WEBP"),
     (b"BM", 0, "BMP"),
 )
+_PLACE = re.compile(r"<[^<>]* at 0x[0-9a-f]+>")  # an object's place in memory, another one each time
 # What Pillow's decoders are known to raise on damaged files.
 _DECODER_ERRORS = (
     OSError,
@@ -90,7 +92,7 @@ def decode_rgb(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
     except Image.DecompressionBombError:
         raise ImageError(Reason.IMAGE_TOO_LARGE, f"more than {MAX_PIXELS} pixels") from None
     except _DECODER_ERRORS as error:
-        problem = " ".join(str(error).split())[:120] or type(error).__name__
+        problem = " ".join(_PLACE.sub("", str(error)).split())[:120] or type(error).__name__
         raise ImageError(Reason.IMAGE_CORRUPT, f"{name} cannot be decoded ({problem})") from None
 
 

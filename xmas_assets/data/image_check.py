@@ -1,6 +1,8 @@
 """Looks at every image of a dataset once: readable, decodable, its hash, and what is worth reporting about it."""
 
 import hashlib
+import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ from xmas_assets.data.decoding import decode_rgb
 from xmas_assets.data.image_archives import ImageArchive
 from xmas_assets.data.images import ImageRoot, check_reference, store_image
 from xmas_assets.data.refusals import Rejection
+from xmas_assets.files.whole import is_settled
 
 
 class CheckedImage(NamedTuple):
@@ -23,25 +26,59 @@ class CheckedImage(NamedTuple):
     notices: tuple[str, ...]
 
 
+class SeenImage(NamedTuple):
+    """A reference that was looked at before.
+
+    Attributes:
+        asked: The reference, as the records have it.
+        stamp: Size and time of its file before it was read.
+        found: What was found; None where it has to be looked at again: what was refused, and files that had just
+            changed.
+    """
+
+    asked: str
+    stamp: str
+    found: CheckedImage | None
+
+
 class ImageCheck:
     """Checks references (and bytes, which it stores) and remembers the results by reference."""
 
     def __init__(
-        self, root: ImageRoot, store: Path | None, *, workers: int, archive: ImageArchive | None = None
+        self,
+        root: ImageRoot,
+        store: Path | None,
+        *,
+        workers: int,
+        archive: ImageArchive | None = None,
+        seen: Iterable[SeenImage] = (),
     ) -> None:
-        """Look at images of a folder, or of an archive, whose images go to the store like bytes."""
+        """Look at images of a folder, or of an archive, whose images go to the store like bytes.
+
+        Args:
+            root: The folder.
+            store: Takes images that come as bytes.
+            workers: Threads that read and decode.
+            archive: Holds the images, instead of the folder.
+            seen: Images of the folder that were looked at before, in the order in which ``prepare`` first gets them.
+                What is not found here in its turn, or has another stamp by now, is looked at again.
+        """
         self._root = root
         self._archive = archive
         self._store = store
         self._workers = workers
         self._results: dict[str | bytes, CheckedImage | Rejection] = {}
+        self._seen = iter(seen)
+        self._next = next(self._seen, None)
 
     def prepare(self, images: Iterable[str | bytes]) -> None:
         """Check those that were not checked before, several at a time."""
         keys = {_key(image): image for image in images}
         fresh = {key: image for key, image in keys.items() if key not in self._results}
-        for key, result in zip(fresh, self._checked(list(fresh.values())), strict=True):
-            self._results[key] = result
+        found = {key: self._found_before(image) for key, image in fresh.items()}
+        checked = self._checked([image for key, image in fresh.items() if found[key] is None])
+        for key, before in found.items():
+            self._results[key] = next(checked) if before is None else before
 
     def result(self, image: str | bytes) -> CheckedImage | Rejection:
         """What ``prepare`` found out about an image."""
@@ -64,6 +101,14 @@ class ImageCheck:
             if isinstance(image, str)
         }
 
+    def _found_before(self, image: str | bytes) -> CheckedImage | None:
+        seen = self._next
+        if seen is None or seen.asked != image:
+            return None
+        self._next = next(self._seen, None)
+        is_same = seen.found is not None and stamp_of(self._root.status(seen.asked)) == seen.stamp
+        return seen.found if is_same else None
+
     def _checked(self, images: list[str | bytes]) -> Iterator[CheckedImage | Rejection]:
         if self._workers == 1 or len(images) == 1:
             yield from map(self._check, images)
@@ -78,12 +123,7 @@ class ImageCheck:
             return Rejection(Reason(error.reason), error.detail)
 
     def _check_reference(self, ref: str) -> CheckedImage:
-        if self._archive is not None:
-            return self._check_bytes(self._archive.read(ref))
-        relative = self._root.relative(ref)
-        check_reference(relative)  # also refuses what names our store
-        data = self._root.read(relative)
-        return CheckedImage(relative, hashlib.sha256(data).hexdigest(), decode_rgb(data)[1])
+        return _check_file(self._root, ref) if self._archive is None else self._check_bytes(self._archive.read(ref))
 
     def _check_bytes(self, data: bytes) -> CheckedImage:
         if self._store is None:
@@ -92,6 +132,29 @@ class ImageCheck:
             raise ImageError(Reason.IMAGE_EMPTY, "the image has 0 bytes")
         notices = decode_rgb(data)[1]
         return CheckedImage(store_image(data, self._store), hashlib.sha256(data).hexdigest(), notices)
+
+
+def look_at(root: ImageRoot, ref: str) -> SeenImage:
+    """Look at an image of a folder for ``ImageCheck``, which may be done by another process, some time before."""
+    began_ns, status = time.time_ns(), root.status(ref)
+    try:
+        found = _check_file(root, ref)
+    except ImageError:
+        return SeenImage(ref, "", None)
+    is_sure = status is not None and is_settled(status, began_ns)
+    return SeenImage(ref, stamp_of(status), found if is_sure else None)
+
+
+def stamp_of(status: os.stat_result | None) -> str:
+    """Size and time of a file; "" if it is not there."""
+    return "" if status is None else f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def _check_file(root: ImageRoot, ref: str) -> CheckedImage:
+    relative = root.relative(ref)
+    check_reference(relative)  # also refuses what names our store
+    data = root.read(relative)
+    return CheckedImage(relative, hashlib.sha256(data).hexdigest(), decode_rgb(data)[1])
 
 
 def _sha256(result: CheckedImage | Rejection) -> str:

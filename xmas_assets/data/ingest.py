@@ -2,7 +2,8 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -10,11 +11,12 @@ from typing import IO, Any
 import orjson
 import pyarrow as pa
 
+from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.contracts.progress import Progress, ProgressCallback
 from xmas_assets.contracts.samples import Reason
 from xmas_assets.data.forgotten import NOTHING_FORGOTTEN, Forgotten
 from xmas_assets.data.image_archives import ImageArchive
-from xmas_assets.data.image_check import CheckedImage, ImageCheck
+from xmas_assets.data.image_check import CheckedImage, ImageCheck, SeenImage
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.json_records import RawRecord
 from xmas_assets.data.ledger import Ledger
@@ -39,6 +41,7 @@ def ingest(
     progress: ProgressCallback | None = None,
     scratch: Path | None = None,
     forgotten: Forgotten = NOTHING_FORGOTTEN,
+    seen: Iterable[SeenImage] = (),
 ) -> "Ingestion":
     """Read, validate and number a dataset's records.
 
@@ -49,6 +52,7 @@ def ingest(
         progress: Called now and then; counts the records of each split from 0.
         scratch: Folder for a temporary file of about the annotations' size; default the system's.
         forgotten: Rows that are set aside, and of which nothing is kept.
+        seen: Of ``image_references``, all or the first ones, what ``look_at`` gave; the result does not depend on it.
 
     Returns:
         An iterable of ``(table name, batch)`` with the tables ``samples``, ``test``, ``quarantine`` and, last,
@@ -61,8 +65,24 @@ def ingest(
     """
     root = ImageRoot(registration.images, image_store)
     archive = registration.image_archive()
-    images = ImageCheck(root, image_store, workers=workers, archive=archive and ImageArchive(archive))
+    images = ImageCheck(root, image_store, workers=workers, archive=archive and ImageArchive(archive), seen=seen)
     return Ingestion(registration, images, progress or (lambda progress: None), scratch, forgotten)
+
+
+def image_references(registration: Registration) -> Iterator[str]:
+    """References to images in a dataset's folder, each once, in the order in which ``ingest`` looks at them.
+
+    No image is opened. The last one is that before a file that cannot be read.
+    """
+    listed: set[str] = set()
+    with suppress(DatasetError):  # raised by ``ingest``, in its turn
+        for paths in (registration.annotations, registration.test):
+            for record in read_records(paths, registration.format, registration.columns):
+                draft = validate(record, registration.columns)
+                for image in draft.images if isinstance(draft, Draft) else ():
+                    if isinstance(image, str) and image not in listed:
+                        listed.add(image)
+                        yield image
 
 
 class Ingestion:

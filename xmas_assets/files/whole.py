@@ -15,6 +15,7 @@ UNFINISHED = ".unfinished"
 """Ending of what is being written, and of what a killed process has left."""
 
 _DAY = 24 * 60 * 60
+_SLACK_NS = 2_000_000_000  # file systems stamp files by clocks that are coarser than ours
 
 
 def file_sha256(path: Path) -> str:
@@ -165,6 +166,11 @@ def remove_old(notes: Iterable[Path]) -> None:
         with suppress(OSError):
             if time.time() - note.stat().st_mtime > _DAY:
                 note.unlink()
+
+
+def is_settled(status: os.stat_result, began_ns: int) -> bool:
+    """Whether a file last changed well before a time, so that its size and time then stand for what was read after."""
+    return max(status.st_mtime_ns, status.st_ctime_ns) < began_ns - _SLACK_NS
 
 
 def sync(path: Path) -> None:

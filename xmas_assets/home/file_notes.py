@@ -11,9 +11,7 @@ from xmas_assets.contracts.errors import ImageError, StoreError
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.files.model_content import known_sha256, model_files
 from xmas_assets.files.notes import read_note
-from xmas_assets.files.whole import file_sha256, replacing
-
-_SLACK_NS = 2_000_000_000  # file systems stamp files by clocks that are coarser than ours
+from xmas_assets.files.whole import file_sha256, is_settled, replacing
 
 _UNSETTLED = "?"
 
@@ -180,9 +178,9 @@ class FileNotes:
         stamp = _stamp(status)
         now = sha256 or (self._content(name) if status is not None else "")
         # A file that changed lately may have changed while it was read.
-        is_settled = status is None or max(status.st_mtime_ns, status.st_ctime_ns) < began_ns - _SLACK_NS
+        keeps = status is None or is_settled(status, began_ns)
         noted, noted_stamp = (now, stamp) if before is None else (before.noted, before.noted_stamp)
-        return _Seen(stamp if is_settled else _UNSETTLED, now, noted, now, noted_stamp)
+        return _Seen(stamp if keeps else _UNSETTLED, now, noted, now, noted_stamp)
 
     def _write(self, seen: Mapping[str, _Seen]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

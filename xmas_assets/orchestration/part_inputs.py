@@ -6,6 +6,7 @@ from xmas_assets.home.home import Home
 from xmas_assets.orchestration.platform import Platform
 from xmas_assets.orchestration.selection_runs import SELECTION_STAGES, bring_up_to_date, run_selections
 from xmas_assets.stages.benchmarks import benchmark_items
+from xmas_assets.stages.image_work import IMAGE_STAGES, list_images
 from xmas_assets.stages.parts import inputs_of, keys_of
 
 
@@ -26,6 +27,11 @@ def make_inputs(
         RunFailedError: If a stage fails.
     """
     assets, keys = inputs_of(home, dataset, stages), keys_of(home, dataset, stages, selections, made="selected_subset")
+    for stage in dict.fromkeys(stages):
+        if stage in IMAGE_STAGES:
+            say(list_images(home, dataset, stage))
+    if not assets and not keys:
+        return
     platform = Platform.open(home)
     for asset in assets:
         bring_up_to_date(platform, dataset, asset, say=say)

@@ -14,32 +14,69 @@ from xmas_assets.home.forgotten import read_forgotten
 from xmas_assets.home.home import Home
 from xmas_assets.home.seen_files import READ_BY, seen_files
 from xmas_assets.home.stored_tables import StoredTables, note_sources, stage
+from xmas_assets.scale.engines import SERIAL, Engine
+from xmas_assets.scale.image_shards import seen_images
+from xmas_assets.stages.image_work import ImageWork
 from xmas_assets.stages.refused import forget_refused, keep_refused
+from xmas_assets.stages.row_work import Listen
 from xmas_assets.stages.used_images import remove_images
 
 _VALIDATION_SCHEMAS = {name: schema for name, schema in TABLE_SCHEMAS.items() if name != "test"}
 
 
-def stage_dataset(workspace: Path, home: Home, dataset: str, *, progress: ProgressCallback) -> StoredTables:
+def stage_dataset(
+    workspace: Path,
+    home: Home,
+    dataset: str,
+    *,
+    progress: ProgressCallback,
+    engine: Engine = SERIAL,
+    listen: Listen | None = None,
+) -> StoredTables:
     """Read and check the training and test files, and stage their tables with a note of the training files.
+
+    Args:
+        workspace: For the tables, and for shards of images.
+        home: The platform's folder.
+        dataset: A registered dataset.
+        progress: Told how many records are read.
+        engine: Who looks at the images, before the records are read, if that is done elsewhere or was begun in parts.
+        listen: Gives a progress for that.
 
     Raises:
         DatasetError: If a file cannot be read at all.
         NoRowsError: If no row is left; the refused ones are kept, for ``refused_rows``.
     """
-    return _stage(workspace, home, dataset, section="source", progress=progress)
+    return _stage(workspace, home, dataset, section="source", progress=progress, engine=engine, listen=listen)
 
 
-def stage_validation(workspace: Path, home: Home, dataset: str, *, progress: ProgressCallback) -> StoredTables:
-    """Read and check the validation files, and stage their tables; errors as of ``stage_dataset``.
+def stage_validation(
+    workspace: Path,
+    home: Home,
+    dataset: str,
+    *,
+    progress: ProgressCallback,
+    engine: Engine = SERIAL,
+    listen: Listen | None = None,
+) -> StoredTables:
+    """Read and check the validation files, and stage their tables; all else as ``stage_dataset``.
 
     Raises:
         DatasetError: Also if there are none.
     """
-    return _stage(workspace, home, dataset, section="validation", progress=progress)
+    return _stage(workspace, home, dataset, section="validation", progress=progress, engine=engine, listen=listen)
 
 
-def _stage(workspace: Path, home: Home, dataset: str, *, section: str, progress: ProgressCallback) -> StoredTables:
+def _stage(
+    workspace: Path,
+    home: Home,
+    dataset: str,
+    *,
+    section: str,
+    progress: ProgressCallback,
+    engine: Engine,
+    listen: Listen | None,
+) -> StoredTables:
     """Stage the tables of a section's files, and note these and the images as they were read."""
     is_source, began_ns = section == "source", time.time_ns()
     registration = home.registration(dataset)
@@ -50,10 +87,15 @@ def _stage(workspace: Path, home: Home, dataset: str, *, section: str, progress:
         raise StoreError(f"rows of {dataset} are not forgotten to the end; run: xmas dataset forget-rows {dataset}")
     # Before they are read, so that a change meanwhile counts as one.
     hashes = dict(zip((*registration.annotations, *registration.test), registration.source_hashes(), strict=True))
-    reading = _Reading(ingest(registration, image_store=home.image_store(), progress=progress, forgotten=forgotten))
+    work = ImageWork(registration, workspace)
+    is_apart = engine.is_elsewhere or work.is_listed
+    seen = seen_images(work.make(engine, listen and listen("images"))) if is_apart else ()
+    store = home.image_store()
+    reading = _Reading(ingest(registration, image_store=store, progress=progress, forgotten=forgotten, seen=seen))
     metadata = note_sources({path: hashes[path] for path in registration.annotations}) if is_source else {}
     schemas = TABLE_SCHEMAS if is_source else _VALIDATION_SCHEMAS
     staged = stage(workspace, reading, schemas=schemas, optional=[LOSS_WEIGHTS], metadata=metadata)
+    work.remove()
     remove_images(home, reading.records.images_of_forgotten, also_used=staged.values())
     if reading.problem is not None:
         keep_refused(home, READ_BY[section], dataset, staged=staged)

@@ -12,6 +12,7 @@ from xmas_assets.home.records import training_samples
 from xmas_assets.home.stored_tables import StoredTables, combine, read_base, read_checkpoints
 from xmas_assets.scale.engines import Engine
 from xmas_assets.scale.stretches import Growth
+from xmas_assets.stages.image_work import IMAGE_STAGES, image_work
 from xmas_assets.stages.signals import pass_shares
 
 if TYPE_CHECKING:
@@ -149,12 +150,19 @@ def length_work(home: Home, dataset: str, raw: StoredTables, base: StoredTables)
     return RowWork({"text_lengths": 1.0}, key, lambda engine, listen: make(progress=listen("lengths"), engine=engine))
 
 
+def reading_work(home: Home, dataset: str, stage: str) -> RowWork:
+    """The look at images before a stage reads the records that show them."""
+    work = image_work(home, dataset, stage)
+    return RowWork({stage: 1.0}, work.workspace.name, lambda engine, listen: work.make(engine, listen("images")))
+
+
 def _inputs(stage: str) -> tuple[str, ...]:
     samples = _SAMPLES.get(stage, "raw_dataset")
     return (samples, "base_model", *(asset for asset in SIGNAL_ASSETS[stage].made_from if asset != samples))
 
 
-STAGES = {stage: _inputs(stage) for stage in (*READ_IN_ONE_PASS, *_DIRECTIONS, "clip_embeddings", "text_lengths")}
+_OF_ROWS = (*READ_IN_ONE_PASS, *_DIRECTIONS, "clip_embeddings", "text_lengths")
+STAGES = {stage: _inputs(stage) for stage in _OF_ROWS} | dict.fromkeys(IMAGE_STAGES, ())
 """Those whose shards ``stored_work`` can find, and the assets that they are read from."""
 
 
@@ -163,6 +171,7 @@ def stored_work(home: Home, dataset: str, stages: Iterable[str]) -> list[RowWork
 
     Raises:
         StoreError: If an input was not made yet, or is damaged.
+        DatasetError: If images are in no folder, so that they are not looked at in shards.
     """
     read = [stage for stage in stages if stage in READ_IN_ONE_PASS]
     others = [stage for stage in stages if stage not in READ_IN_ONE_PASS]
@@ -170,10 +179,11 @@ def stored_work(home: Home, dataset: str, stages: Iterable[str]) -> list[RowWork
     if read:
         pieces.append((read[0], partial(signal_work, home, dataset, read)))
     for stage in others:
-        if stage in _DIRECTIONS:
-            pieces.append((stage, partial(gradient_work, home, dataset, stage)))
+        if stage in IMAGE_STAGES:
+            make = partial(reading_work, home, dataset, stage)
+        elif stage in _DIRECTIONS:
+            make = partial(gradient_work, home, dataset, stage)
         else:
-            pieces.append(
-                (stage, partial(embedding_work if stage == "clip_embeddings" else length_work, home, dataset))
-            )
+            make = partial(embedding_work if stage == "clip_embeddings" else length_work, home, dataset)
+        pieces.append((stage, make))
     return [make(*(home.stored(asset, dataset) for asset in STAGES[stage])) for stage, make in pieces]

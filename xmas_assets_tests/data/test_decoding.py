@@ -1,4 +1,5 @@
 import io
+import re
 import struct
 import zlib
 
@@ -172,3 +173,9 @@ def test_a_compressed_text_bomb_in_a_png_is_refused():
 
 def test_the_pixel_cap_is_64_million():
     assert decoding.MAX_PIXELS == 64_000_000
+
+
+def test_the_same_damage_is_told_in_the_same_words():
+    """Pillow names the object in memory, and the version of a dataset would be another each time it is read."""
+    with pytest.raises(ImageError, match=re.escape("PNG cannot be decoded (cannot identify image file)")):
+        decode_rgb(png_header(9, 9)[:33])  # ends after the chunk that tells the size

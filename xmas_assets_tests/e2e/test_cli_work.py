@@ -71,6 +71,7 @@ def test_a_run_takes_the_answers_that_parts_made_and_ends_with_the_bytes_of_one_
         (("work", "shapes", "gradients", "--part", "0/2"), "warmup_checkpoints"),
         (("work", "shapes", SIGNAL), "give --part, such as --part 0/4, or --inputs"),
         (("work", "shapes", SIGNAL, "--part", "0/2", "--inputs"), "give --part, such as --part 0/4, or --inputs"),
+        (("work", "shapes", "validation_samples", "--part", "0/2"), "has no validation records"),
         (("work", "nothing", SIGNAL, "--part", "0/2"), "dataset 'nothing'"),
         (("work", "shapes", SIGNAL, "--part", "0/2", "--selection", KEY), "--selection is for benchmark_scores alone"),
         (("work", "shapes", ASKED, "--part", "0/2", "--selection", "random_b0.70_s0"), "target_model"),
@@ -105,6 +106,22 @@ def test_a_batch_that_cannot_be_divided_is_refused_before_a_run_and_by_a_plan_wh
         assert (refused.code, "warmup.batch_size 8 cannot be divided among 3" in refused.message) == (2, True)
     finally:
         registration.write_text(before)
+
+
+def test_a_run_takes_what_parts_found_of_the_images_and_the_tables_stay(copied: Path):
+    before = table_bytes(copied)
+    shutil.rmtree(copied / "tables" / "raw_dataset")
+    listed = xmas(copied, "work", "shapes", "raw_dataset", "--inputs")
+    assert (listed.code, listed.err.splitlines()[-1]) == (
+        0,
+        "images of shapes are listed for the parts of raw_dataset, in shards: 1",
+    )
+    part = xmas(copied, "work", "shapes", "raw_dataset", "--part", "0/2")
+    assert "raw_dataset of shapes: all shards are there" in part.err
+    assert list((copied / "work" / "raw_dataset").rglob("shard-00000000"))
+    assert xmas(copied, "select", "shapes", "--method", "xmas", "--budget", "0.2").code == 0
+    assert not list((copied / "work" / "raw_dataset").rglob("shard-*"))
+    assert table_bytes(copied) == before
 
 
 def test_inputs_are_made_without_any_shard(copied: Path):
