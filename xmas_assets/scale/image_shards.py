@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from xmas_assets.contracts.errors import StoreError
 from xmas_assets.data.image_check import CheckedImage, SeenImage, look_at
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.scale.engines import Advance
@@ -27,10 +28,17 @@ def write_list(path: Path, references: Iterable[str]) -> None:
 
 
 def shards_of_list(path: Path) -> list[Shard]:
-    """The shards of a list: its batches, in their order."""
-    with pa.memory_map(str(path)) as file:
-        reader = pa.ipc.open_file(file)
-        sizes = [reader.get_batch(index).num_rows for index in range(reader.num_record_batches)]
+    """The shards of a list: its batches, in their order.
+
+    Raises:
+        StoreError: If the list is damaged.
+    """
+    try:
+        with pa.memory_map(str(path)) as file:
+            reader = pa.ipc.open_file(file)
+            sizes = [reader.get_batch(index).num_rows for index in range(reader.num_record_batches)]
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StoreError(f"{path} is damaged; remove it, and run again: the images are then listed anew") from error
     return shards_of_groups(sizes, _SHARD_SIZE)
 
 

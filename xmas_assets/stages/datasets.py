@@ -88,7 +88,7 @@ def _stage(
     # Before they are read, so that a change meanwhile counts as one.
     hashes = dict(zip((*registration.annotations, *registration.test), registration.source_hashes(), strict=True))
     work = ImageWork(registration, workspace)
-    is_apart = engine.is_elsewhere or work.is_listed
+    is_apart = work.has_folder and (engine.is_elsewhere or work.is_listed)
     seen = seen_images(work.make(engine, listen and listen("images"))) if is_apart else ()
     store = home.image_store()
     reading = _Reading(ingest(registration, image_store=store, progress=progress, forgotten=forgotten, seen=seen))

@@ -30,7 +30,7 @@ _FOLDER, _LIST = "images", "references.arrow"
 
 @dataclass(frozen=True)
 class ImageWork:
-    """The look at the images of a dataset's records.
+    """The look at the images of a dataset's records, where they lie in a folder.
 
     Attributes:
         registration: Where records and images are.
@@ -49,9 +49,8 @@ class ImageWork:
         """List the references of all records, if that is not done yet; returns the shards that they make."""
         if not self.is_listed:
             self.registration.check_sources()
-            references = image_references(self.registration) if self.has_folder else ()
             with replacing(self._list) as unfinished:
-                write_list(unfinished, references)
+                write_list(unfinished, image_references(self.registration))
         return shards_of_list(self._list)
 
     def make(self, engine: Engine, progress: ProgressCallback | None = None) -> list[Path]:
@@ -85,8 +84,8 @@ class ImageWork:
 
     def remove(self) -> None:
         """Remove list and shards, also those of earlier states of the dataset: their rows may be forgotten by now."""
-        for folder in self.workspace.parent.glob(f"*/{_FOLDER}"):
-            remove(folder)
+        for listed in self.workspace.parent.glob(f"*/{_FOLDER}/{_LIST}"):
+            remove(listed.parent)
 
     @property
     def _list(self) -> Path:

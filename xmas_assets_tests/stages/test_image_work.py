@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from xmas_assets.contracts.errors import DatasetError
+from xmas_assets.contracts.errors import DatasetError, StoreError
 from xmas_assets.contracts.usage import metered
 from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
@@ -22,7 +22,7 @@ from xmas_assets.scale.image_shards import seen_images
 from xmas_assets.scale.processes import ProcessEngine
 from xmas_assets.stages.image_work import ImageWork, image_work
 from xmas_assets.stages.parts import make_part
-from xmas_assets_tests.data.making import picture, record, write
+from xmas_assets_tests.data.making import image_root, picture, record, seen, write
 from xmas_assets_tests.stages.images_read import N_IMAGES, make_dataset, open_home, read, workspace
 
 PROGRAM = "xmas_assets_tests.stages.images_read"
@@ -137,6 +137,18 @@ def test_images_that_are_no_files_are_left_to_the_run(tmp_path: Path):
         image_work(home, "made", "raw_dataset")
     with pytest.raises(DatasetError, match="has no validation records"):
         image_work(home, "made", "validation_samples")
+
+
+def test_a_damaged_list_is_refused_in_one_line(tmp_path: Path):
+    home = Home.open(tmp_path / "home")
+    Registration.create("made", [write(tmp_path, [seen()])], images=image_root(tmp_path)).save(home.root)
+    work = image_work(home, "made", "raw_dataset")
+    assert [shard.n_items for shard in work.list_images()] == [1]
+    (listed,) = work.workspace.glob("images/*")
+    for damaged in (b"", listed.read_bytes()[:-20]):
+        listed.write_bytes(damaged)
+        with pytest.raises(StoreError, match="damaged; remove it, and run again"):
+            work.make(SERIAL)
 
 
 @pytest.mark.slow
