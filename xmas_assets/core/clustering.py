@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from xmas_assets.core.arrays import FloatArray, IntArray
+from xmas_assets.core.arrays import FloatArray, IntArray, Rows
 from xmas_assets.core.similarity import first_of_equal, unit_rows
 
 _PRODUCTS = 2**23  # inner products held at once
@@ -169,7 +169,7 @@ def nearest_centroid(values: FloatArray, centroids: NDArray[np.float32], *, orig
 
 
 def spherical_kmeans(
-    values: FloatArray, n_clusters: int, *, seed: int, max_iterations: int = 50, initial: FloatArray | None = None
+    values: Rows, n_clusters: int, *, seed: int, max_iterations: int = 50, initial: FloatArray | None = None
 ) -> tuple[IntArray, FloatArray]:
     """Group samples by direction: centroids of unit length, each sample at the one of largest inner product.
 
@@ -197,7 +197,7 @@ def spherical_kmeans(
         >>> spherical_kmeans(np.array([[1.0, 0.1], [0.0, 2.0], [5.0, 0.0]]), 2, seed=0)[0].tolist()
         [1, 0, 1]
     """
-    if values.ndim != 2 or len(values) == 0:
+    if len(values.shape) != 2 or len(values) == 0:
         raise ValueError(f"values must have shape (n_samples >= 1, n_features), got {values.shape}")
     if n_clusters < 1 or max_iterations < 1:
         raise ValueError(f"n_clusters and max_iterations must be >= 1, got {n_clusters} and {max_iterations}")
@@ -219,7 +219,7 @@ def spherical_kmeans(
     return labels.astype(np.int64), centroids[used]
 
 
-def _assign(values: FloatArray, centroids: FloatArray) -> tuple[IntArray, FloatArray, NDArray[np.float64]]:
+def _assign(values: Rows, centroids: FloatArray) -> tuple[IntArray, FloatArray, NDArray[np.float64]]:
     """Each sample's best centroid and inner product with it, and the sum of every centroid's samples.
 
     Of equal centroids the first gets the samples.

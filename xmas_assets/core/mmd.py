@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xmas_assets.core.arrays import FloatArray, IntArray
+from xmas_assets.core.arrays import FloatArray, IntArray, Rows
 
 LARGEST_PART = 4096  # rows; its kernel is 128 MiB
 _BATCH = 2**22  # numbers held at once in small clusters' kernels and vectors: 32 MiB
 
 
-def mmd_ranks(values: NDArray[Any], labels: IntArray, *, bandwidth: float) -> tuple[IntArray, NDArray[np.float64]]:
+def mmd_ranks(values: Rows, labels: IntArray, *, bandwidth: float) -> tuple[IntArray, NDArray[np.float64]]:
     """Each row's place in the greedy order of its cluster, and how dense each cluster is.
 
     A cluster beyond ``LARGEST_PART`` rows is dealt out into equal parts that are ordered apart and take turns: time

@@ -1,6 +1,8 @@
 """Signals by name, opened only when asked for, and put into the order of the rows' names."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from xmas_assets.contracts.errors import SelectionError
 from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.core.arrays import Rows
 
 Array = NDArray[Any]
 _BLOCK_BYTES = 32 * 2**20
@@ -98,6 +101,18 @@ class OrderedSignals(Mapping[str, Array]):
             return self._known[name][rows]
         return self._open(name)[self._order[rows]]
 
+    def rows(self, name: str, as_vectors: Callable[[Array], Array] | None = None) -> Rows:
+        """A signal's rows in order, each as a vector: those of a memory map are read, and made ready, when indexed.
+
+        Args:
+            name: A signal that has a value per row.
+            as_vectors: Makes vectors, shape (n_rows, width), of some rows' values; default their numbers in a row.
+        """
+        as_vectors = as_vectors or _in_a_row
+        if _is_mapped(self._open(name)):
+            return _MappedRows(partial(self.take, name), self.n_samples, as_vectors)
+        return as_vectors(self[name])
+
     def blocks(self, name: str, rows: NDArray[np.int64] | None = None) -> Iterator[Array]:
         """Give a signal's rows in blocks of about 32 MiB, so that one too large to be copied is never whole in memory.
 
@@ -132,6 +147,34 @@ class OrderedSignals(Mapping[str, Array]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._known or name in self._signals
+
+
+def _is_mapped(values: Array | None) -> bool:
+    """Whether an array is a memory map of a file, or a view of one."""
+    while isinstance(values, np.ndarray) and not isinstance(values, np.memmap):
+        values = values.base
+    return isinstance(values, np.memmap)
+
+
+def _in_a_row(values: Array) -> Array:
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+class _MappedRows:
+    """Vectors of rows that lie on disk; indexed by an array of rows of any shape, or a slice."""
+
+    def __init__(self, take: Callable[[NDArray[np.int64]], Array], n_rows: int, as_vectors: Callable[[Array], Array]):
+        self._take = take
+        self._as_vectors = as_vectors
+        one = as_vectors(take(np.arange(1)))
+        self.shape, self.dtype = (n_rows, one.shape[1]), one.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any, /) -> Array:
+        wanted = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
+        return self._as_vectors(self._take(wanted.ravel())).reshape(*wanted.shape, self.shape[1])
 
 
 def is_per_row(name: str) -> bool:

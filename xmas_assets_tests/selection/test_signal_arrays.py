@@ -3,7 +3,9 @@ import pytest
 
 import xmas_assets.selection.signal_arrays as module
 from xmas_assets.contracts.signals import SIGNALS
+from xmas_assets.selection.registry import METHODS
 from xmas_assets.selection.signal_arrays import OrderedSignals, Signals, id_order
+from xmas_assets_tests.selection.cases import make_signals
 
 
 def test_nothing_is_opened_before_it_is_asked_for():
@@ -58,3 +60,27 @@ def test_what_does_not_belong_to_rows_is_not_reordered():
 
 def test_every_signal_says_what_it_is():
     assert all(source.asset and source.table and source.column and source.description for source in SIGNALS.values())
+
+
+@pytest.mark.parametrize("method", ["coincide", "semdedup", "self_sup"])
+def test_what_lies_on_disk_is_chosen_from_as_if_it_were_in_memory(tmp_path, method):
+    in_memory = make_signals(120, seed=4)
+    on_disk = dict(in_memory)
+    for name in ("block_activations", "pooled_features"):
+        np.save(tmp_path / f"{name}.npy", in_memory[name])
+        on_disk[name] = np.load(tmp_path / f"{name}.npy", mmap_mode="r")
+    held, mapped = (METHODS[method]().prepare(signals) for signals in (in_memory, on_disk))
+    assert {name: values.tobytes() for name, values in held.items()} == {
+        name: values.tobytes() for name, values in mapped.items()
+    }
+
+
+def test_rows_of_a_memory_map_are_read_when_they_are_indexed(tmp_path):
+    values = np.arange(24, dtype=np.float16).reshape(4, 3, 2)
+    np.save(tmp_path / "values.npy", values)
+    signals = {"sample_ids": np.array(list("dcba")), "block_activations": np.load(tmp_path / "values.npy", "r")}
+    rows = OrderedSignals(signals, id_order(signals)).rows("block_activations")
+    assert not isinstance(rows, np.ndarray)
+    assert (len(rows), rows.shape, rows.dtype) == (4, (4, 6), np.float16)
+    np.testing.assert_array_equal(rows[1:3], values[[2, 1]].reshape(2, 6))
+    np.testing.assert_array_equal(rows[np.array([[0, 3]])], values[[[3, 0]]].reshape(1, 2, 6))

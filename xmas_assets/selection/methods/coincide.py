@@ -9,8 +9,9 @@ from pydantic import Field
 
 from xmas_assets.contracts.section import LARGEST_SEED, MOST
 from xmas_assets.core.allocation import allocate_by_weight, group_heads
-from xmas_assets.core.arrays import FloatArray, IntArray
-from xmas_assets.core.clustering import fine_n_clusters, spherical_kmeans
+from xmas_assets.core.arrays import FloatArray, IntArray, Rows
+from xmas_assets.core.clustering import fine_n_clusters
+from xmas_assets.core.clusters_by_parts import spherical_clusters
 from xmas_assets.core.mmd import mmd_ranks
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
@@ -61,15 +62,15 @@ class Coincide(Method):
     )
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
-        activations = signals["block_activations"]
-        flat = activations.reshape(len(activations), -1)
-        n_clusters = self.n_clusters or fine_n_clusters(len(flat))
-        labels, centroids = spherical_kmeans(
-            flat, n_clusters, seed=self.cluster_seed, max_iterations=self.max_iterations
+        rows = signals.rows("block_activations")
+        n_clusters = self.n_clusters or fine_n_clusters(len(rows))
+        labels, centroids = spherical_clusters(
+            rows, n_clusters, seed=self.cluster_seed, max_iterations=self.max_iterations
         )
-        return self.describe_clusters(flat, labels, centroids.reshape(-1, *activations.shape[1:]))
+        shape = signals.take("block_activations", np.arange(1)).shape[1:]
+        return self.describe_clusters(rows, labels, centroids.reshape(-1, *shape))
 
-    def describe_clusters(self, features: Array, labels: IntArray, centroids: Array) -> dict[str, Array]:
+    def describe_clusters(self, features: Rows, labels: IntArray, centroids: Array) -> dict[str, Array]:
         """Order the rows of given clusters, and score the clusters.
 
         Args:

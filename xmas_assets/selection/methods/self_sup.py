@@ -9,7 +9,8 @@ from pydantic import Field
 
 from xmas_assets.contracts.section import LARGEST_SEED, MOST
 from xmas_assets.core.arrays import IntArray
-from xmas_assets.core.clustering import default_n_clusters, spherical_kmeans
+from xmas_assets.core.clustering import default_n_clusters
+from xmas_assets.core.clusters_by_parts import cosines_to_own, spherical_clusters
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.reasons import Standing
@@ -43,12 +44,12 @@ class SelfSup(Method):
     cluster_seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of k-means.")
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
-        directions = unit_rows(signals["pooled_features"])
+        directions = signals.rows("pooled_features", unit_rows)
         n_clusters = self.n_clusters or default_n_clusters(len(directions))
-        labels, centroids = spherical_kmeans(
+        labels, centroids = spherical_clusters(
             directions, n_clusters, seed=self.cluster_seed, max_iterations=self.max_iterations
         )
-        cosines = np.einsum("ij,ij->i", directions, centroids[labels])
+        cosines = cosines_to_own(directions, labels, centroids)
         ranked_rows = np.argsort(cosines if self.keep == "hard" else -cosines, kind="stable")
         return {"ranked_rows": ranked_rows, "labels": labels, "cosines": cosines}
 

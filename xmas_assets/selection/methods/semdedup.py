@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from xmas_assets.contracts.section import LARGEST_SEED, MOST
-from xmas_assets.core.arrays import IntArray
-from xmas_assets.core.clustering import fine_n_clusters, spherical_kmeans
+from xmas_assets.core.arrays import IntArray, Rows
+from xmas_assets.core.clustering import fine_n_clusters
+from xmas_assets.core.clusters_by_parts import cosines_to_own, spherical_clusters
 from xmas_assets.core.similarity import unit_rows
 from xmas_assets.selection.base import Cost, Method
 from xmas_assets.selection.reasons import Standing
@@ -62,15 +63,15 @@ class SemDeDup(Method):
     )
 
     def _prepare(self, signals: OrderedSignals) -> dict[str, Array]:
-        directions = unit_rows(signals["pooled_features"])
+        directions = signals.rows("pooled_features", unit_rows)
         n_clusters = self.n_clusters or fine_n_clusters(len(directions))
-        labels, centroids = spherical_kmeans(
+        labels, centroids = spherical_clusters(
             directions, n_clusters, seed=self.cluster_seed, max_iterations=self.max_iterations
         )
-        cosines = np.einsum("ij,ij->i", directions, centroids[labels])
+        cosines = cosines_to_own(directions, labels, centroids)
         return self.compare_rows(directions, labels, 1 - cosines) | {"labels": labels}
 
-    def compare_rows(self, directions: Array, labels: IntArray, distances: Array) -> dict[str, Array]:
+    def compare_rows(self, directions: Rows, labels: IntArray, distances: Array) -> dict[str, Array]:
         """Each row's largest cosine to a row before it in its cluster.
 
         Args:
