@@ -1,6 +1,6 @@
 """How far plans are off: stages measured on a few rows, planned for all, then run, and both compared.
 
-``python -m benchmarks.plan_error`` prints a table for the demo, and with ``--easy-vqa`` one for 6,000 rows of that.
+``python -m benchmarks.plan_error`` prints a table for the demo, with ``--dataset easy_vqa`` for 6,000 rows of that.
 """
 
 import argparse
@@ -65,23 +65,22 @@ def _was(home: Home, dataset: str, stage: PlannedStage) -> Usage:
 
 
 def main() -> None:
-    """Compare on the demo, and on easy-VQA where it is given."""
+    """Compare on the demo, or on easy-VQA."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=400, help="rows of the larger part that is measured")
-    parser.add_argument("--easy-vqa", action="store_true", help="also the study's 6,000 rows of easy-VQA")
+    parser.add_argument("--dataset", choices=("demo", "easy_vqa"), default="demo", help="what is planned and run")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Home.open(Path(folder) / "home")
-        toy = home.path("toy", "demo")
-        generate(SyntheticSettings(), toy)
-        files = {"annotations": [toy / "train.json"], "test": [toy / "test.json"], "images": toy}
-        home.register(Registration.create("demo", **files, generated="toy"))
-        compare(home, "demo", n_rows=options.rows)
-        if options.easy_vqa:
-            images = MAKERS["easy_vqa"](home.path("data"))
-            files = {"annotations": [home.path("data") / "train.json"], "test": [home.path("data") / "test.json"]}
-            home.register(Registration.create("easy_vqa", **files, images=images))
-            compare(home, "easy_vqa", n_rows=options.rows)
+        files = home.path("data")
+        if options.dataset == "demo":
+            generate(SyntheticSettings(), files)
+            images, made = files, "toy"
+        else:
+            images, made = MAKERS["easy_vqa"](files), ""
+        sources = {"annotations": [files / "train.json"], "test": [files / "test.json"], "images": images}
+        home.register(Registration.create(options.dataset, **sources, generated=made))
+        compare(home, options.dataset, n_rows=options.rows)
 
 
 if __name__ == "__main__":
