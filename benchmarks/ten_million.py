@@ -1,9 +1,9 @@
 """From a file of records to exports at 1M and 10M rows: seconds and peak memory of each stage, and the slope.
 
-Run: python -m benchmarks.ten_million [--rows N ...] [--folder FOLDER] [--keep]. Rows are made up: one or two short
-turns, and a hundred image files that all rows share. No model reads them: trajectories, answer scores and lengths are
-drawn, and only their tables are written as a pass writes them. Each stage runs in a process of its own, on one thread;
-its peak has the libraries in it (about 300 MiB).
+Run: python -m benchmarks.ten_million [--rows N ...] [--folder FOLDER] [--keep [--only STAGE ...]]. Rows are made up:
+one or two short turns, and a hundred image files that all rows share. No model reads them: trajectories, answer scores
+and lengths are drawn, and only their tables are written as a pass writes them. Each stage runs in a process of its own,
+on one thread; its peak has the libraries in it (about 300 MiB).
 """
 
 import argparse
@@ -52,15 +52,16 @@ def main() -> None:
     parser.add_argument(
         "--keep", action="store_true", help="Leave the homes there, and go on with those that are there."
     )
+    parser.add_argument("--only", nargs="+", default=[""], help="Of a kept home: stages whose names begin so.")
     options = parser.parse_args()
     costs: dict[int, dict[str, Cost]] = {}
     for n_rows in options.rows:
         print(f"\n| {n_rows:,} rows | CPU, s | clock, s | peak, MiB |\n|---|---|---|---|", flush=True)
         if options.keep:
-            costs[n_rows] = measure(options.folder / str(n_rows), n_rows)
+            costs[n_rows] = measure(options.folder / str(n_rows), n_rows, tuple(options.only))
         else:
             with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-                costs[n_rows] = measure(Path(folder), n_rows)
+                costs[n_rows] = measure(Path(folder), n_rows, ("",))
     for smaller, larger in zip(options.rows, options.rows[1:], strict=False):
         print(f"\nslopes of CPU seconds between {smaller:,} and {larger:,} rows:")
         for stage, (seconds, _, _) in costs[larger].items():
@@ -68,8 +69,8 @@ def main() -> None:
                 print(f"- {stage}: {math.log(seconds / costs[smaller][stage][0]) / math.log(larger / smaller):.2f}")
 
 
-def measure(folder: Path, n_rows: int) -> dict[str, Cost]:
-    """Cost of each stage; a printed row for each."""
+def measure(folder: Path, n_rows: int, only: tuple[str, ...]) -> dict[str, Cost]:
+    """Cost of each stage whose name begins with one of ``only``; a printed row for each."""
     folder.mkdir(parents=True, exist_ok=True)
     stages: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
         ("read the records", ingest, ()),
@@ -84,6 +85,8 @@ def measure(folder: Path, n_rows: int) -> dict[str, Cost]:
         in_child(make, folder, n_rows)
     costs = {}
     for name, run, more in stages:
+        if not name.startswith(only):
+            continue
         try:
             costs[name] = in_child(timed, run, folder, *more)
         except Exception as error:

@@ -33,6 +33,7 @@ class Coincide(Method):
     share of what is left. There what the last clusters cannot hold is lost; here it is handed on to the others.
 
     Rows without image take part with a zero image half. Clusters are spherical k-means; the published engine is faiss.
+    More than a million rows are clustered in two steps (``core.clusters_by_parts``).
     """
 
     name: ClassVar[str] = "coincide"

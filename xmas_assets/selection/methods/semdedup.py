@@ -30,7 +30,8 @@ class SemDeDup(Method):
     ``reference`` tries the listed epsilons, takes the one that leaves fewest rows but enough, and cuts the last
     clusters off, as the published code does (which stops if even the fewest are twice what was asked for: here they
     are cut too). If no epsilon leaves enough, it does as the default. ``keep="easy"`` turns the order round; the
-    published code then turns it twice, back to hard rows first.
+    published code then turns it twice, back to hard rows first. More than a million rows are clustered in two steps
+    (``core.clusters_by_parts``).
     """
 
     name: ClassVar[str] = "semdedup"
