@@ -1,11 +1,13 @@
 """Images of a list, looked at shard by shard. Loaded by each worker, so it loads little."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+from PIL import Image
 
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.data.image_check import CheckedImage, SeenImage, look_at
@@ -14,6 +16,7 @@ from xmas_assets.scale.engines import Advance
 from xmas_assets.scale.shards import Shard, shards_of_groups
 
 _SHARD_SIZE = 512
+_BLOCKS = 4  # of 16 MiB
 _LISTED = pa.schema([pa.field("asked", pa.string(), nullable=False)])
 _FOUND = pa.struct([("ref", pa.string()), ("sha256", pa.string()), ("notices", pa.list_(pa.string()))])
 _SEEN = pa.schema([*_LISTED, pa.field("stamp", pa.string(), nullable=False), pa.field("found", _FOUND)])
@@ -59,12 +62,24 @@ class LookAtImages:
         with pa.memory_map(str(self.listed)) as file:
             references: list[str] = pa.ipc.open_file(file).get_batch(shard.index)["asked"].to_pylist()
         rows = []
-        for ref in references:
-            asked, stamp, found = look_at(self.root, ref)
-            rows.append({"asked": asked, "stamp": stamp, "found": found and found._asdict()})
-            advance(1)
+        with _memory_kept():
+            for ref in references:
+                asked, stamp, found = look_at(self.root, ref)
+                rows.append({"asked": asked, "stamp": stamp, "found": found and found._asdict()})
+                advance(1)
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, _SEEN) as writer:
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=_SEEN))
+
+
+@contextmanager
+def _memory_kept() -> Iterator[None]:
+    """Have Pillow use the memory of one image for the next: a third of the time goes into memory that is new."""
+    before = Image.core.get_blocks_max()
+    Image.core.set_blocks_max(_BLOCKS)
+    try:
+        yield
+    finally:
+        Image.core.set_blocks_max(before)
 
 
 def seen_images(shards: Iterable[Path]) -> Iterator[SeenImage]:
