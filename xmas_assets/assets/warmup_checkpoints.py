@@ -31,7 +31,7 @@ def warmup_checkpoints(
     settings, registration = home.settings(dataset), home.registration(dataset)
     versions = (raw_dataset.version, base_model.version, settings.base_model.digest(), settings.warmup.digest())
     key = combine(*versions, *settings.workers.ranks.identity, *map(str, registration.grown[:1]))
-    rows = warmup_rows(raw_dataset["samples"].column("sample_id")[: registration.n_first], settings.warmup)
+    rows = warmup_rows(raw_dataset["samples"].text("sample_id")[: registration.n_first], settings.warmup)
     with home.stage("warmup_checkpoints", dataset, key=key) as workspace:
         checkpoints = warm_up(
             base=read_base(base_model),

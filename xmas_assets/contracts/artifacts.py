@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,7 +189,7 @@ class ScalarTrajectories:
         steps: Optimiser steps of the checkpoints, ascending.
     """
 
-    sample_ids: NDArray[np.object_]
+    sample_ids: NDArray[Any]
     sums: NDArray[np.float32]
     steps: tuple[int, ...]
 

@@ -28,6 +28,8 @@ def stored_signals(home: Home, dataset: str, *, mapped_bytes: int = _MAPPED_BYTE
 
     def opener(source: Source) -> Array:
         table = home.stored(source.asset, dataset)[source.table]
+        if source.column == "sample_id":
+            return table.text(source.column)
         width = getattr(table.schema.field(source.column).type, "list_size", 0)  # 0: no fixed-size list
         if 4 * width * table.n_rows < mapped_bytes:
             return read_values(table, source.column)

@@ -135,7 +135,7 @@ def read_sums(stored: StoredTables) -> ScalarTrajectories:
         values = pl.Series(batch.column(0)).to_numpy().reshape(batch.num_rows, len(steps), -1)
         sums[start : start + len(values)] = leading_sums(values)
         start += len(values)
-    return ScalarTrajectories(table.column("sample_id"), sums, steps)
+    return ScalarTrajectories(table.text("sample_id"), sums, steps)
 
 
 def read_base(base_model: StoredTables) -> Path:

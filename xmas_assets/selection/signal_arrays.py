@@ -55,7 +55,7 @@ def id_order(signals: Mapping[str, Array]) -> NDArray[np.int64]:
     if "sample_ids" not in signals:
         raise SelectionError("the signals lack 'sample_ids', the rows' names; add them (asset raw_dataset makes them)")
     # 16 bytes an id, and sorted several times as fast as Python's strings.
-    ids = np.asarray(signals["sample_ids"]).astype(np.dtypes.StringDType())
+    ids = np.asarray(signals["sample_ids"]).astype(np.dtypes.StringDType(), copy=False)
     order = np.arange(len(ids), dtype=np.int64)
     if not (ids[:-1] < ids[1:]).all():
         order = np.argsort(ids, kind="stable").astype(np.int64)

@@ -96,6 +96,15 @@ class Table:
         """
         return pl.Series(name, self.arrow([name]).column(0)).to_numpy()
 
+    def text(self, name: str) -> np.ndarray[Any, np.dtypes.StringDType]:
+        """A column of text without null, shape (n_rows,), in numpy's strings: 16 bytes each, and no Python object."""
+        values = np.empty(self.n_rows, dtype=np.dtypes.StringDType())
+        start = 0
+        for batch in self.batches([name]):
+            values[start : start + len(batch)] = pl.Series(batch.column(0)).to_numpy()
+            start += len(batch)
+        return values
+
     def take(self, name: str, rows: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[Any]]:
         """Some rows of a column, in the order asked for, shape as ``column``; of the others, a batch is in memory."""
         order = np.argsort(rows, kind="stable")
