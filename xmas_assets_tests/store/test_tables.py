@@ -41,6 +41,14 @@ def test_columns_come_as_arrays_and_fixed_size_lists_in_two_dimensions(tmp_path)
     assert table.column("ok").dtype == np.bool_
 
 
+def test_text_comes_in_numpys_strings_over_several_batches(tmp_path):
+    words = [f"{'x' * (number % 40)}{number}é" for number in range(40_000)]
+    write_tables(tmp_path, {"words": pl.DataFrame({"word": words})})
+    read = open_tables(tmp_path)["words"].text("word")
+    assert read.dtype == np.dtypes.StringDType()
+    assert read.tolist() == words
+
+
 def test_arrays_of_three_dimensions_come_back_in_their_shape_and_nulls_as_nan(tmp_path):
     values = np.random.default_rng(0).random((4, 3, 2)).astype(np.float32)
     frame = pl.DataFrame({"v": pl.Series(values), "x": [1.0, None, 3.0, 4.0]})
