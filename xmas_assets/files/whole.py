@@ -1,5 +1,6 @@
 """Whole files and folders: hashed, and written so that a reader never sees half of one."""
 
+import glob
 import hashlib
 import os
 import secrets
@@ -94,11 +95,16 @@ def replacing_folder(target: Path) -> Iterator[Path]:
                 former.replace(target)
 
 
+def _prefix(name: str) -> str:
+    """What the names of a file begin with while it is unfinished."""
+    return f".{name[:40]}."
+
+
 @contextmanager
 def temporary_path(target: Path) -> Iterator[Path]:
     """Give a free path in the folder of ``target``, which is made; the file or folder left at it is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}{UNFINISHED}")
+    unfinished = target.with_name(f"{_prefix(target.name)}{secrets.token_hex(8)}{UNFINISHED}")
     try:
         yield unfinished
     finally:
@@ -148,9 +154,14 @@ def copy_into(directory: Path, files: Iterable[Path]) -> None:
         shutil.copyfile(path, directory / path.name)
 
 
-def remove_unfinished(directory: Path) -> list[str]:
-    """Remove what killed processes left unfinished in a folder that nobody else is writing in; returns its names."""
-    leftovers = sorted(directory.glob(f"*{UNFINISHED}"))
+def remove_unfinished(directory: Path, *, of: str = "") -> list[str]:
+    """Remove what killed processes left unfinished in a folder; returns its names.
+
+    Args:
+        directory: Nobody else is writing in it.
+        of: A file's name: only what was to become that file, which nobody else is writing.
+    """
+    leftovers = sorted(directory.glob(f"{glob.escape(_prefix(of)) if of else ''}*{UNFINISHED}"))
     for leftover in leftovers:
         remove(leftover)
     return [leftover.name for leftover in leftovers]

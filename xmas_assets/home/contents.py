@@ -17,7 +17,7 @@ from xmas_assets.contracts.artifacts import Checkpoint
 from xmas_assets.contracts.errors import StoreError
 from xmas_assets.files.model_content import model_digest, model_files
 from xmas_assets.files.notes import note_bytes
-from xmas_assets.files.whole import file_stamps, replacing
+from xmas_assets.files.whole import file_stamps, remove_unfinished, replacing
 from xmas_assets.home.stored_tables import StoredTables, read_checkpoints
 from xmas_assets.store.reading import SUFFIX, remedy_for
 
@@ -110,6 +110,7 @@ class Contents:
         self.lock.parent.mkdir(exist_ok=True)
         with FileLock(self.lock):
             self._memory = None
+            remove_unfinished(self.path.parent, of=self.path.name)
             kept = {place: known for place, known in self._known().items() if (self.root / place).is_dir()}
             yield kept
             self._memory = _Memory(known=kept)

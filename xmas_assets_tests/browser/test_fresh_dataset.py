@@ -29,6 +29,7 @@ def keep_picture(page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
+@pytest.mark.slow
 def test_materialize_on_a_subset_makes_what_it_needs_and_asks_nothing(page, served):
     wait_for(lambda: "fresh" in dataset_partitions(served), "the sensor to add the dataset", seconds=90)
     materialize_new_selection(page, served, "xmas_b0.20_s0", dataset="fresh")

@@ -63,6 +63,7 @@ def test_a_missing_value_is_an_empty_cell(tmp_path):
     assert "          1.25    text " in picture
 
 
+@pytest.mark.slow
 def test_progress_is_drawn_on_a_terminal_and_nowhere_else(tmp_path):
     words = write_dataset(tmp_path / "data", [row(number) for number in range(4)])
     piped(tmp_path, "dataset", "add", "small", *words)

@@ -54,6 +54,7 @@ def test_it_is_in_the_list_of_methods(copied, installed):
     assert "short_answers" not in run(copied, None, "methods").stdout
 
 
+@pytest.mark.slow
 def test_the_code_location_of_the_ui_runs_it(selected, installed):
     words = ("asset", "materialize", "--select", "selected_subset", "--partition", f"shapes|{KEY}")
     done = run(selected, installed, *words, "-m", "xmas_assets.definitions", module="dagster")
@@ -80,6 +81,7 @@ def test_the_manifest_names_package_and_version_and_is_verified_with_it(selected
     assert "come out the same; not as in the manifest: short-answers 1.2.3 there, 1.3.0 here\n" in other
 
 
+@pytest.mark.slow
 def test_parameters_of_a_method_that_is_gone_stop_that_method_only_and_are_said_once(selected, tmp_path):
     file = selected / "datasets" / "shapes.yaml"
     before = file.read_text()

@@ -30,6 +30,7 @@ def files_no_larger_than(n_bytes: int):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_tables_are_written_leaves_the_old_tables_and_then_goes_on(tmp_path):
     home, noise = tmp_path / "home", np.random.default_rng(0).bytes(6_000_000).hex()
     words = write_dataset(tmp_path / "data", [row(0)])

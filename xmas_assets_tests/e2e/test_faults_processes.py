@@ -53,6 +53,7 @@ def run(home: Path, method: str) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_runs_of_one_dataset_at_once_both_end_well_and_give_what_one_after_the_other_gives(tmp_path, built):
     register(tmp_path)

@@ -36,6 +36,7 @@ def counted(tmp_path_factory):
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [*COMMANDS, "look for the first time", "make five more"])
 def test_twenty_selections_ask_as_much_as_five(counted, what):
     assert 0 < counted[20][what] < counted[5][what] + 15  # less than one for each selection more

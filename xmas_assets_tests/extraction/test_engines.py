@@ -66,7 +66,10 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-@pytest.mark.parametrize("name", ["signals", "gradients", "embeddings", "lengths"])
+@pytest.mark.parametrize(
+    "name",
+    ["signals", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gradients", "embeddings")), "lengths"],
+)
 def test_processes_and_parts_leave_the_files_and_notices_of_a_serial_run(makers, tmp_path: Path, name: str):
     make = makers[name]
     alone = make(tmp_path / "serial", SERIAL)

@@ -130,3 +130,13 @@ def test_a_damaged_memory_is_as_none(home, content):
     (home.root / "contents.json").write_bytes(content)
     assert Home.open(home.root).stored("clusters", "tiny").version
     assert Home.open(home.root).stored("proxy_checkpoints", "tiny").version
+
+
+def test_what_a_kill_left_of_the_file_goes_when_it_is_next_written_and_nothing_else_does(home):
+    left = home.root / ".contents.json.0123456789abcdef.unfinished"
+    other = home.root / ".settings.yaml.0123456789abcdef.unfinished"
+    left.write_text("{")
+    other.write_text("half")
+    home.contents.forget(home.table_directory("clusters", "tiny"))
+    assert not left.exists()
+    assert other.exists()

@@ -42,6 +42,7 @@ def made(folder: Path) -> list[int]:
 ALL = [shard.index for shard in SHARDS]
 
 
+@pytest.mark.slow
 def test_the_shard_of_a_killed_actor_is_made_by_another_each_once_with_the_bytes_of_a_serial_run(tmp_path, serial):
     done = run(tmp_path, "killed")
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ from study.report import write_report
 from study.running import RESULTS
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # on a busy machine
 def test_the_page_is_redrawn_from_the_stored_results_alone(tmp_path):
     page = write_report(tmp_path)
