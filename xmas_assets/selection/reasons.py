@@ -99,17 +99,17 @@ def reasons_table(
     n_samples = len(kept)
     scores = np.full(n_samples, np.nan) if standing.scores is None else standing.scores.astype(np.float64)
     has_score = np.logical_not(np.isnan(scores))
-    names = np.array(list(standing.group_names) or [None], dtype=object)
+    names = pl.Series(list(standing.group_names) or [None], dtype=pl.String)
     n_kept = np.bincount(standing.groups, weights=kept).astype(np.int64)
     ranks = _ranks(standing.order, standing.groups)
     nearest = np.full(n_samples, -1) if stand_ins is None else stand_ins
     columns = {
         "row": rows,
-        "sample_id": sample_ids.tolist(),
+        "sample_id": pl.Series(sample_ids, dtype=pl.String),
         "kept": kept,
         "score": pl.Series(scores).fill_nan(None),
-        "score_name": [score_name if known else None for known in has_score.tolist()],
-        "group": names[standing.groups].tolist(),
+        "score_name": _known(pl.repeat(score_name, n_samples, dtype=pl.String, eager=True), has_score),
+        "group": names.gather(standing.groups),
         "rank_in_group": _known(ranks, ranks > 0),
         "kept_of_group": n_kept[standing.groups],
         "stands_for_row": _known(rows[nearest], nearest >= 0),
@@ -117,7 +117,7 @@ def reasons_table(
     return pl.DataFrame(columns, schema=REASONS)
 
 
-def _known(values: IntArray, known: NDArray[np.bool_]) -> pl.Series:
+def _known(values: IntArray | pl.Series, known: NDArray[np.bool_]) -> pl.Series:
     """The values where they are known, and null elsewhere."""
     return pl.Series(values).set(pl.Series(np.logical_not(known)), None)
 

@@ -53,9 +53,7 @@ def write_explorer_of(home: Home, dataset: str, *, space: str | None = None, mos
     space = _mapped_by(dataset, stored_spaces(signals), space)
     n_rows = samples.n_rows
     rows = np.sort(np.random.default_rng(0).permutation(n_rows)[:most_rows])
-    placed, points = space_rows(signals, space)
-    shown = np.isin(placed, rows)
-    placed, points = placed[shown], points[shown]
+    placed, points = space_rows(signals, space, rows)
     notes = []
     if n_rows > len(rows):
         notes.append(f"This page shows a random sample: {len(rows):,} of {n_rows:,} rows.")

@@ -42,9 +42,16 @@ def space_points(signals: Signals, space: str) -> NDArray:
     return space_rows(signals, space)[1]
 
 
-def space_rows(signals: Signals, space: str) -> tuple[IntArray, NDArray]:
-    """Which rows have a place in a space, ascending, and these places; see ``space_points``."""
+def space_rows(signals: Signals, space: str, among: IntArray | None = None) -> tuple[IntArray, NDArray]:
+    """Which rows have a place in a space, ascending, and these places; see ``space_points``.
+
+    Args:
+        signals: Of the dataset.
+        space: One of ``stored_spaces``.
+        among: Only these rows, ascending: of a signal that lies on disk, no others are read.
+    """
     needs, join = _SPACES[space]
-    values = join(*(signals[need] for need in needs))
+    values = join(*(signals[need] if among is None else signals[need][among] for need in needs))
     present = rows_with_values(values)
-    return np.flatnonzero(present), values[present]
+    rows = np.flatnonzero(present)
+    return (rows if among is None else among[rows]), values[present]
