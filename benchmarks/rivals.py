@@ -91,9 +91,9 @@ def vectors_of(path: Path, n_rows: int, shape: tuple[int, ...] = (WIDTH,)) -> np
         for number in range(n_times):
             place = libc.mmap(start + number * n_bytes, n_bytes, mmap.PROT_READ, private | fixed, stream.fileno(), 0)
             assert place == start + number * n_bytes, "the addresses were not given"
-    values = np.ctypeslib.as_array((ctypes.c_float * (n_rows * WIDTH)).from_address(start))
+    numbers = (ctypes.c_float * (n_rows * WIDTH)).from_address(start)
     mapped = np.memmap(path, np.float32, "r", shape=(1,))
-    whole = np.ndarray.__new__(np.memmap, (n_rows, *shape), np.float32, values)
+    whole = np.ndarray.__new__(np.memmap, (n_rows, *shape), np.float32, memoryview(numbers))
     whole.__array_finalize__(mapped)
     return whole
 

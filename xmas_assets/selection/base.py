@@ -156,7 +156,7 @@ class Method(BaseModel):
             for rows, was_kept, how, near in parts
             if len(rows)
         ]
-        return pl.concat(tables).sort("row", maintain_order=True)
+        return tables[0] if len(tables) == 1 else pl.concat(tables).sort("row", maintain_order=True)
 
     def _reading(
         self,

@@ -86,7 +86,7 @@ def reasons_table(
     score_name: str = "",
     stand_ins: IntArray | None = None,
 ) -> pl.DataFrame:
-    """The columns ``REASONS`` of rows given by their positions in ``sample_id`` order.
+    """The columns ``REASONS`` of rows given by their positions in ``sample_id`` order, by ascending row of the dataset.
 
     Args:
         standing: Of n_samples rows.
@@ -97,21 +97,24 @@ def reasons_table(
         stand_ins: As from ``core.stand_ins``, shape (n_samples,); None: the method compares no rows.
     """
     n_samples = len(kept)
-    scores = np.full(n_samples, np.nan) if standing.scores is None else standing.scores.astype(np.float64)
+    # Each column is put in order by itself: a sorted table would be all of them twice.
+    place = np.argsort(rows, kind="stable")
+    groups = standing.groups[place]
+    scores = np.full(n_samples, np.nan) if standing.scores is None else standing.scores[place].astype(np.float64)
     has_score = np.logical_not(np.isnan(scores))
     names = pl.Series(list(standing.group_names) or [None], dtype=pl.String)
     n_kept = np.bincount(standing.groups, weights=kept).astype(np.int64)
-    ranks = _ranks(standing.order, standing.groups)
-    nearest = np.full(n_samples, -1) if stand_ins is None else stand_ins
+    ranks = _ranks(standing.order, standing.groups)[place]
+    nearest = np.full(n_samples, -1) if stand_ins is None else stand_ins[place]
     columns = {
-        "row": rows,
-        "sample_id": pl.Series(sample_ids, dtype=pl.String),
-        "kept": kept,
+        "row": rows[place],
+        "sample_id": pl.Series(sample_ids[place], dtype=pl.String),
+        "kept": kept[place],
         "score": pl.Series(scores).fill_nan(None),
         "score_name": _known(pl.repeat(score_name, n_samples, dtype=pl.String, eager=True), has_score),
-        "group": names.gather(standing.groups),
+        "group": names.gather(groups),
         "rank_in_group": _known(ranks, ranks > 0),
-        "kept_of_group": n_kept[standing.groups],
+        "kept_of_group": n_kept[groups],
         "stands_for_row": _known(rows[nearest], nearest >= 0),
     }
     return pl.DataFrame(columns, schema=REASONS)

@@ -3,6 +3,7 @@
 It is no asset, so that nothing is trained again because of it.
 """
 
+import numpy as np
 import polars as pl
 
 from xmas_assets.contracts.artifacts import SelectionKey
@@ -49,7 +50,7 @@ def selection_reasons(home: Home, dataset: str, key: SelectionKey) -> pl.DataFra
         else:
             prepared = prepared_arrays(home, dataset, method, excluded=excluded)
             reasons = method.explain(signals, key.budget, key.seed, prepared=prepared, excluded=excluded)
-        if reasons.filter("kept")["row"].to_list() != subset["subset"].column("row").tolist():
+        if not np.array_equal(reasons.filter("kept")["row"].to_numpy(), subset["subset"].column("row")):
             raise SelectionError(
                 f"selection {key} of {dataset!r} was made from other signals or parameters than are stored now; "
                 f"run: {run_commands(dataset, [key])[0]}"
