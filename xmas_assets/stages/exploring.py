@@ -146,12 +146,12 @@ def _selections(home: Home, dataset: str, rows: IntArray, notes: list[str]) -> D
     selections, chosen = [], []
     for key in _first_seeds(home, dataset):
         try:
-            reasons = selection_reasons(home, dataset, key)
+            selection, kept = _columns(key, selection_reasons(home, dataset, key), rows)
         except XmasError as error:  # stale, or of a package that is gone: the others can still be looked at
             notes.append(f"{key} is not shown: {error}")
             continue
-        selections.append(_columns(key, reasons, rows))
-        chosen.append(reasons["kept"].to_numpy())
+        selections.append(selection)
+        chosen.append(kept)
     overlap = jaccard(np.array(chosen)).round(3).tolist() if chosen else []
     return {"selections": selections, "overlap": overlap}
 
@@ -165,13 +165,13 @@ def _first_seeds(home: Home, dataset: str) -> Iterator[SelectionKey]:
             yield key
 
 
-def _columns(key: SelectionKey, reasons: pl.DataFrame, rows: IntArray) -> Data:
-    """A selection's reasons for the rows that are shown."""
+def _columns(key: SelectionKey, reasons: pl.DataFrame, rows: IntArray) -> tuple[Data, NDArray[np.bool_]]:
+    """A selection's reasons for the rows that are shown, and which of all rows it keeps."""
     sizes = reasons.group_by("group", maintain_order=True).agg(pl.len().alias("n"), pl.first("kept_of_group"))
     place = {group: number for number, group in enumerate(sizes["group"])}
     shown = reasons[rows]
     names = shown["score_name"].drop_nulls()
-    return {
+    columns = {
         "key": visible(key),
         "n_kept": int(reasons["kept"].sum()),
         "groups": [None if group is None else visible(group) for group in place],
@@ -184,6 +184,7 @@ def _columns(key: SelectionKey, reasons: pl.DataFrame, rows: IntArray) -> Data:
         "score": _rounded(shown["score"].to_numpy()) if len(names) else None,
         "stands_for": shown["stands_for_row"].to_list() if shown["stands_for_row"].count() else None,
     }
+    return columns, reasons["kept"].to_numpy()
 
 
 def _rounded(values: NDArray[np.floating]) -> list[float | None]:
