@@ -14,6 +14,7 @@ import mmap
 import tempfile
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def main() -> None:
             for n_rows in options.rows:
                 try:
                     seconds, clock, own = in_child(measure, path, method, n_rows)
-                except Exception as error:
+                except (MemoryError, BrokenProcessPool) as error:  # the size at which it ends
                     print(f"| {method} | {n_rows:,} | ended: {type(error).__name__}: {str(error)[:80]} | | | |")
                     break
                 slope = f"{math.log(seconds / before[1]) / math.log(n_rows / before[0]):.2f}" if before else ""

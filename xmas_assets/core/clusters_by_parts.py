@@ -102,7 +102,7 @@ def _shares(sizes: IntArray, n_clusters: int) -> IntArray:
 
 
 def _nearest(values: Rows, rows: IntArray, centres: FloatArray) -> IntArray:
-    """The centroid of largest inner product with each row; of equal ones the first."""
+    """The centroid of largest inner product with each row."""
     nearest = np.empty(len(rows), dtype=np.int64)
     with threadpool_limits(limits=1):
         for start in range(0, len(rows), _BLOCK_ROWS):
