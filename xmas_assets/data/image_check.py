@@ -1,7 +1,6 @@
 """Looks at every image of a dataset once: readable, decodable, its hash, and what is worth reporting about it."""
 
 import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ from xmas_assets.data.decoding import decode_rgb
 from xmas_assets.data.image_archives import ImageArchive
 from xmas_assets.data.images import ImageRoot, check_reference, store_image
 from xmas_assets.data.refusals import Rejection
-from xmas_assets.files.whole import is_settled
+from xmas_assets.files.whole import is_settled, stamp_of
 
 
 class CheckedImage(NamedTuple):
@@ -143,11 +142,6 @@ def look_at(root: ImageRoot, ref: str) -> SeenImage:
         return SeenImage(ref, "", None)
     is_sure = status is not None and is_settled(status, began_ns)
     return SeenImage(ref, stamp_of(status), found if is_sure else None)
-
-
-def stamp_of(status: os.stat_result | None) -> str:
-    """Size and time of a file; "" if it is not there."""
-    return "" if status is None else f"{status.st_size}:{status.st_mtime_ns}"
 
 
 def _check_file(root: ImageRoot, ref: str) -> CheckedImage:

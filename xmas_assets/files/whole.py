@@ -179,6 +179,11 @@ def remove_old(notes: Iterable[Path]) -> None:
                 note.unlink()
 
 
+def stamp_of(status: os.stat_result | None) -> str:
+    """Size and time of a file; "" if it is not there."""
+    return "" if status is None else f"{status.st_size}:{status.st_mtime_ns}"
+
+
 def is_settled(status: os.stat_result, began_ns: int) -> bool:
     """Whether a file last changed well before a time, so that its size and time then stand for what was read after."""
     return max(status.st_mtime_ns, status.st_ctime_ns) < began_ns - _SLACK_NS

@@ -11,7 +11,7 @@ from xmas_assets.contracts.errors import ImageError, StoreError
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.files.model_content import known_sha256, model_files
 from xmas_assets.files.notes import read_note
-from xmas_assets.files.whole import file_sha256, is_settled, replacing
+from xmas_assets.files.whole import file_sha256, is_settled, replacing, stamp_of
 
 _UNSETTLED = "?"
 
@@ -170,12 +170,12 @@ class FileNotes:
             ) from error
 
     def _looked_at(self, name: str, before: _Seen) -> _Seen:
-        stamp = _stamp(self._status(name))
+        stamp = stamp_of(self._status(name))
         return before if stamp == before.stamp else before._replace(stamp=stamp, now=self._content(name))
 
     def _seen(self, name: str, sha256: str, before: _Seen | None, began_ns: int) -> _Seen:
         status = self._status(name)
-        stamp = _stamp(status)
+        stamp = stamp_of(status)
         now = sha256 or (self._content(name) if status is not None else "")
         # A file that changed lately may have changed while it was read.
         keeps = status is None or is_settled(status, began_ns)
@@ -191,7 +191,3 @@ class FileNotes:
 
 def _status(name: str) -> os.stat_result | None:
     return Path(name).stat() if Path(name).is_file() else None
-
-
-def _stamp(status: os.stat_result | None) -> str:
-    return "" if status is None else f"{status.st_size}:{status.st_mtime_ns}"

@@ -6,9 +6,10 @@ from PIL import Image
 
 from xmas_assets.contracts.errors import DatasetError
 from xmas_assets.data import image_check
-from xmas_assets.data.image_check import CheckedImage, ImageCheck, SeenImage, look_at, stamp_of
+from xmas_assets.data.image_check import CheckedImage, ImageCheck, SeenImage, look_at
 from xmas_assets.data.images import ImageRoot
 from xmas_assets.data.registration import Registration
+from xmas_assets.files.whole import stamp_of
 from xmas_assets_tests.data.making import image_root, picture, read, read_records_of, record, seen, write
 
 
