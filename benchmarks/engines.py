@@ -19,6 +19,7 @@ SIGNAL, SHARDS = "attention_trajectories", (6, 24)
 QUICK = {"n_steps": 4, "n_checkpoints": 2, "threads": 1}
 ENGINES = {
     "serial": {"engine": "serial"},
+    "serial, both checkpoints in memory": {"engine": "serial", "models_in_memory": 2},
     "1 process": {"engine": "processes", "n_workers": 1},
     "2 processes": {"engine": "processes", "n_workers": 2},
 }
@@ -43,7 +44,7 @@ def main() -> None:
         for name, workers in (ENGINES | (RAY if options.ray else {})).items():
             seconds = []
             for n_shards in SHARDS:
-                dataset = f"{name.replace(' ', '_')}_{n_shards}"
+                dataset = f"{name.replace(' ', '_').replace(',', '')}_{n_shards}"
                 took, version = read_by(home, files, dataset, workers, n_rows=options.rows, n_shards=n_shards)
                 seconds.append(took)
                 results.add(version)

@@ -32,7 +32,7 @@ def console_commands(text: str) -> list[list[str]]:
 
 def pages_with_commands() -> list[Any]:
     """Each page that has any; those whose commands take minutes are not for every run of the suite."""
-    slow = dict.fromkeys(("scaling.md", "exporting.md"), pytest.mark.slow)
+    slow = dict.fromkeys(("getting_started.md", "scaling.md", "exporting.md"), pytest.mark.slow)
     pages = [page for page in PAGES if console_commands(page.read_text())]
     return [pytest.param(page, marks=slow.get(page.name, ()), id=page.name) for page in pages]
 

@@ -62,6 +62,7 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
     assert not [name for name in inside if name.startswith("xmas_assets_tests")]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_dataset_comes_to_its_leaderboard_outside_the_checkout(command, tmp_path):
     answers = ["noise", "a circle", "two"]

@@ -9,7 +9,7 @@ from xmas_assets.report.describe import describe_dataset
 from xmas_assets.resources.outputs import emit
 from xmas_assets.resources.progress import ProgressBar, listen
 from xmas_assets.scale.engine_of import engine_of
-from xmas_assets.stages.datasets import stage_validation
+from xmas_assets.stages.datasets import stage_dataset
 
 
 @dg.asset(
@@ -24,10 +24,11 @@ def validation_samples(context: dg.AssetExecutionContext, home: dg.ResourceParam
     """Validated records apart from training and test, each with its target task, and a quarantine table."""
     dataset = context.partition_key
     with home.stage("validation_samples", dataset, key=current_versions(home, dataset)["validation"]) as workspace:
-        staged = stage_validation(
+        staged = stage_dataset(
             workspace,
             home,
             dataset,
+            section="validation",
             progress=ProgressBar("read", context.log),
             engine=engine_of(home.settings(dataset).workers),
             listen=listen(context.log),

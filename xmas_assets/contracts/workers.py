@@ -56,6 +56,13 @@ class WorkersSettings(Section):
     )
     cpus_per_worker: float = Field(default=1.0, gt=0, le=MOST_THREADS, description="Processors Ray keeps for an actor.")
     gpus_per_worker: float = Field(default=0.0, ge=0, le=64, description="GPUs an actor of Ray sees; parts are shared.")
+    models_in_memory: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Checkpoints that whoever reads signals or gradients keeps in memory at once. 1: each is loaded "
+        "again for every shard; as many as there are: once for all shards, with the memory of all.",
+    )
     deadline_seconds: float = Field(
         default=7200.0,
         gt=0,

@@ -85,11 +85,17 @@ def kmeans(
         centroids = _lloyd(points - origin, copies, first - origin, max_iterations=max_iterations)
         all_trained_on = len(trained_on) == len(values)
         labels = nearest_centroid(points if all_trained_on else values, centroids, origin=origin)
-    used, labels = np.unique(labels[inverse] if all_trained_on else labels, return_inverse=True)
+    used, labels = _numbered_afresh(labels[inverse] if all_trained_on else labels, len(centroids))
     centroids = (centroids[used] + origin).astype(values.dtype)
     if initial is None:
         labels, centroids = _in_ascending_order(labels, centroids)
-    return labels.astype(np.int64), centroids
+    return labels, centroids
+
+
+def _numbered_afresh(labels: IntArray, n_clusters: int) -> tuple[IntArray, IntArray]:
+    """The clusters that have rows, ascending, and the labels as positions among these."""
+    has_rows = np.bincount(labels, minlength=n_clusters) > 0
+    return np.flatnonzero(has_rows), (np.cumsum(has_rows) - 1)[labels]
 
 
 def _draw_points(points: FloatArray, copies: IntArray, count: int, *, seed: int) -> FloatArray:
@@ -215,8 +221,8 @@ def spherical_kmeans(
                 break
             centroids = updated
         labels, _, _ = _assign(values, centroids)
-    used, labels = np.unique(labels, return_inverse=True)
-    return labels.astype(np.int64), centroids[used]
+    used, labels = _numbered_afresh(labels, len(centroids))
+    return labels, centroids[used]
 
 
 def _assign(values: Rows, centroids: FloatArray) -> tuple[IntArray, FloatArray, NDArray[np.float64]]:

@@ -80,7 +80,10 @@ def stability_ranks(labels: IntArray, instability: FloatArray) -> IntArray:
         [1, 0, 0, 2]
     """
     order = np.lexsort((instability, labels))
-    _, starts, sizes = np.unique(labels[order], return_index=True, return_counts=True)
+    ordered = labels[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    places = np.arange(len(labels))
+    places -= np.repeat(starts, np.diff(starts, append=len(labels)))
     ranks = np.empty(len(labels), dtype=np.int64)
-    ranks[order] = np.arange(len(labels)) - np.repeat(starts, sizes)
+    ranks[order] = places
     return ranks

@@ -23,7 +23,8 @@ def read_table(path: Path, columns: Sequence[str], *, in_memory: int = _IN_MEMOR
         OSError: If the file cannot be read, or there is no room for the copy.
         pa.ArrowException: If the file is damaged.
     """
-    with pq.ParquetFile(path) as file:
+    # Buffered beforehand, the whole file would be in memory at the end of a copy.
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         if _bytes_of(file.metadata, set(columns)) <= in_memory:
             return file.read(columns=list(columns))
         schema = pa.schema([file.schema_arrow.field(name) for name in columns])

@@ -73,6 +73,7 @@ def extract_signals(
     workspaces: Mapping[str, Path],
     progress: ProgressCallback | None = None,
     engine: Engine = SERIAL,
+    models_in_memory: int = 1,
     grown: tuple[int, ...] = (),
 ) -> dict[str, Extracted]:
     """Read signals of a dataset in one pass, or finish what a killed run began.
@@ -92,6 +93,7 @@ def extract_signals(
             replaced. One run at a time may use them.
         progress: Told how many rows are done, and the time left.
         engine: Who reads the shards. The models are looked at here once, and all who read go by what was found.
+        models_in_memory: As in ``WorkersSettings``.
         grown: How many rows there were each time before others were appended. What was read of them is looked for next
             to the workspaces, and read where it lies.
 
@@ -118,9 +120,12 @@ def extract_signals(
     counter = ItemCounter(len(rows), progress)
     loaders = [partial(load_vlm, checkpoint.path, base_settings, base=base) for checkpoint in ordered]
     options = {"batch_size": settings.batch_size, "max_tokens": base_settings.max_tokens}
+    options |= {"models_in_memory": models_in_memory}
 
     with model_work(settings.threads):
         reader = SignalReader(signals, loaders, open_image, **options)
+        if engine.is_elsewhere:
+            reader.forget_models()
         n_bytes = sum(bytes_to_come(own, len(samples), reader.width(name)) for name, own in files.items())
         require_space(next(iter(workspaces.values())), n_bytes, f"{', '.join(files)} of {len(samples)} rows")
         work = _Reading(reader, samples, rows, files, settings.threads)

@@ -40,7 +40,7 @@ class _Model(NamedTuple):
 
 
 class WarmupModels(ModelsInTurn[_Model]):
-    """The checkpoints, one at a time in memory."""
+    """The checkpoints, a few at a time in memory."""
 
     def __init__(
         self,
@@ -49,11 +49,13 @@ class WarmupModels(ModelsInTurn[_Model]):
         base_settings: BaseModelSettings,
         settings: GradientSettings,
         direction: Direction,
+        *,
+        in_memory: int = 1,
     ) -> None:
         self.base_settings, self.settings = base_settings, settings
         self._base, self._direction = base, direction
         self._projection = Projection(settings.n_projected, seed=settings.seed, device=base_settings.device)
-        super().__init__([partial(self._load, checkpoint.path) for checkpoint in checkpoints])
+        super().__init__([partial(self._load, checkpoint.path) for checkpoint in checkpoints], in_memory=in_memory)
 
     @cached_property
     def kept(self) -> Kept:

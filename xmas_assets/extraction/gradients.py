@@ -79,6 +79,7 @@ def extract_gradients(
     workspace: Path,
     progress: ProgressCallback | None = None,
     engine: Engine = SERIAL,
+    models_in_memory: int = 1,
     grown: tuple[int, ...] = (),
 ) -> Gradients:
     """Read the gradients of samples at checkpoints, or finish what a killed run began.
@@ -96,6 +97,7 @@ def extract_gradients(
             it.
         progress: Told how many rows are done, and the time left.
         engine: Who reads the shards.
+        models_in_memory: As in ``WorkersSettings``.
         grown: As of ``extract_signals``.
 
     Returns:
@@ -119,10 +121,12 @@ def extract_gradients(
     files = open_pieces(pieces, engine=engine, name="gradients")
     n_bytes = bytes_to_come(files, len(rows), len(ordered) * (1 + settings.n_projected))
     require_space(workspace, n_bytes, f"the gradients of {len(rows)} rows")
-    models = WarmupModels(ordered, base, base_settings, settings, direction)
+    models = WarmupModels(ordered, base, base_settings, settings, direction, in_memory=models_in_memory)
     with model_work(settings.threads):
         # Found out once, so that whoever reads shards shares the same.
         notices = [NOTICES[models.kept]] if models.kept in NOTICES else []
+        if engine.is_elsewhere:
+            models.forget()
         run_pieces(
             pieces,
             _WriteGradients(samples, rows, open_image, models),

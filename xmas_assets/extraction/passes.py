@@ -38,6 +38,7 @@ class SignalReader:
         *,
         batch_size: int,
         max_tokens: int,
+        models_in_memory: int = 1,
     ) -> None:
         """Take the models, and load each once to see whether it is sound and what its rows can share.
 
@@ -47,11 +48,12 @@ class SignalReader:
             open_image: Gives the picture of a reference and content hash.
             batch_size: Rows per forward pass.
             max_tokens: Longest sample, tokens including image tokens; longer ones are cut at their end.
+            models_in_memory: As in ``WorkersSettings``.
 
         Raises:
             ModelError: If a checkpoint cannot be loaded.
         """
-        self._models = ModelsInTurn(checkpoints)
+        self._models = ModelsInTurn(checkpoints, in_memory=models_in_memory)
         self._signals = {signal.name: signal for signal in signals}
         self._open_image, self._batch_size, self._max_tokens = open_image, batch_size, max_tokens
         looks = [_look_at(self._models[number]) for number in range(len(checkpoints))]
@@ -79,6 +81,10 @@ class SignalReader:
         """Let a model's processor make the rows."""
         self._pictures = Pictures(processor, self._open_image)
         self._encoder = Encoder(processor, self._pictures, image_token_id=image_token_id, max_tokens=self._max_tokens)
+
+    def forget_models(self) -> None:
+        """Free the memory of the models, where others do the reading."""
+        self._models.forget()
 
     def width(self, signal: str) -> int:
         """Numbers of one row in what ``read`` gives of a signal."""

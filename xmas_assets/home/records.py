@@ -9,9 +9,14 @@ from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.data.mapped_tables import read_table
 from xmas_assets.data.samples import DIGEST_COLUMNS, Samples, dataset_digest, sample_columns
 from xmas_assets.data.tables import SAMPLES_SCHEMA
+from xmas_assets.files.whole import replacing
+from xmas_assets.home.home import Home
 from xmas_assets.home.stored_assets import StoredAssets
 from xmas_assets.home.stored_tables import StoredTables
 from xmas_assets.store.reading import Table, reading
+
+CONTENT = "content"
+"""Work whose result is the hash of a dataset's content."""
 
 
 def require_read(home: StoredAssets, dataset: str) -> None:
@@ -51,6 +56,17 @@ def held_out_questions(raw_dataset: StoredTables) -> Samples:
 def content_digest(raw_dataset: StoredTables) -> str:
     """Hex SHA-256 of the training pool's content, whatever the order of its rows."""
     return dataset_digest(sample_table(raw_dataset["samples"], DIGEST_COLUMNS))
+
+
+def kept_content_digest(home: Home, dataset: str) -> str:
+    """As ``content_digest`` of what is stored, computed once for each reading of the dataset."""
+    raw = home.stored("raw_dataset", dataset)
+    with home.shared_work(CONTENT, dataset, raw["samples"].digest) as workspace:
+        path = workspace / "sha256"
+        if not path.exists():
+            with replacing(path) as unfinished:
+                unfinished.write_text(content_digest(raw))
+        return path.read_text()
 
 
 def sample_table(table: Table, columns: Sequence[str]) -> pa.Table:

@@ -17,7 +17,7 @@ from xmas_assets.contracts.remedies import how_to_make
 from xmas_assets.contracts.signals import SIGNALS, requirement_of
 from xmas_assets.core.arrays import IntArray
 from xmas_assets.core.stand_ins import stand_ins
-from xmas_assets.selection.reasons import Standing, reasons_table
+from xmas_assets.selection.reasons import Reasons, Standing
 from xmas_assets.selection.signal_arrays import ID_ORDER, Array, OrderedSignals, id_order
 from xmas_assets.selection.signal_values import lacking
 
@@ -129,6 +129,18 @@ class Method(BaseModel):
 
         Arguments and errors are those of ``select``; the rows kept are those that it chooses.
         """
+        return self.reasons(signals, budget, seed, prepared=prepared, excluded=excluded).table()
+
+    def reasons(
+        self,
+        signals: Mapping[str, Array],
+        budget: Decimal | float | int,
+        seed: int,
+        *,
+        prepared: Mapping[str, Array] | None = None,
+        excluded: IntArray = NO_ROWS,
+    ) -> Reasons:
+        """As ``explain``, for datasets whose table need not be in memory at once."""
         reading = self._reading(signals, budget, seed, prepared=prepared, excluded=excluded)
         kept = np.zeros(len(reading.order), dtype=bool)
         kept[self._chosen(reading, seed)] = True
@@ -138,25 +150,12 @@ class Method(BaseModel):
             space = self._space(reading.signals)
             nearest = stand_ins(space, was_read, standing.groups) if space else None
         drawn = np.random.default_rng(seed).permutation(len(reading.unread))
-        parts = (
-            (reading.order[reading.read], was_read, standing, nearest),
-            (
-                reading.order[reading.unread],
-                kept[reading.unread],
-                Standing.of_one(drawn, "could not be read", len(drawn)),
-                None,
-            ),
-            (excluded, np.zeros(len(excluded), dtype=bool), Standing.of_one(NO_ROWS, "excluded", len(excluded)), None),
-        )
-        sample_ids = np.asarray(signals["sample_ids"])
-        tables = [
-            reasons_table(
-                how, was_kept, rows=rows, sample_ids=sample_ids[rows], score_name=self.score_name, stand_ins=near
-            )
-            for rows, was_kept, how, near in parts
-            if len(rows)
-        ]
-        return tables[0] if len(tables) == 1 else pl.concat(tables).sort("row", maintain_order=True)
+        reasons = Reasons(np.asarray(signals["sample_ids"]), score_name=self.score_name)
+        reasons.add(reading.order[reading.read], was_read, standing, stand_ins=nearest)
+        unread = Standing.of_one(drawn, "could not be read", len(drawn))
+        reasons.add(reading.order[reading.unread], kept[reading.unread], unread)
+        reasons.add(excluded, np.zeros(len(excluded), dtype=bool), Standing.of_one(NO_ROWS, "excluded", len(excluded)))
+        return reasons
 
     def _reading(
         self,

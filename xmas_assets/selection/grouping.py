@@ -37,32 +37,43 @@ def group_trajectories(
         XMAS (arXiv 2510.01454), clustering of v(t); published code ``kmeans_clustering.py``.
     """
     n_rows = len(trajectories.sums)
+    columns, centroids = _clusters(trajectories, settings, n_first=n_rows if n_first is None else n_first)
+    sample_ids = pl.Series(trajectories.sample_ids, dtype=pl.String)
+    clusters = pl.DataFrame({"row": np.arange(n_rows), "sample_id": sample_ids, **columns})
+    sizes = np.bincount(columns["label"] + 1, minlength=len(centroids) + 1)[1:]
+    table = {"label": np.arange(len(centroids)), "n_rows": sizes, "centroid": centroids}
+    return {"clusters": clusters, "centroids": pl.DataFrame(table)}
+
+
+def _clusters(
+    trajectories: ScalarTrajectories, settings: ClusterSettings, *, n_first: int
+) -> tuple[dict[str, NDArray[Any]], FloatArray]:
+    """Label, instability and stability rank of each row, and the centroids.
+
+    Apart from the table, so that the trajectories in order of their ids, as large as all else, are gone before it.
+    """
+    n_rows = len(trajectories.sums)
     has_trajectory = rows_with_values(trajectories.sums)
     if not has_trajectory.any():
         raise SelectionError(f"all {n_rows} rows are text-only or left out, so there is nothing to cluster; use random")
     order = id_order({"sample_ids": trajectories.sample_ids})
     rows = order[has_trajectory[order]]
+    del order
     sums = trajectories.sums[rows]
-    is_first = rows < (n_first if n_first is not None and settings.when_grown == "assign" else n_rows)
-    labels, centroids = _clustered(sums, is_first, settings)
+    labels, centroids = _clustered(sums, rows < (n_first if settings.when_grown == "assign" else n_rows), settings)
     moves = instability(sums)
-    clusters = pl.DataFrame(
-        {
-            "row": np.arange(n_rows),
-            "sample_id": pl.Series(trajectories.sample_ids, dtype=pl.String),
-            "label": _scatter(labels, rows, n_rows, fill=-1),
-            "instability": _scatter(moves, rows, n_rows, fill=np.nan),
-            "stability_rank": _scatter(stability_ranks(labels, moves), rows, n_rows, fill=-1),
-        }
-    )
-    sizes = np.bincount(labels, minlength=len(centroids))
-    table = {"label": np.arange(len(centroids)), "n_rows": sizes, "centroid": centroids}
-    return {"clusters": clusters, "centroids": pl.DataFrame(table)}
+    del sums
+    columns = {
+        "label": _scatter(labels, rows, n_rows, fill=-1),
+        "instability": _scatter(moves, rows, n_rows, fill=np.nan),
+        "stability_rank": _scatter(stability_ranks(labels, moves), rows, n_rows, fill=-1),
+    }
+    return columns, centroids
 
 
 def _clustered(sums: FloatArray, is_first: NDArray[np.bool_], settings: ClusterSettings) -> tuple[IntArray, FloatArray]:
     """Labels of all trajectories, and the centroids of the first ones, or of all if none of the first is there."""
-    fitted = sums[is_first] if is_first.any() else sums
+    fitted = sums if is_first.all() or not is_first.any() else sums[is_first]
     n_clusters = settings.n_clusters or default_n_clusters(len(fitted))
     labels, centroids = kmeans(fitted, n_clusters, seed=settings.seed, max_iterations=settings.max_iterations)
     if len(fitted) == len(sums):

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
-import polars as pl
 
 from xmas_assets.contracts.artifacts import budget_count
 from xmas_assets.core.arrays import IntArray
 from xmas_assets.selection.base import NO_ROWS, Method
-from xmas_assets.selection.reasons import Standing, reasons_table
+from xmas_assets.selection.reasons import Reasons, Standing
 from xmas_assets.selection.signal_arrays import Array
 
 
@@ -77,17 +76,17 @@ def explain_grown(
     *,
     stretches: Sequence[range],
     excluded: IntArray = NO_ROWS,
-) -> pl.DataFrame:
-    """As ``Method.explain`` of what ``select_grown`` chooses; rows compete within their stretch, which groups name."""
-    tables = [_without_rank(signals, excluded, "excluded")]
+) -> Reasons:
+    """As ``Method.reasons`` of what ``select_grown`` chooses; rows compete within their stretch, which groups name."""
+    reasons = Reasons(np.asarray(signals["sample_ids"]), score_name=method.score_name)
+    _add_without_rank(reasons, excluded, "excluded")
     for stretch in _stretches(signals, budget, stretches, excluded):
         if not stretch.count:
-            tables.append(_without_rank(signals, stretch.rows, f"{stretch.name}: too few to choose from"))
+            _add_without_rank(reasons, stretch.rows, f"{stretch.name}: too few to choose from")
             continue
-        table = method.explain(signals, stretch.count, seed, excluded=stretch.excluded)
-        group = pl.concat_str(pl.lit(stretch.name), pl.concat_str(pl.lit(": "), "group").fill_null(""))
-        tables.append(table.filter(pl.col("row").is_in(stretch.rows)).with_columns(group=group))
-    return pl.concat(tables).sort("row", maintain_order=True)
+        own = method.reasons(signals, stretch.count, seed, excluded=stretch.excluded)
+        reasons.adopt(own, stretch.rows, stretch.name)
+    return reasons
 
 
 def _stretches(
@@ -106,8 +105,6 @@ def _stretches(
         yield _Stretch(rows, others, count, f"rows {stretch.start:,} to {stretch[-1]:,}")
 
 
-def _without_rank(signals: Mapping[str, Array], rows: IntArray, group: str) -> pl.DataFrame:
-    """Reasons of rows that nothing was chosen from."""
-    ids = np.asarray(signals["sample_ids"])[rows]
-    standing = Standing.of_one(NO_ROWS, group, len(rows))
-    return reasons_table(standing, np.zeros(len(rows), dtype=bool), rows=rows, sample_ids=ids)
+def _add_without_rank(reasons: Reasons, rows: IntArray, group: str) -> None:
+    """Say of rows that nothing was chosen from them."""
+    reasons.add(rows, np.zeros(len(rows), dtype=bool), Standing.of_one(NO_ROWS, group, len(rows)))

@@ -1,6 +1,6 @@
 """Why rows were kept or not: one table for every method, from the arrays that it chose by."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -27,6 +27,8 @@ REASONS = {
 rows do. ``rank_in_group``: its place among them, 1 for the best; those up to ``kept_of_group`` are kept.
 ``stands_for_row``: of a dropped row, the nearest row kept of its group. Null where a method has no such number.
 """
+
+_BLOCK_ROWS = 2**18
 
 
 @dataclass(frozen=True)
@@ -77,47 +79,89 @@ class Standing:
         return cls(order, labels, [f"cluster {label}" for label in range(int(labels.max()) + 1)], scores)
 
 
-def reasons_table(
-    standing: Standing,
-    kept: NDArray[np.bool_],
-    *,
-    rows: IntArray,
-    sample_ids: NDArray[Any],
-    score_name: str = "",
-    stand_ins: IntArray | None = None,
-) -> pl.DataFrame:
-    """The columns ``REASONS`` of rows given by their positions in ``sample_id`` order, by ascending row of the dataset.
+class Reasons:
+    """Reasons of all rows of a dataset, in its order; a table of them is made a block at a time.
 
-    Args:
-        standing: Of n_samples rows.
-        kept: Shape (n_samples,).
-        rows: Their rows of the dataset, shape (n_samples,).
-        sample_ids: Their names, shape (n_samples,).
-        score_name: What their score is.
-        stand_ins: As from ``core.stand_ins``, shape (n_samples,); None: the method compares no rows.
+    Attributes:
+        kept: Which rows are kept, shape (n_rows,).
     """
-    n_samples = len(kept)
-    # Each column is put in order by itself: a sorted table would be all of them twice.
-    place = np.argsort(rows, kind="stable")
-    groups = standing.groups[place]
-    scores = np.full(n_samples, np.nan) if standing.scores is None else standing.scores[place].astype(np.float64)
-    has_score = np.logical_not(np.isnan(scores))
-    names = pl.Series(list(standing.group_names) or [None], dtype=pl.String)
-    n_kept = np.bincount(standing.groups, weights=kept).astype(np.int64)
-    ranks = _ranks(standing.order, standing.groups)[place]
-    nearest = np.full(n_samples, -1) if stand_ins is None else stand_ins[place]
-    columns = {
-        "row": rows[place],
-        "sample_id": pl.Series(sample_ids[place], dtype=pl.String),
-        "kept": kept[place],
-        "score": pl.Series(scores).fill_nan(None),
-        "score_name": _known(pl.repeat(score_name, n_samples, dtype=pl.String, eager=True), has_score),
-        "group": names.gather(groups),
-        "rank_in_group": _known(ranks, ranks > 0),
-        "kept_of_group": n_kept[groups],
-        "stands_for_row": _known(rows[nearest], nearest >= 0),
-    }
-    return pl.DataFrame(columns, schema=REASONS)
+
+    def __init__(self, sample_ids: NDArray[Any], *, score_name: str = "") -> None:
+        """Nothing is known of any row yet; ``score_name``: what their scores are."""
+        n_rows = len(sample_ids)
+        self.kept = np.zeros(n_rows, dtype=bool)
+        self._sample_ids = sample_ids
+        self._score_name = score_name
+        self._scores = np.full(n_rows, np.nan)
+        self._groups = np.zeros(n_rows, dtype=np.int64)
+        self._group_names: list[str | None] = []
+        self._kept_of_group: list[int] = []
+        self._ranks = np.zeros(n_rows, dtype=np.int64)  # 0: none
+        self._stand_ins = np.full(n_rows, -1)  # -1: none
+
+    def add(
+        self, rows: IntArray, kept: NDArray[np.bool_], standing: Standing, *, stand_ins: IntArray | None = None
+    ) -> None:
+        """Say how some rows stand, which compete with no others.
+
+        Args:
+            rows: Rows of the dataset by the positions that the rest speaks of, shape (n_samples,).
+            kept: Shape (n_samples,).
+            standing: Of n_samples rows.
+            stand_ins: As from ``core.stand_ins``, shape (n_samples,); None: the method compares no rows.
+        """
+        if not len(rows):
+            return
+        self.kept[rows] = kept
+        if standing.scores is not None:
+            self._scores[rows] = standing.scores
+        self._groups[rows] = standing.groups + len(self._group_names)
+        self._group_names += list(standing.group_names) or [None]
+        kept_of_group = np.bincount(standing.groups, weights=kept, minlength=max(1, len(standing.group_names)))
+        self._kept_of_group += kept_of_group.astype(np.int64).tolist()
+        self._ranks[rows] = _ranks(standing.order, standing.groups)
+        if stand_ins is not None:
+            has_one = stand_ins >= 0
+            self._stand_ins[rows[has_one]] = rows[stand_ins[has_one]]
+
+    def adopt(self, other: Self, rows: IntArray, name: str) -> None:
+        """Take over what another one says of some rows; ``name`` is put before their groups' names."""
+        self._groups[rows] = other._groups[rows] + len(self._group_names)
+        self._group_names += [name if group is None else f"{name}: {group}" for group in other._group_names]
+        self._kept_of_group += other._kept_of_group
+        for own, its in (
+            (self.kept, other.kept),
+            (self._scores, other._scores),
+            (self._ranks, other._ranks),
+            (self._stand_ins, other._stand_ins),
+        ):
+            own[rows] = its[rows]
+
+    def blocks(self) -> Iterator[pl.DataFrame]:
+        """The columns ``REASONS``, one line per row, in bounded memory."""
+        names, kept_of_group = pl.Series(self._group_names, dtype=pl.String), np.array(self._kept_of_group)
+        for start in range(0, len(self.kept), _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            scores, groups, ranks, nearest = (
+                values[block] for values in (self._scores, self._groups, self._ranks, self._stand_ins)
+            )
+            has_score = np.logical_not(np.isnan(scores))
+            columns = {
+                "row": np.arange(start, start + len(groups)),
+                "sample_id": pl.Series(self._sample_ids[block], dtype=pl.String),
+                "kept": self.kept[block],
+                "score": pl.Series(scores).fill_nan(None),
+                "score_name": _known(pl.repeat(self._score_name, len(groups), dtype=pl.String, eager=True), has_score),
+                "group": names.gather(groups),
+                "rank_in_group": _known(ranks, ranks > 0),
+                "kept_of_group": kept_of_group[groups],
+                "stands_for_row": _known(nearest, nearest >= 0),
+            }
+            yield pl.DataFrame(columns, schema=REASONS)
+
+    def table(self) -> pl.DataFrame:
+        """All blocks as one table."""
+        return pl.concat(self.blocks())
 
 
 def _known(values: IntArray | pl.Series, known: NDArray[np.bool_]) -> pl.Series:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 
@@ -21,6 +22,7 @@ from xmas_assets.stages.refused import forget_refused, keep_refused
 from xmas_assets.stages.row_work import Listen
 from xmas_assets.stages.used_images import remove_images
 
+Section = Literal["source", "validation"]
 _VALIDATION_SCHEMAS = {name: schema for name, schema in TABLE_SCHEMAS.items() if name != "test"}
 
 
@@ -29,55 +31,26 @@ def stage_dataset(
     home: Home,
     dataset: str,
     *,
+    section: Section = "source",
     progress: ProgressCallback,
     engine: Engine = SERIAL,
     listen: Listen | None = None,
 ) -> StoredTables:
-    """Read and check the training and test files, and stage their tables with a note of the training files.
+    """Read and check the files of a section, and stage their tables; note these files and the images as they were read.
 
     Args:
         workspace: For the tables, and for shards of images.
         home: The platform's folder.
         dataset: A registered dataset.
+        section: The training and test files, or the validation files.
         progress: Told how many records are read.
         engine: Who looks at the images, before the records are read, if that is done elsewhere or was begun in parts.
         listen: Gives a progress for that.
 
     Raises:
-        DatasetError: If a file cannot be read at all.
+        DatasetError: If a file cannot be read at all, or there is none.
         NoRowsError: If no row is left; the refused ones are kept, for ``refused_rows``.
     """
-    return _stage(workspace, home, dataset, section="source", progress=progress, engine=engine, listen=listen)
-
-
-def stage_validation(
-    workspace: Path,
-    home: Home,
-    dataset: str,
-    *,
-    progress: ProgressCallback,
-    engine: Engine = SERIAL,
-    listen: Listen | None = None,
-) -> StoredTables:
-    """Read and check the validation files, and stage their tables; all else as ``stage_dataset``.
-
-    Raises:
-        DatasetError: Also if there are none.
-    """
-    return _stage(workspace, home, dataset, section="validation", progress=progress, engine=engine, listen=listen)
-
-
-def _stage(
-    workspace: Path,
-    home: Home,
-    dataset: str,
-    *,
-    section: str,
-    progress: ProgressCallback,
-    engine: Engine,
-    listen: Listen | None,
-) -> StoredTables:
-    """Stage the tables of a section's files, and note these and the images as they were read."""
     is_source, began_ns = section == "source", time.time_ns()
     registration = home.registration(dataset)
     if not is_source:

@@ -20,13 +20,15 @@ from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.report.explorer import MOST_SHAPES, write_explorer
 from xmas_assets.report.text import visible
 from xmas_assets.report.thumbnails import thumbnail, thumbnail_side
-from xmas_assets.stages.reasons import selection_reasons
+from xmas_assets.stages.reasons import stored_reasons
 from xmas_assets.stages.redundancy import space_rows, stored_spaces
+from xmas_assets.store.reading import Table
 
 MOST_ROWS = 40_000
 MOST_PICTURE_BYTES = 40_000_000
 _PREFERRED = ("image_and_text", "attention_maps", "trajectories", "image", "text")
 _CELL_ROWS = 4096  # rows compared with one another to find near-duplicates
+_BATCH_ROWS = 2**18  # of a selection's reasons, read at once
 _N_CHARACTERS = 240  # shown of a question or an answer
 
 Data = dict[str, Any]
@@ -60,8 +62,7 @@ def write_explorer_of(home: Home, dataset: str, *, space: str | None = None, mos
     if len(placed) < len(rows):
         notes.append(f"{len(rows) - len(placed):,} rows have no {space.replace('_', ' ')} and are not on the map.")
     data = {"n_rows": n_rows, "space": space.replace("_", " "), **_places(rows, placed, points)}
-    texts = samples.scan().filter(pl.col("row").is_in(rows.tolist())).sort("row", maintain_order=True)
-    frame = texts.select("sample_id", "task", "images", "image_hashes", "turns").collect()
+    frame = samples.rows(rows, ["sample_id", "task", "images", "image_hashes", "turns"])
     data |= _texts(frame) | _clusters(home, dataset, rows)
     data |= _pictures(home, dataset, frame, notes)
     data |= _selections(home, dataset, rows, notes)
@@ -146,7 +147,7 @@ def _selections(home: Home, dataset: str, rows: IntArray, notes: list[str]) -> D
     selections, chosen = [], []
     for key in _first_seeds(home, dataset):
         try:
-            selection, kept = _columns(key, selection_reasons(home, dataset, key), rows)
+            selection, kept = _columns(key, stored_reasons(home, dataset, key), rows)
         except XmasError as error:  # stale, or of a package that is gone: the others can still be looked at
             notes.append(f"{key} is not shown: {error}")
             continue
@@ -165,15 +166,15 @@ def _first_seeds(home: Home, dataset: str) -> Iterator[SelectionKey]:
             yield key
 
 
-def _columns(key: SelectionKey, reasons: pl.DataFrame, rows: IntArray) -> tuple[Data, NDArray[np.bool_]]:
+def _columns(key: SelectionKey, reasons: Table, rows: IntArray) -> tuple[Data, NDArray[np.bool_]]:
     """A selection's reasons for the rows that are shown, and which of all rows it keeps."""
-    sizes = reasons.group_by("group", maintain_order=True).agg(pl.len().alias("n"), pl.first("kept_of_group"))
+    kept, sizes = reasons.column("kept"), _group_sizes(reasons)
     place = {group: number for number, group in enumerate(sizes["group"])}
-    shown = reasons[rows]
+    shown = reasons.rows(rows, ["kept", "group", "rank_in_group", "score", "score_name", "stands_for_row"])
     names = shown["score_name"].drop_nulls()
     columns = {
         "key": visible(key),
-        "n_kept": int(reasons["kept"].sum()),
+        "n_kept": int(kept.sum()),
         "groups": [None if group is None else visible(group) for group in place],
         "group_rows": sizes["n"].to_list(),
         "group_kept": sizes["kept_of_group"].to_list(),
@@ -184,7 +185,17 @@ def _columns(key: SelectionKey, reasons: pl.DataFrame, rows: IntArray) -> tuple[
         "score": _rounded(shown["score"].to_numpy()) if len(names) else None,
         "stands_for": shown["stands_for_row"].to_list() if shown["stands_for_row"].count() else None,
     }
-    return columns, reasons["kept"].to_numpy()
+    return columns, kept
+
+
+def _group_sizes(reasons: Table) -> pl.DataFrame:
+    """Every ``group`` as it first comes, with its rows ``n`` and ``kept_of_group``."""
+    first = pl.first("kept_of_group")
+    parts = [
+        pl.DataFrame(batch).group_by("group", maintain_order=True).agg(pl.len().alias("n"), first)
+        for batch in reasons.batches(["group", "kept_of_group"], n_rows=_BATCH_ROWS)
+    ]
+    return pl.concat(parts).group_by("group", maintain_order=True).agg(pl.sum("n"), first)
 
 
 def _rounded(values: NDArray[np.floating]) -> list[float | None]:

@@ -20,7 +20,7 @@ from xmas_assets.data.trainers.export import SAMPLE_COLUMNS, Exported, Subset, e
 from xmas_assets.data.trainers.pictures import ImageFiles, Paths
 from xmas_assets.data.trainers.tool import Tool
 from xmas_assets.home.home import Home
-from xmas_assets.stages.reasons import selection_reasons
+from xmas_assets.stages.reasons import stored_reasons
 from xmas_assets.stages.subsets import stored_manifest
 from xmas_assets.store.reading import Table
 
@@ -124,6 +124,8 @@ def _chosen_samples(table: Table, rows: NDArray[np.int64]) -> Iterator[dict[str,
 
 def _standing(home: Home, dataset: str, key: SelectionKey) -> dict[str, tuple[str, list[Any]]]:
     """Type and values of ``score``, ``rank`` and ``group`` for the chosen rows, without those that no row has."""
-    kept = selection_reasons(home, dataset, key).filter("kept").rename({"rank_in_group": "rank"})
+    reasons = stored_reasons(home, dataset, key)
+    kept = reasons.rows(np.flatnonzero(reasons.column("kept")), ["score", "rank_in_group", "group"])
+    kept = kept.rename({"rank_in_group": "rank"})
     types = {"score": "float64", "rank": "int64", "group": "string"}
     return {name: (kind, kept[name].to_list()) for name, kind in types.items() if kept[name].count()}

@@ -18,6 +18,7 @@ from xmas_assets.stages.contamination import excluded_rows
 from xmas_assets.stages.prepared import prepared_arrays, prepared_key
 from xmas_assets.stages.publishing import run_commands
 from xmas_assets.stages.subsets import resolve_method
+from xmas_assets.store.reading import Table
 
 REASONS = "selection_reasons"
 _MADE_FROM = "made_from"
@@ -31,6 +32,11 @@ def selection_reasons(home: Home, dataset: str, key: SelectionKey) -> pl.DataFra
         StoreError: If there is no such selection.
         SelectionError: If it was made from signals or parameters that are no longer those of the dataset.
     """
+    return stored_reasons(home, dataset, key).frame()
+
+
+def stored_reasons(home: Home, dataset: str, key: SelectionKey) -> Table:
+    """As ``selection_reasons``, of which nothing is in memory yet."""
     partition = f"{dataset}|{key}"
     subset = home.stored("selected_subset", partition)
     method = resolve_method(key, home.settings(dataset).methods)
@@ -42,18 +48,19 @@ def selection_reasons(home: Home, dataset: str, key: SelectionKey) -> pl.DataFra
         if home.is_stored(REASONS, partition):
             table = home.stored(REASONS, partition)[REASONS]
             if table.metadata[_MADE_FROM] == made_from:
-                return table.frame()
+                return table
         signals = stored_signals(home, dataset)
         if grown:
             stretches = Growth(grown).stretches(home.stored("raw_dataset", dataset)["samples"].n_rows)
             reasons = explain_grown(method, signals, key.budget, key.seed, stretches=stretches, excluded=excluded)
         else:
             prepared = prepared_arrays(home, dataset, method, excluded=excluded)
-            reasons = method.explain(signals, key.budget, key.seed, prepared=prepared, excluded=excluded)
-        if not np.array_equal(reasons.filter("kept")["row"].to_numpy(), subset["subset"].column("row")):
+            reasons = method.reasons(signals, key.budget, key.seed, prepared=prepared, excluded=excluded)
+        if not np.array_equal(np.flatnonzero(reasons.kept), subset["subset"].column("row")):
             raise SelectionError(
                 f"selection {key} of {dataset!r} was made from other signals or parameters than are stored now; "
                 f"run: {run_commands(dataset, [key])[0]}"
             )
-        home.put(REASONS, partition, stage(workspace, {REASONS: reasons}, metadata={_MADE_FROM: made_from}))
-        return reasons
+        batches = ((REASONS, batch) for block in reasons.blocks() for batch in block.to_arrow().to_batches())
+        home.put(REASONS, partition, stage(workspace, batches, metadata={_MADE_FROM: made_from}))
+        return home.stored(REASONS, partition)[REASONS]

@@ -75,6 +75,7 @@ def signal_work(
             workspaces=folders,
             progress=listen("signals"),
             engine=engine,
+            models_in_memory=settings.workers.models_in_memory,
             grown=grown,
         )
         return folders, extracted
@@ -103,6 +104,7 @@ def gradient_work(
         settings=settings.gradients,
         direction=_DIRECTIONS[stage],
         workspace=home.workspace(stage, dataset, key),
+        models_in_memory=settings.workers.models_in_memory,
         grown=grown,
     )
     return RowWork({stage: 1.0}, key, lambda engine, listen: make(progress=listen("gradients"), engine=engine))

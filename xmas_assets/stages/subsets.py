@@ -17,7 +17,7 @@ from xmas_assets.contracts.manifest import Exclusion, Manifest
 from xmas_assets.contracts.settings import MethodsSettings
 from xmas_assets.contracts.signals import SIGNALS, stages_behind
 from xmas_assets.home.home import Home
-from xmas_assets.home.records import content_digest
+from xmas_assets.home.records import kept_content_digest
 from xmas_assets.home.stored_signals import stored_signals
 from xmas_assets.home.stored_tables import StoredTables, combine, read_checkpoints, read_sources, stage
 from xmas_assets.home.versions import kept_growth
@@ -234,7 +234,7 @@ def _manifest(
         proxy = {"proxy_base": base, "proxy_checkpoints": tuple(checkpoint.digest for checkpoint in checkpoints)}
     return Manifest(
         dataset=dataset,
-        dataset_digest=content_digest(raw),
+        dataset_digest=kept_content_digest(home, dataset),
         source_files=read_sources(raw["samples"]),
         n_samples=raw["samples"].n_rows,
         method=key.method,

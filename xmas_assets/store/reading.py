@@ -107,14 +107,18 @@ class Table:
 
     def take(self, name: str, rows: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[Any]]:
         """Some rows of a column, in the order asked for, shape as ``column``; of the others, a batch is in memory."""
+        return self.rows(rows, [name])[name].to_numpy()
+
+    def rows(self, rows: np.ndarray[Any, np.dtype[np.int64]], columns: Sequence[str]) -> pl.DataFrame:
+        """Some rows of some columns, in the order asked for; of the others, a batch is in memory."""
         order = np.argsort(rows, kind="stable")
+        ascending = rows[order]
         parts, start = [], 0
-        for batch in self.batches([name], n_rows=_TAKEN_FROM):
-            low, high = np.searchsorted(rows[order], (start, start + len(batch)))
-            parts.append(pl.Series(name, batch.column(0)).to_numpy()[rows[order[low:high]] - start])
+        for batch in self.batches(columns, n_rows=_TAKEN_FROM):
+            low, high = np.searchsorted(ascending, (start, start + len(batch)))
+            parts.append(pl.DataFrame(batch)[ascending[low:high] - start])
             start += len(batch)
-        taken = np.concatenate(parts)
-        return taken[np.argsort(order, kind="stable")]
+        return pl.concat(parts)[np.argsort(order, kind="stable")]
 
     def arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The table, or some of its columns in the given order, in memory.
@@ -129,7 +133,8 @@ class Table:
     def batches(self, columns: Sequence[str] | None = None, *, n_rows: int = 16_384) -> Iterator[pa.RecordBatch]:
         """The rows in order, at most ``n_rows`` at a time, so that memory does not grow with the table."""
         self._check_columns(columns)
-        with reading(self.path), pq.ParquetFile(self.path) as file:
+        # Buffered beforehand, the whole file would be in memory at the end.
+        with reading(self.path), pq.ParquetFile(self.path, pre_buffer=False) as file:
             yield from file.iter_batches(n_rows, columns=None if columns is None else list(columns))
 
     def _check_columns(self, columns: Sequence[str] | None) -> None:

@@ -78,6 +78,7 @@ def test_mlflow_compares_two_runs_with_their_scores(page, served):
     expect(page.get_by_text("score/colour", exact=True).first).to_be_attached()
 
 
+@pytest.mark.slow
 def test_the_link_to_mlflow_opens_the_run_there_and_one_back_opens_the_asset(page, served):
     page.goto(f"{served.dagster}/assets/selected_subset?view=partitions&partition={quote('shapes|random_b0.20_s0')}")
     with page.expect_popup() as opened:
@@ -104,6 +105,7 @@ def test_the_run_list_shows_score_and_rel_percent_to_whom_chose_no_columns(page,
     expect(page.get_by_text("train xmas_b0.20_s0", exact=True).first).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_misspelt_selection_is_refused_in_one_line_on_the_run_page(page, served):
     materialize_new_selection(page, served, "xmas_0.2")
     open_latest_run(page, served)
@@ -143,6 +145,7 @@ def test_a_rerun_from_failure_runs_only_what_failed_and_what_follows(served):
     assert {steps["target_model"], steps["benchmark_scores"]} == {"SUCCESS"}
 
 
+@pytest.mark.slow
 def test_the_sensor_takes_up_a_new_dataset_file_and_a_changed_setting(page, served):
     assert served.stale("clusters", "shapes") == "FRESH"
     broken = served.home / "datasets" / "broken.yaml"

@@ -128,6 +128,7 @@ def test_the_first_line_of_a_long_answer_can_be_taken(tmp_path):
     assert (done.stdout, done.stderr) == ("range\n", f"XMAS_HOME {tmp_path}\n")
 
 
+@pytest.mark.slow
 def test_what_a_command_says_on_its_way_stands_in_its_json_too(tmp_path, monkeypatch, capsys):
     """As ``xmas demo --json``, which registers a dataset first."""
     monkeypatch.setenv("XMAS_HOME", str(tmp_path))

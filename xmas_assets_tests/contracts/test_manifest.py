@@ -41,6 +41,16 @@ def test_equal_manifests_are_equal_byte_for_byte_whatever_the_order_of_their_fie
     assert "é".encode() in first
 
 
+def test_the_bytes_are_those_of_the_json_library_with_sorted_keys_and_an_indent_of_one():
+    ids = ('"quoted"', "back\\slash", "néw\nline", "\u2028", 'x\n "rows": []')
+    for rows, sample_ids in (((0, 3, 5, 7, 11), ids), ((2,), ("one",))):
+        chosen = {"rows": rows, "sample_ids": sample_ids, "n_selected": len(rows), "n_samples": 12}
+        manifest = Manifest.model_validate(FIELDS | chosen | {"parameters": {"rows": [], "a": [1, 2]}})
+        fields = manifest.model_dump(mode="json")
+        expected = json.dumps(fields, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+        assert manifest.to_bytes().decode() == expected
+
+
 def test_every_field_is_in_the_file_and_the_exported_file_only_in_its_own_manifest(tmp_path):
     stored = Manifest.model_validate(FIELDS)
     only_where_in_force = {"excluded", "export", "grown", "method_package"}

@@ -90,6 +90,7 @@ def test_what_cannot_be_registered_is_one_line_and_leaves_nothing(copied, tmp_pa
     assert sorted(copied.glob("benchmarks/*")) == before
 
 
+@pytest.mark.slow
 def test_a_new_benchmark_asks_its_own_questions_and_a_new_prompt_only_its_own_again(copied, pictures, tmp_path):
     images, names = pictures
     for name in ("balls", "boxes"):
@@ -159,6 +160,7 @@ def test_the_leaderboard_and_the_report_compare_methods_on_the_benchmarks(copied
     assert "<h2>Benchmarks</h2>" in report and "rings" in report
 
 
+@pytest.mark.slow
 def test_what_a_dataset_is_no_longer_scored_on_makes_its_scores_stale(copied, pictures, tmp_path):
     images, names = pictures
     words = write_pope(tmp_path, images=names, n_questions=6, words="cubes")

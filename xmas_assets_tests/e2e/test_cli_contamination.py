@@ -176,6 +176,7 @@ def test_the_rule_makes_selections_stale_with_the_benchmarks_and_other_homes_kee
     assert {name for name in on if on[name] != also_off[name]} == {"methods"}
 
 
+@pytest.mark.slow
 def test_the_leaderboard_says_what_was_left_out_and_of_how_many_selections(clean):
     home, contaminated = clean
     done = xmas(home, "run", "shapes", "--method", "random", "--budget", "0.2")

@@ -49,7 +49,7 @@ def run_target(folder: Path, family: str | None, **target: Any) -> Path:
     return home
 
 
-@pytest.fixture(scope="module", params=["llava_next", "qwen2_5_vl"])
+@pytest.fixture(scope="module", params=[pytest.param("llava_next", marks=pytest.mark.slow), "qwen2_5_vl"])
 def lora(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_target(tmp_path_factory.mktemp("lora"), request.param, lora=LORA)
 

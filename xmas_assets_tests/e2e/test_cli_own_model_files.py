@@ -47,6 +47,7 @@ def change(path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"note": "changed"}))
 
 
+@pytest.mark.slow
 def test_a_changed_file_of_the_base_model_is_named_makes_it_stale_and_is_read_by_the_next_run(made):
     home, model = made
     for path in model.iterdir():

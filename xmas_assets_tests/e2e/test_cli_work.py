@@ -35,6 +35,7 @@ def test_a_run_takes_the_shards_that_parts_made_and_ends_with_the_bytes_of_one_p
     assert table_bytes(copied) == before
 
 
+@pytest.mark.slow
 def test_processes_make_the_same_tables_and_the_setting_makes_nothing_stale(copied: Path):
     before = table_bytes(copied)
     counts = asset_counts(open_platform(copied), "shapes")

@@ -112,6 +112,7 @@ def test_a_manifest_of_our_own_method_has_no_such_field(selected, tmp_path):
     assert "method_package" not in json.loads(manifest.read_text())
 
 
+@pytest.mark.slow
 def test_a_broken_package_is_told_in_one_line_and_the_other_methods_go_on(copied, installed, tmp_path):
     broken = shutil.copytree(installed, tmp_path / "broken")
     (broken / "short_answers.py").write_text("raise RuntimeError('no licence')")

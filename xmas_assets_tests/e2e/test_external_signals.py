@@ -66,6 +66,7 @@ def select(home, *names: str) -> dict[str, list[int]]:
     }
 
 
+@pytest.mark.slow
 def test_every_method_that_needs_no_proxy_selects_and_none_is_trained(home):
     rows = select(home, "length", "clip_score", "self_filter", "instag")
     assert {name: len(chosen) for name, chosen in rows.items()} == dict.fromkeys(rows, 7)

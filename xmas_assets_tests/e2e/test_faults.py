@@ -85,6 +85,7 @@ def test_a_dataset_without_images_is_refused_for_xmas_before_training_and_random
     assert Home.open(tmp_path).stored("selected_subset", "texts|random_b0.50_s0")["subset"].n_rows == 10
 
 
+@pytest.mark.slow
 def test_prompts_that_are_too_long_are_told_before_training_counted_at_every_stage_and_stop_nothing(
     tmp_path, quick_profile
 ):
@@ -107,6 +108,7 @@ def test_prompts_that_are_too_long_are_told_before_training_counted_at_every_sta
     assert [score is None for score in answers["score"]] == [True, False]
 
 
+@pytest.mark.slow
 def test_an_image_replaced_since_the_dataset_was_read_is_said_and_read_again_before_training(tmp_path, quick_profile):
     rows = [row(number) for number in range(12)]
     xmas(tmp_path, "dataset", "add", "ds", *write_dataset(tmp_path / "data", rows), *quick_profile)

@@ -128,6 +128,7 @@ SITUATIONS = [
     a_wiped_event,
     another_dataset,
 ]
+LONG = (another_selection, new_clusters_made, a_signal_that_no_method_reads)
 
 
 def dagsters_verdict(platform) -> dict[str, dict[str, str]]:
@@ -167,7 +168,11 @@ def partitions_of(platform, asset) -> list[str]:
     return PARTITIONS if asset in platform.links.by_selection else ["shapes"]
 
 
-@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
+@pytest.mark.parametrize(
+    "situation",
+    [pytest.param(each, marks=[pytest.mark.slow] * (each in LONG)) for each in SITUATIONS],
+    ids=lambda situation: situation.__name__,
+)
 def test_the_verdict_is_dagsters(home, situation):
     situation(home)
     platform = open_platform(home)

@@ -25,6 +25,7 @@ def add(home: Path, files: Path, *options: object):
     return xmas(home, "dataset", "add", "mine", *sources, *options)
 
 
+@pytest.mark.slow
 def test_proxy_and_targets_of_different_families_go_from_rows_to_a_leaderboard(tmp_path: Path, files: Path):
     proxy, target = (FAMILIES[name](tmp_path / name) for name in ("smolvlm", "qwen2_5_vl"))
     home = tmp_path / "home"

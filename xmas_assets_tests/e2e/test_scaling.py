@@ -42,6 +42,7 @@ def test_twenty_selections_ask_as_much_as_five(counted, what):
     assert 0 < counted[20][what] < counted[5][what] + 15  # less than one for each selection more
 
 
+@pytest.mark.slow
 def test_a_selection_more_asks_a_number_of_questions(counted):
     """Else the counter above would count nothing."""
     assert counted[5]["make five more"] > counted[5]["select when all is fresh"] + 5 * 50

@@ -143,6 +143,7 @@ def test_a_run_stopped_on_its_way_ends_with_the_bytes_of_an_undisturbed_one(stop
     assert_nothing_is_left_over(stopped, others={dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_for_mlflow_is_stopped(tmp_path):
     register(tmp_path)
     (tmp_path / "mlflow" / "outbox").mkdir(parents=True)

@@ -70,6 +70,7 @@ def test_a_selection_in_the_place_of_another_is_stale_where_nothing_is_remembere
     assert stale(platform) == []
 
 
+@pytest.mark.slow
 def test_one_run_makes_all_of_it_again_to_the_same_bytes(platform, copied, caplog):
     before = table_bytes(copied)
     cut(copied / "tables/raw_dataset/dataset=shapes/samples.parquet")

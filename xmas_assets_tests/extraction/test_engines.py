@@ -68,7 +68,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     "name",
-    ["signals", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gradients", "embeddings")), "lengths"],
+    ["signals", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gradients", "embeddings", "lengths"))],
 )
 def test_processes_and_parts_leave_the_files_and_notices_of_a_serial_run(makers, tmp_path: Path, name: str):
     make = makers[name]

@@ -193,6 +193,27 @@ def test_signals_of_the_last_checkpoint_load_no_other(models: Path, tmp_path: Pa
     assert loaded == ["checkpoint-10"]
 
 
+def test_checkpoints_that_stay_in_memory_are_loaded_once_and_give_the_same_bytes(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from xmas_assets.extraction import extracting
+
+    loaded = []
+    plain = extracting.load_vlm
+    monkeypatch.setattr(
+        extracting, "load_vlm", lambda path, *rest, **options: loaded.append(path.name) or plain(path, *rest, **options)
+    )
+    tables = []
+    for models_in_memory in (1, 3):
+        found = extract(models, tmp_path / str(models_in_memory), [RepeatedCounts()], models_in_memory=models_in_memory)
+        n_shards = len(found["token_counts"].shard_arrays)
+        assert n_shards > 1
+        assert len(loaded) == (3 + 2 * n_shards if models_in_memory == 1 else 3)
+        tables.append(table_of(found["token_counts"]))
+        loaded.clear()
+    assert tables[0].equals(tables[1])
+
+
 def test_shards_made_for_other_signals_are_not_reused(models: Path, tmp_path: Path):
     extract(models, tmp_path, [AttentionSpectra("causal", 3)])
     images = CountingImages()

@@ -108,15 +108,18 @@ def test_gradients_in_bfloat16_are_nearly_those_in_float32(world, plain, tmp_pat
     assert np.linalg.norm(projected - plain[1]) < 0.1 * np.linalg.norm(plain[1])
 
 
-def test_each_shard_but_the_first_loads_each_checkpoint_but_the_one_in_memory(world, plain, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("models_in_memory", "n_loads"), [(1, 2 + 1 + 1), (2, 2)])
+def test_each_shard_loads_the_checkpoints_that_are_not_in_memory(
+    world, plain, tmp_path, monkeypatch, models_in_memory, n_loads
+):
     loaded = []
     load = gradient_passes.load_vlm
     monkeypatch.setattr(
         gradient_passes, "load_vlm", lambda path, *rest, **options: loaded.append(path) or load(path, *rest, **options)
     )
-    extracted = extract(world, tmp_path)
+    extracted = extract(world, tmp_path, models_in_memory=models_in_memory)
     assert len(extracted.shard_arrays) == 3
-    assert len(loaded) == 2 + 1 + 1
+    assert len(loaded) == n_loads
     assert_same(arrays(extracted), plain)
 
 

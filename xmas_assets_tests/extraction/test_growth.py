@@ -92,7 +92,9 @@ def makers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Make]:
     return {"signals": read, "gradients": differentiate, "embeddings": embed, "lengths": count}
 
 
-@pytest.mark.parametrize("name", ["signals", "gradients", "embeddings", "lengths"])
+@pytest.mark.parametrize(
+    "name", ["signals", pytest.param("gradients", marks=pytest.mark.slow), "embeddings", "lengths"]
+)
 def test_appended_rows_have_the_bytes_of_reading_all_from_scratch_in_the_same_stretches(makers, tmp_path, name):
     make, samples = makers[name], make_samples(N_ALL)
     first = make(samples[:N_FIRST], tmp_path / "grown" / "a", ())

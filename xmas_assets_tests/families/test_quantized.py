@@ -152,7 +152,7 @@ def test_an_adapter_trained_on_4_bits_is_merged_into_the_base_as_it_is_stored(ba
     assert all(torch.equal(written[name], stored[name]) for name in tower)
 
 
-@pytest.fixture(scope="module", params=SOME)
+@pytest.fixture(scope="module", params=others_slow(SOME, {"llava"}))
 def adapted(request: pytest.FixtureRequest, bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory):
     """A base and two checkpoints that were trained on it in 4 bits."""
     base = bases[request.param]

@@ -16,7 +16,7 @@ from xmas_assets.vlm.image_inputs import Pictures
 from xmas_assets.vlm.loading import EXTRA_FILE, load_vlm
 from xmas_assets.vlm.probes import draw_probe
 from xmas_assets.vlm.prompts import Encoded, Encoder, pad_token_id
-from xmas_assets_tests.families import FAMILIES, training
+from xmas_assets_tests.families import FAMILIES, others_slow, training
 from xmas_assets_tests.families.training import KINDS, SAMPLES, train_family
 from xmas_assets_tests.training.small import kill_at, stopping_at, weights
 
@@ -59,7 +59,7 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return FAMILIES[request.param](tmp_path_factory.mktemp("base") / request.param)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=others_slow(KINDS, {"lora"}))
 def trained(request: pytest.FixtureRequest, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     output = tmp_path_factory.mktemp("trained")
     return Trained(base.name, request.param, base, output, train_family(base, output, request.param))

@@ -31,7 +31,8 @@ def test_each_stretch_is_chosen_from_as_if_it_were_the_dataset(name):
         alone = reorder(signals, rows)
         expected += rows[method.select(alone, len(rows) if name == "full" else count, 3)].tolist()
     assert (chosen.tolist(), n_unread) == (expected, 0)
-    reasons = explain_grown(method, signals, budget, 3, stretches=Growth(COUNTS).stretches(N), excluded=EXCLUDED)
+    stretches = Growth(COUNTS).stretches(N)
+    reasons = explain_grown(method, signals, budget, 3, stretches=stretches, excluded=EXCLUDED).table()
     assert reasons["row"].to_list() == list(range(N))
     assert reasons.filter("kept")["row"].to_list() == expected
     assert reasons.schema == REASONS
@@ -60,7 +61,7 @@ def test_a_stretch_too_small_for_the_budget_gives_no_row_and_later_ones_make_up_
     assert np.histogram(chosen, [0, 100, 105, N])[0].tolist() == [10, 0, 4]
     reasons = explain_grown(
         method, signals, Decimal("0.1"), 0, stretches=Growth((100, 105)).stretches(N), excluded=np.arange(100, 104)
-    )
+    ).table()
     (row,) = reasons.filter(row=104).rows(named=True)
     assert (row["kept"], row["group"], row["rank_in_group"]) == (
         False,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from xmas_assets.selection.registry import METHODS
+from xmas_assets_tests.families import others_slow
 from xmas_assets_tests.processors import LEVELS
 from xmas_assets_tests.selection.cases import make_signals, with_copies
 
@@ -46,7 +47,7 @@ def here():
     return choices_in_a_process_of_its_own({})
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", others_slow(LEVELS, {"lowest"}))
 def test_every_method_chooses_the_same_rows_on_a_lesser_processor(here, level):
     there = choices_in_a_process_of_its_own(LEVELS[level])
     assert [key for key in here if here[key] != there[key]] == []

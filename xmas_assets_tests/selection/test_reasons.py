@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 import xmas_assets
-from xmas_assets.selection.reasons import REASONS, Standing, reasons_table
+from xmas_assets.selection.reasons import REASONS, Reasons, Standing
 from xmas_assets.selection.registry import METHODS
 from xmas_assets_tests.selection.cases import make_signals, reorder
 
@@ -127,6 +127,8 @@ def test_full_says_that_every_row_is_kept():
 def test_a_row_without_a_place_in_the_order_has_no_rank():
     standing = Standing(np.array([2, 0]), np.zeros(3, dtype=np.int64))
     kept, names = np.array([False, False, True]), np.array(["x", "y", "z"], dtype=object)
-    table = reasons_table(standing, kept, rows=np.array([7, 8, 9]), sample_ids=names)
-    assert table["rank_in_group"].to_list() == [2, None, 1]
-    assert table["row"].to_list() == [7, 8, 9]
+    reasons = Reasons(names)
+    reasons.add(np.array([2, 1, 0]), kept, standing)
+    table = reasons.table()
+    assert table["rank_in_group"].to_list() == [1, None, 2]
+    assert table["sample_id"].to_list() == ["x", "y", "z"]

@@ -14,12 +14,12 @@ from xmas_assets.home.home import Home
 from xmas_assets.home.versions import current_versions
 from xmas_assets.scale.engines import SERIAL, Engine
 from xmas_assets.scale.processes import ProcessEngine
-from xmas_assets.stages.datasets import stage_dataset, stage_validation
+from xmas_assets.stages.datasets import stage_dataset
 from xmas_assets_tests.data.making import picture, record, seen, write
 
 N_IMAGES = 1600
 """Of the training records, with some bad ones: four shards of 512."""
-_STAGES = {"raw_dataset": ("source", stage_dataset), "validation_samples": ("validation", stage_validation)}
+_SECTIONS = {"raw_dataset": "source", "validation_samples": "validation"}
 
 
 def make_dataset(folder: Path) -> None:
@@ -68,13 +68,14 @@ def open_home(folder: Path, name: str) -> Home:
 
 def workspace(home: Home, stage: str = "raw_dataset") -> Path:
     """Of a stage, as its asset takes it."""
-    return home.workspace(stage, "made", current_versions(home, "made")[_STAGES[stage][0]])
+    return home.workspace(stage, "made", current_versions(home, "made")[_SECTIONS[stage]])
 
 
 def read(home: Home, engine: Engine = SERIAL, *, stage: str = "raw_dataset") -> dict[str, bytes]:
     """The bytes of a stage's tables."""
     folder = workspace(home, stage)
-    staged = _STAGES[stage][1](folder, home, "made", progress=lambda progress: None, engine=engine)
+    options = {"section": _SECTIONS[stage], "engine": engine}
+    staged = stage_dataset(folder, home, "made", progress=lambda progress: None, **options)
     return {path.name: path.read_bytes() for path in sorted(staged.directory.glob("*.parquet"))}
 
 

@@ -32,7 +32,8 @@ def kept(home: Path) -> dict[str, bytes]:
     return {str(path.relative_to(home)): path.read_bytes() for path in paths}
 
 
-@pytest.mark.parametrize("ranked", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("ranked", [False, True])
 def test_processes_keep_the_answers_of_one_process(folder: Path, tmp_path: Path, ranked: bool):
     said = ask(tmp_path, folder / "target", PROCESSES, ranked=ranked)
     expected = kept(folder / f"serial-{ranked}")

@@ -10,7 +10,7 @@ from xmas_assets.contracts.errors import StoreError
 from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
 from xmas_assets.home.versions import current_versions
-from xmas_assets.stages.datasets import stage_dataset, stage_validation
+from xmas_assets.stages.datasets import stage_dataset
 from xmas_assets.stages.file_changes import FileChange, file_changes, note_stored_files, say_file_changes
 from xmas_assets_tests.data.making import image_root, picture, seen, write
 
@@ -32,9 +32,10 @@ def home(tmp_path) -> Home:
 
 def read(home: Home) -> str:
     """Read the dataset as its assets do; returns the version of its rows."""
-    for asset, staged in (("raw_dataset", stage_dataset), ("validation_samples", stage_validation)):
+    for asset, section in (("raw_dataset", "source"), ("validation_samples", "validation")):
         workspace = home.path("work", "reading", asset)
-        home.put(asset, "made", staged(workspace, home, "made", progress=lambda progress: None))
+        staged = stage_dataset(workspace, home, "made", section=section, progress=lambda progress: None)
+        home.put(asset, "made", staged)
     return home.stored("raw_dataset", "made").version
 
 

@@ -8,7 +8,7 @@ import pytest
 from xmas_assets.contracts.errors import DatasetError, NoRowsError, OutputError, SettingsError, StoreError
 from xmas_assets.data.registration import Registration
 from xmas_assets.home.home import Home
-from xmas_assets.stages.datasets import stage_dataset, stage_validation
+from xmas_assets.stages.datasets import stage_dataset
 from xmas_assets.stages.refused import refused_reasons, refused_rows, say_refused, write_refused
 from xmas_assets_tests.data.making import image_root, record, seen, talk, write
 
@@ -89,7 +89,7 @@ def test_test_and_validation_records_are_shown_as_what_they_are(home):
     with pytest.raises(NoRowsError):
         read(home, LINES[:1], test=[test], validation=[validation])
     with pytest.raises(NoRowsError):
-        stage_validation(home.path("work"), home, "made", progress=lambda progress: None)
+        stage_dataset(home.path("work"), home, "made", section="validation", progress=lambda progress: None)
     assert refused_rows(home, "made").select("files", "file", "source_row").rows() == [
         ("test", "test.jsonl", 0),
         ("validation", "validation.jsonl", 0),

@@ -71,6 +71,26 @@ def test_rows_are_taken_in_the_order_asked_for_whatever_the_batches(tmp_path, mo
     assert taken.tolist() == [[10, 11], [0, 1], [12, 13], [4, 5]]
 
 
+@pytest.mark.parametrize("n_rows", [1, 2, 100])
+def test_rows_of_several_columns_come_in_the_order_asked_for_with_what_is_null(tmp_path, monkeypatch, n_rows):
+    monkeypatch.setattr("xmas_assets.store.reading._TAKEN_FROM", n_rows)
+    write_tables(tmp_path, {"t": FRAME})
+    found = open_tables(tmp_path)["t"].rows(np.array([3, 2, 0]), ["sample_id", "centroid"])
+    assert found["sample_id"].to_list() == ["d", None, "a"]
+    assert found["centroid"].to_numpy().tolist() == [[6.0, 7.0], [4.0, 5.0], [0.0, 1.0]]
+
+
+def test_memory_does_not_grow_with_the_batches_that_were_read(tmp_path):
+    n_groups, n_rows = 40, 65_536
+    values = np.random.default_rng(0).random((n_rows, 8), dtype=np.float32)  # 2 MiB, which do not compress
+    batch = pa.record_batch({"v": pa.FixedSizeListArray.from_arrays(values.ravel(), 8)})
+    write_tables(tmp_path, (("t", batch) for _ in range(n_groups)))
+    table, before = open_tables(tmp_path)["t"], pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in table.batches()]
+    assert len(held) >= n_groups
+    assert max(held) < 5 * values.nbytes
+
+
 def test_batches_are_read_in_order_and_bounded(tmp_path):
     write_tables(tmp_path, {"t": FRAME})
     sizes = [batch.num_rows for batch in open_tables(tmp_path)["t"].batches(["row"], n_rows=2)]

@@ -108,7 +108,7 @@ def test_an_estimate_is_near_what_a_step_takes(
     assert 0.85 < estimate / measure(directory, base, training) < 1.35
 
 
-@pytest.mark.parametrize("name", others_slow(profile_names(), {"toy", "paper_xmas", "smolvlm_500m", "qwen25vl_7b_nf4"}))
+@pytest.mark.parametrize("name", others_slow(profile_names(), {"toy", "qwen25vl_7b_nf4"}))
 def test_a_profile_states_its_estimate_and_fits_its_card(name: str):
     settings, notes = load_settings(name, {}), profile_notes(name)
     largest = max(estimates(settings)) / GIB

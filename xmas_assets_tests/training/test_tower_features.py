@@ -35,7 +35,7 @@ def changed(base: Path, directory: Path, change: Any) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_kept_features_give_the_same_bytes_and_no_image_is_opened_again(base, tmp_path, kind, dtype):
     options: dict[str, Any] = {"settings": settings(lora=KINDS[kind])}
