@@ -116,7 +116,8 @@ class Table:
         parts, start = [], 0
         for batch in self.batches(columns, n_rows=_TAKEN_FROM):
             low, high = np.searchsorted(ascending, (start, start + len(batch)))
-            parts.append(pl.DataFrame(batch)[ascending[low:high] - start])
+            # Taken by Arrow, which copies: rows of a polars frame would keep the texts of the whole batch in memory.
+            parts.append(pl.DataFrame(batch.take(pa.array(ascending[low:high] - start))))
             start += len(batch)
         return pl.concat(parts)[np.argsort(order, kind="stable")]
 

@@ -91,6 +91,15 @@ def test_memory_does_not_grow_with_the_batches_that_were_read(tmp_path):
     assert max(held) < 5 * values.nbytes
 
 
+def test_rows_that_were_taken_hold_nothing_of_the_others(tmp_path):
+    texts = pl.DataFrame({"text": [f"{number} {'x' * 1000}" for number in range(20_000)]})
+    write_tables(tmp_path, {"t": texts})
+    before = pa.total_allocated_bytes()
+    taken = open_tables(tmp_path)["t"].rows(np.arange(0, 20_000, 1000), ["text"])
+    assert taken["text"].to_list() == [f"{number} {'x' * 1000}" for number in range(0, 20_000, 1000)]
+    assert pa.total_allocated_bytes() - before < 200_000
+
+
 def test_batches_are_read_in_order_and_bounded(tmp_path):
     write_tables(tmp_path, {"t": FRAME})
     sizes = [batch.num_rows for batch in open_tables(tmp_path)["t"].batches(["row"], n_rows=2)]
