@@ -1,7 +1,7 @@
 """One pass over some samples: encode once, run the vision tower once per image, then read gradients at checkpoints."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -97,6 +97,7 @@ def read_gradients(
     first, batch_size = models[order[0]].vlm, models.settings.batch_size
     pictures = Pictures(first.processor, open_image)
     encoded, left_out = Encoder.of(first, pictures, max_tokens=models.base_settings.max_tokens).encode(samples)
+    del first
     encoded.sort(key=lambda row: len(row.input_ids))  # so that a batch has little padding
     batches = [encoded[start : start + batch_size] for start in range(0, len(encoded), batch_size)]
     feed = ImageFeed(pictures, kept=models.kept)
@@ -106,12 +107,20 @@ def read_gradients(
     for sample_id, reason in left_out.items():
         values[places[sample_id], :, 0] = MARKS[reason]
     for number in order:
-        model = models[number]
-        for batch, images in feed.feed(model.vlm, batches):
-            rows = [places[row.sample_id] for row in batch]
-            values[rows, number] = _read_batch(model, batch, images)
+        # By a generator, so that nothing holds its model while the next is loaded.
+        for batch, read in _read_checkpoint(models, number, feed, batches):
+            values[[places[row.sample_id] for row in batch], number] = read
             advance(len(batch) / len(models))
     return values
+
+
+def _read_checkpoint(
+    models: WarmupModels, number: int, feed: ImageFeed, batches: Sequence[Sequence[Encoded]]
+) -> Iterator[tuple[Sequence[Encoded], FloatArray]]:
+    """Batches, each with its norms and projected gradients at one checkpoint."""
+    model = models[number]
+    for batch, images in feed.feed(model.vlm, batches):
+        yield batch, _read_batch(model, batch, images)
 
 
 def _read_batch(model: _Model, batch: Sequence[Encoded], images: ImageInputs) -> FloatArray:

@@ -126,15 +126,27 @@ class SignalReader:
                         column = np.split(column, len(self._models), axis=1)[number]
                     column[chosen] = found.reshape(len(chosen), -1)
 
-            vlm = self._models[number]
-            for batch, images in feed.feed(vlm, batches):
-                self._read_rows(vlm, self._at(number, signals), batch, images, store)
-                advance(len(batch) / len(numbers))
+            self._read_checkpoint(number, signals, feed, batches, store, lambda n: advance(n / len(numbers)))
         advance(len(left_out))
         marks = [MARKS[left_out[s.sample_id]] if s.sample_id in left_out else 1 for s in samples]
         for own in values.values():
             own[:, 0] = marks
         return values
+
+    def _read_checkpoint(
+        self,
+        number: int,
+        signals: Sequence[Signal],
+        feed: ImageFeed,
+        batches: Sequence[list[Encoded]],
+        store: Store,
+        advance: Callable[[float], None],
+    ) -> None:
+        """Read all batches at one checkpoint; apart, so that nothing holds its model while the next is loaded."""
+        vlm = self._models[number]
+        for batch, images in feed.feed(vlm, batches):
+            self._read_rows(vlm, self._at(number, signals), batch, images, store)
+            advance(len(batch))
 
     def _at(self, number: int, signals: Sequence[Signal]) -> list[Signal]:
         """Those of the signals that are read at a checkpoint."""

@@ -198,19 +198,26 @@ def test_checkpoints_that_stay_in_memory_are_loaded_once_and_give_the_same_bytes
 ):
     from xmas_assets.extraction import extracting
 
-    loaded = []
+    loaded, held = [], []
     plain = extracting.load_vlm
-    monkeypatch.setattr(
-        extracting, "load_vlm", lambda path, *rest, **options: loaded.append(path.name) or plain(path, *rest, **options)
-    )
+
+    def load(*words: Any, **options: Any) -> Any:
+        held.append(sum(reference() is not None for reference in loaded))
+        vlm = plain(*words, **options)
+        loaded.append(weakref.ref(vlm.model))
+        return vlm
+
+    monkeypatch.setattr(extracting, "load_vlm", load)
     tables = []
     for models_in_memory in (1, 3):
         found = extract(models, tmp_path / str(models_in_memory), [RepeatedCounts()], models_in_memory=models_in_memory)
         n_shards = len(found["token_counts"].shard_arrays)
         assert n_shards > 1
         assert len(loaded) == (3 + 2 * n_shards if models_in_memory == 1 else 3)
+        assert max(held) < models_in_memory  # while another is loaded
         tables.append(table_of(found["token_counts"]))
         loaded.clear()
+        held.clear()
     assert tables[0].equals(tables[1])
 
 

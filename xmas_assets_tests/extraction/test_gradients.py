@@ -1,5 +1,6 @@
 import resource
 import shutil
+import weakref
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -112,14 +113,20 @@ def test_gradients_in_bfloat16_are_nearly_those_in_float32(world, plain, tmp_pat
 def test_each_shard_loads_the_checkpoints_that_are_not_in_memory(
     world, plain, tmp_path, monkeypatch, models_in_memory, n_loads
 ):
-    loaded = []
-    load = gradient_passes.load_vlm
-    monkeypatch.setattr(
-        gradient_passes, "load_vlm", lambda path, *rest, **options: loaded.append(path) or load(path, *rest, **options)
-    )
+    loaded, held = [], []
+    plainly = gradient_passes.load_vlm
+
+    def load(*words, **options):
+        held.append(sum(reference() is not None for reference in loaded))
+        vlm = plainly(*words, **options)
+        loaded.append(weakref.ref(vlm.model))
+        return vlm
+
+    monkeypatch.setattr(gradient_passes, "load_vlm", load)
     extracted = extract(world, tmp_path, models_in_memory=models_in_memory)
     assert len(extracted.shard_arrays) == 3
     assert len(loaded) == n_loads
+    assert max(held) < models_in_memory  # while another is loaded
     assert_same(arrays(extracted), plain)
 
 
