@@ -119,11 +119,16 @@ def extract_signals(
     count_usage_of(folder for own in files.values() for folder in folders_of(own))
     counter = ItemCounter(len(rows), progress)
     loaders = [partial(load_vlm, checkpoint.path, base_settings, base=base) for checkpoint in ordered]
-    options = {"batch_size": settings.batch_size, "max_tokens": base_settings.max_tokens}
-    options |= {"models_in_memory": models_in_memory}
 
     with model_work(settings.threads):
-        reader = SignalReader(signals, loaders, open_image, **options)
+        reader = SignalReader(
+            signals,
+            loaders,
+            open_image,
+            batch_size=settings.batch_size,
+            max_tokens=base_settings.max_tokens,
+            models_in_memory=models_in_memory,
+        )
         if engine.is_elsewhere:
             reader.forget_models()
         n_bytes = sum(bytes_to_come(own, len(samples), reader.width(name)) for name, own in files.items())

@@ -62,5 +62,5 @@ def stored_reasons(home: Home, dataset: str, key: SelectionKey) -> Table:
                 f"run: {run_commands(dataset, [key])[0]}"
             )
         batches = ((REASONS, batch) for block in reasons.blocks() for batch in block.to_arrow().to_batches())
-        home.put(REASONS, partition, stage(workspace, batches, metadata={_MADE_FROM: made_from}))
-        return home.stored(REASONS, partition)[REASONS]
+        staged = stage(workspace, batches, metadata={_MADE_FROM: made_from})
+        return home.put(REASONS, partition, staged)[REASONS]

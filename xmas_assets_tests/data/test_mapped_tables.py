@@ -60,6 +60,22 @@ def test_a_mapped_table_takes_no_memory_of_the_libraries_and_leaves_no_file(path
     assert [file.name for file in path.parent.iterdir()] == ["samples.parquet"]
 
 
+def test_memory_does_not_grow_while_columns_are_copied(tmp_path, monkeypatch):
+    held = []
+
+    class Watched(pq.ParquetFile):
+        def iter_batches(self, *args, **options):
+            for batch in super().iter_batches(*args, **options):
+                held.append(pa.total_allocated_bytes())
+                yield batch
+
+    monkeypatch.setattr(mapped_tables.pq, "ParquetFile", Watched)
+    values = np.random.default_rng(0).random(10_000_000)  # 80 MB, which do not compress
+    pq.write_table(pa.table({"v": values}), tmp_path / "t.parquet", row_group_size=250_000, use_dictionary=False)
+    assert len(read_table(tmp_path / "t.parquet", ["v"], in_memory=0)) == len(values)
+    assert max(held) - min(held) < 10_000_000
+
+
 def test_samples_over_pages_are_those_in_memory_and_travel(path, monkeypatch):
     held = Samples.open(path)
     monkeypatch.setattr(read_table, "__kwdefaults__", {"in_memory": 0})

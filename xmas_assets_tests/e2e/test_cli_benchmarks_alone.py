@@ -11,6 +11,8 @@ from xmas_assets_tests.e2e.test_cli_benchmarks import write_pope
 
 _RUN = ("run", "shapes", "--method", "random", "--method", "full", "--budget", "0.2")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def alone(copied, tmp_path_factory):
@@ -25,7 +27,6 @@ def alone(copied, tmp_path_factory):
     return copied, xmas(copied, *_RUN, "--benchmark", "rings", "--benchmark", "stars")
 
 
-@pytest.mark.slow
 def test_the_leaderboard_and_the_report_are_of_the_benchmarks_alone(alone):
     home, said = alone
     assert said.code == 0, said.err
@@ -41,14 +42,12 @@ def test_the_leaderboard_and_the_report_are_of_the_benchmarks_alone(alone):
     assert "<h2>Leaderboard</h2>" not in report and "<h2>Benchmarks</h2>" in report
 
 
-@pytest.mark.slow
 def test_what_is_printed_again_is_the_same(alone):
     home, said = alone
     assert xmas(home, "leaderboard", "shapes").out == said.out
     assert xmas(home, "leaderboard", "shapes", "--published").code == 0
 
 
-@pytest.mark.slow
 def test_two_selections_are_compared_on_each_benchmark(alone):
     home, _ = alone
     said = xmas(home, "compare", "shapes", "full@1", "random@0.2")

@@ -16,6 +16,9 @@ def n_statements(home, *words) -> int:
     return len(sent)
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory):
     """Statements by command, and of making five selections more, with 5 and with 20 selections."""
@@ -36,13 +39,11 @@ def counted(tmp_path_factory):
     return counts
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("what", [*COMMANDS, "look for the first time", "make five more"])
 def test_twenty_selections_ask_as_much_as_five(counted, what):
     assert 0 < counted[20][what] < counted[5][what] + 15  # less than one for each selection more
 
 
-@pytest.mark.slow
 def test_a_selection_more_asks_a_number_of_questions(counted):
     """Else the counter above would count nothing."""
     assert counted[5]["make five more"] > counted[5]["select when all is fresh"] + 5 * 50
